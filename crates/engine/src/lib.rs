@@ -1,0 +1,1 @@
+//! Owner threads of the models: batching, queues, cancellation.

@@ -1,0 +1,1 @@
+//! Picture files to the vision tower's pixels; pure.

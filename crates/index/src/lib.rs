@@ -1,0 +1,1 @@
+//! Index generations: build, open, search; pure.

@@ -1,0 +1,1 @@
+//! Read-only memory maps of files: the one place with unsafe code.

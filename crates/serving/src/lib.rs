@@ -1,0 +1,1 @@
+//! What every server shares: configuration, layers, status table, health, telemetry, graceful stop.

@@ -1,0 +1,1 @@
+//! The gateway: the dialogue API, one turn composed of vision, language and retrieval.

@@ -1,0 +1,1 @@
+//! Draws the gallery: emoji as captioned PNG files.

@@ -1,0 +1,1 @@
+//! Builds index generations from folders of captioned pictures.

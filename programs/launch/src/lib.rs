@@ -1,0 +1,1 @@
+//! The fondue command: starts the services, talks to them.

@@ -1,0 +1,1 @@
+//! The language service: prompts to text and retrieval queries.

@@ -1,0 +1,1 @@
+//! The retrieval service: query embeddings to pictures.

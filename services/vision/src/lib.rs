@@ -1,0 +1,1 @@
+//! The vision service: picture bytes to CLIP features.

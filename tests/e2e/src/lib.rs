@@ -1,0 +1,1 @@
+//! Dialogues against real services.

@@ -1,0 +1,1 @@
+//! Starts real services in one process on free ports, for tests.

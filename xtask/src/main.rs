@@ -1,0 +1,2 @@
+//! Set-up, demo, tests and tidy checks; needs no libtorch.
+fn main(){}
