@@ -1,1 +1,28 @@
-//! FROMAGe's networks in tch: CLIP vision tower, OPT, mapping layers, tokenizer, sampler.
+//! FROMAGe's networks in tch: vision tower, OPT with a KV cache, mapping layers, tokenizer, sampler.
+//!
+//! Synchronous and single-threaded by design: `fondue-engine` gives each model to one OS thread.
+//! Touches tch and model files. Never tonic, tokio, clap.
+
+pub mod detokenize;
+pub mod error;
+pub mod fingerprint;
+pub mod language;
+pub mod layers;
+pub mod mapping;
+pub mod opt;
+pub mod placement;
+pub mod prompt;
+pub mod sampler;
+pub mod tokenizer;
+pub mod vision;
+pub mod weights;
+
+pub use detokenize::Detokenizer;
+pub use error::ModelError;
+pub use language::LanguageModel;
+pub use opt::{Chunk, KvCache};
+pub use placement::{Dtype, Placement};
+pub use prompt::{PromptPart, Prompt};
+pub use sampler::{Sampler, Sampling};
+pub use tokenizer::Tokenizer;
+pub use vision::VisionTower;

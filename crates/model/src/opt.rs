@@ -1,0 +1,140 @@
+//! OPT: input vectors → last hidden states, many sequences at once, each with its own KV cache.
+//!
+//! One pass takes a ragged batch: the new rows of all sequences lie one after another, so that every linear
+//! layer reads its weights once for all of them; attention runs per sequence over that sequence's cache.
+//!
+//! Source: Zhang et al. 2022; Hugging Face's `OPTModel` for the layout, pre-LN and post-LN (350m).
+
+pub mod cache;
+pub mod config;
+mod layer;
+
+use std::path::Path;
+
+use tch::{Kind, Tensor};
+
+pub use cache::KvCache;
+pub use config::OptConfig;
+use layer::Layer;
+
+use crate::{
+    ModelError, Placement,
+    layers::{LayerNorm, Linear},
+    weights::Weights,
+};
+
+/// Positions of OPT's table begin here; the two rows before are padding's.
+const POSITION_OFFSET: i64 = 2;
+
+/// New rows of one sequence.
+pub struct Chunk<'a> {
+    /// Input vectors, `[n, word_dim]`, n ≥ 1.
+    pub vectors: Tensor,
+    /// What came before; the rows are added to it.
+    pub cache: &'a mut KvCache,
+}
+
+/// The decoder without its head.
+pub struct Opt {
+    config: OptConfig,
+    placement: Placement,
+    positions: Tensor,
+    project_in: Option<Linear>,
+    layers: Vec<Layer>,
+    final_norm: Option<LayerNorm>,
+    project_out: Option<Linear>,
+}
+
+impl Opt {
+    /// Reads the decoder's weights; returns them with the token embedding, `[vocab_size, word_dim]`.
+    ///
+    /// # Errors
+    /// [`ModelError`] naming the file and the tensor at fault.
+    pub fn load(folder: &Path, placement: Placement) -> Result<(Self, Tensor), ModelError> {
+        let config = OptConfig::load(folder)?;
+        let weights = Weights::open(folder)?.under(&["model.decoder.", "decoder.", "", "model."], TABLE)?;
+        let (width, word, at) = (config.hidden_size, config.word_dim(), placement);
+        let table = weights.tensor(TABLE, &[config.vocab_size, word], at)?;
+        let rows = config.max_position_embeddings + POSITION_OFFSET;
+        let projected = word != width;
+        let project = |name: &str, out, input| {
+            projected.then(|| Linear::load(&weights, name, out, input, at)).transpose()
+        };
+        let layers = (0..config.num_hidden_layers).map(|n| Layer::load(&weights, n, &config, at));
+        let opt = Self {
+            positions: weights.tensor("embed_positions.weight", &[rows, width], at)?,
+            project_in: project("project_in", width, word)?,
+            layers: layers.collect::<Result<_, _>>()?,
+            final_norm: config
+                .has_final_norm()
+                .then(|| LayerNorm::load(&weights, "final_layer_norm", width, config::EPS, at))
+                .transpose()?,
+            project_out: project("project_out", word, width)?,
+            config,
+            placement,
+        };
+        Ok((opt, table))
+    }
+
+    /// Its sizes.
+    pub fn config(&self) -> &OptConfig {
+        &self.config
+    }
+
+    /// Where it lies.
+    pub fn placement(&self) -> Placement {
+        self.placement
+    }
+
+    /// An empty cache for one sequence.
+    pub fn new_cache(&self) -> KvCache {
+        KvCache::new(self.config.num_hidden_layers)
+    }
+
+    /// Runs the new rows of all sequences: `[Σn, word_dim]` last hidden states in the order of the chunks.
+    ///
+    /// # Errors
+    /// [`ModelError::Positions`] if a sequence would outgrow the position table; the caches are then as before.
+    pub fn forward(&self, chunks: &mut [Chunk<'_>]) -> Result<Tensor, ModelError> {
+        let mut rows = Vec::new();
+        for chunk in chunks.iter() {
+            let (start, n) = (chunk.cache.len() as i64, chunk.vectors.size()[0]);
+            if start + n > self.config.max_position_embeddings {
+                let needed = (start + n) as usize;
+                return Err(ModelError::Positions { needed, max: self.config.max_positions() });
+            }
+            rows.extend(start + POSITION_OFFSET..start + n + POSITION_OFFSET);
+        }
+        let vectors: Vec<&Tensor> = chunks.iter().map(|chunk| &chunk.vectors).collect();
+        let mut x = Tensor::f_cat(&vectors, 0)?;
+        if let Some(project_in) = &self.project_in {
+            x = project_in.forward(&x)?;
+        }
+        let rows = Tensor::f_from_slice(&rows)?.f_to_device(self.placement.device)?;
+        x = x.f_add(&self.positions.f_index_select(0, &rows)?)?;
+        for (n, layer) in self.layers.iter().enumerate() {
+            x = layer.forward(&x, n, chunks, &self.config)?;
+        }
+        // Only now is every layer's cache complete, so only now does the sequence grow.
+        for chunk in chunks.iter_mut() {
+            chunk.cache.advance(chunk.vectors.size()[0] as usize);
+        }
+        if let Some(norm) = &self.final_norm {
+            x = norm.forward(&x)?;
+        }
+        match &self.project_out {
+            Some(project_out) => project_out.forward(&x),
+            None => Ok(x),
+        }
+    }
+}
+
+const TABLE: &str = "embed_tokens.weight";
+
+/// Softmax over the last axis: in f32 for f16, else in the model's own dtype.
+fn softmax(scores: &Tensor) -> Result<Tensor, ModelError> {
+    match scores.f_kind()? {
+        Kind::Half => Ok(scores.f_softmax(-1, Kind::Float)?.f_to_kind(Kind::Half)?),
+        _ => Ok(scores.f_softmax(-1, None::<Kind>)?),
+    }
+}

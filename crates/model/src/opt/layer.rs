@@ -1,0 +1,103 @@
+//! One block of OPT: attention and feed-forward, pre-LN or post-LN.
+
+use tch::{Kind, Tensor};
+
+use super::{Chunk, OptConfig, config::EPS, softmax};
+use crate::{
+    ModelError, Placement,
+    layers::{LayerNorm, Linear},
+    weights::Weights,
+};
+
+pub(super) struct Layer {
+    attention_norm: LayerNorm,
+    qkv: Linear,
+    out: Linear,
+    ffn_norm: LayerNorm,
+    fc1: Linear,
+    fc2: Linear,
+}
+
+impl Layer {
+    pub(super) fn load(weights: &Weights, n: usize, config: &OptConfig, at: Placement) -> Result<Self, ModelError> {
+        let (width, ffn) = (config.hidden_size, config.ffn_dim);
+        let name = |part: &str| format!("layers.{n}.{part}");
+        let linear = |part: &str, out, input| Linear::load(weights, &name(part), out, input, at);
+        let square = |part: &str| linear(part, width, width);
+        let norm = |part: &str| LayerNorm::load(weights, &name(part), width, EPS, at);
+        Ok(Self {
+            attention_norm: norm("self_attn_layer_norm")?,
+            qkv: Linear::fused(&[
+                square("self_attn.q_proj")?,
+                square("self_attn.k_proj")?,
+                square("self_attn.v_proj")?,
+            ])?,
+            out: square("self_attn.out_proj")?,
+            ffn_norm: norm("final_layer_norm")?,
+            fc1: linear("fc1", ffn, width)?,
+            fc2: linear("fc2", width, ffn)?,
+        })
+    }
+
+    /// `[rows, width]` → `[rows, width]`; `n` is this layer's place in the caches.
+    pub(super) fn forward(
+        &self,
+        x: &Tensor,
+        n: usize,
+        chunks: &mut [Chunk<'_>],
+        config: &OptConfig,
+    ) -> Result<Tensor, ModelError> {
+        let pre = config.do_layer_norm_before;
+        let attended = if pre {
+            self.attend(&self.attention_norm.forward(x)?, n, chunks, config)?
+        } else {
+            self.attend(x, n, chunks, config)?
+        };
+        let mut x = x.f_add(&attended)?;
+        if !pre {
+            x = self.attention_norm.forward(&x)?;
+        }
+        let inner = if pre { self.fc1.forward(&self.ffn_norm.forward(&x)?)? } else { self.fc1.forward(&x)? };
+        x = x.f_add(&self.fc2.forward(&inner.f_relu()?)?)?;
+        if pre { Ok(x) } else { self.ffn_norm.forward(&x) }
+    }
+
+    fn attend(
+        &self,
+        x: &Tensor,
+        n: usize,
+        chunks: &mut [Chunk<'_>],
+        config: &OptConfig,
+    ) -> Result<Tensor, ModelError> {
+        let heads = config.num_attention_heads;
+        let (rows, width) = x.size2()?;
+        let head_dim = width / heads;
+        // [rows, 3·width] → [3, heads, rows, head_dim]
+        let qkv = self.qkv.forward(x)?.f_reshape([rows, 3, heads, head_dim])?.f_permute([1, 2, 0, 3])?;
+        let scaled = qkv.f_select(0, 0)?.f_mul_scalar((head_dim as f64).powf(-0.5))?;
+        let (keys, values) = (qkv.f_select(0, 1)?, qkv.f_select(0, 2)?);
+        let mut mixed = Vec::with_capacity(chunks.len());
+        let mut start = 0;
+        for chunk in chunks.iter_mut() {
+            let n_new = chunk.vectors.size()[0];
+            let past = chunk.cache.len() as i64;
+            let part = |all: &Tensor| all.f_narrow(1, start, n_new);
+            let (k, v) = chunk.cache.append(n, &part(&keys)?, &part(&values)?)?;
+            let mut scores = part(&scaled)?.f_matmul(&k.f_transpose(1, 2)?)?;
+            if n_new > 1 {
+                scores = scores.f_add(&causal_mask(n_new, past, &scores)?)?;
+            }
+            // [heads, n_new, head_dim] → [n_new, width]
+            let out = softmax(&scores)?.f_matmul(&v)?;
+            mixed.push(out.f_transpose(0, 1)?.f_reshape([n_new, width])?);
+            start += n_new;
+        }
+        self.out.forward(&Tensor::f_cat(&mixed, 0)?)
+    }
+}
+
+/// `[n, past + n]`: 0 where row i may look (columns up to past + i), −∞ elsewhere.
+fn causal_mask(n: i64, past: i64, like: &Tensor) -> Result<Tensor, ModelError> {
+    let full = Tensor::f_full([n, past + n], f64::NEG_INFINITY, (Kind::Float, like.f_device()?))?;
+    Ok(full.f_triu(past + 1)?.f_to_kind(like.f_kind()?)?)
+}
