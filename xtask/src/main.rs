@@ -1,2 +1,58 @@
-//! Set-up, demo, tests and tidy checks; needs no libtorch.
-fn main(){}
+//! Set-up and checks of the whole project: `cargo xtask setup`, `cargo xtask test`. Needs no libtorch itself.
+
+mod libtorch;
+mod tidy;
+
+use std::{path::PathBuf, process::Command, time::Instant};
+
+use anyhow::{Context, Result, ensure};
+use clap::{Parser, Subcommand};
+
+/// Tasks of the Fondue project.
+#[derive(Parser)]
+#[command(name = "cargo xtask")]
+struct Args {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Fetch libtorch once into the user's cache and link `.libtorch` to it.
+    Setup,
+    /// Everything that continuous integration checks: fmt, clippy, build, tests, doc tests, tidy.
+    Test,
+    /// Check the rules of the tree: doorplates, file lengths, nothing unfinished or machine-bound.
+    Tidy,
+}
+
+fn main() -> Result<()> {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize()?;
+    match Args::parse().task {
+        Task::Setup => libtorch::set_up(&root),
+        Task::Tidy => tidy::check(&root),
+        Task::Test => test(&root),
+    }
+}
+
+fn test(root: &std::path::Path) -> Result<()> {
+    libtorch::set_up(root)?;
+    tidy::check(root)?;
+    let cargo = |words: &str| -> Result<()> {
+        let start = Instant::now();
+        println!("── cargo {words}");
+        let status = Command::new("cargo").args(words.split(' ')).current_dir(root).status();
+        ensure!(status.context("cargo could not be started")?.success(), "`cargo {words}` failed");
+        println!("── cargo {words}: {:.1} s", start.elapsed().as_secs_f32());
+        Ok(())
+    };
+    cargo("fmt --all --check")?;
+    cargo("clippy --release --workspace --all-targets -- -D warnings")?;
+    cargo("test --release --workspace --doc")?;
+    let nextest = Command::new("cargo").args(["nextest", "--version"]).output();
+    if nextest.is_ok_and(|output| output.status.success()) {
+        return cargo("nextest run --release --workspace");
+    }
+    println!("cargo-nextest is not installed: the tests run with cargo test");
+    cargo("test --release --workspace --lib --bins --tests")
+}
