@@ -1,1 +1,73 @@
 //! The gateway: the dialogue API, one turn composed of vision, language and retrieval.
+//! Start reading at [`turn`]. Touches the wire and `serving`; never files, tensors or the index.
+
+pub mod config;
+pub mod handler;
+pub mod request;
+
+pub mod converse;
+pub mod desk;
+pub mod dialogue;
+pub mod turn;
+pub mod unary;
+
+pub mod failure;
+
+use std::sync::Arc;
+
+use fondue_proto::dialogue::dialogue_server::DialogueServer;
+use fondue_serving::{
+    server::{self, Readiness, ServeError},
+    upstream::UpstreamError,
+};
+use tokio::net::TcpListener;
+use tonic::service::RoutesBuilder;
+
+use crate::{config::Config, desk::Desk, handler::Handler};
+
+/// Why the gateway cannot run.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// An upstream's address is not one.
+    #[error(transparent)]
+    Upstream(#[from] UpstreamError),
+    /// The listener's address is unknown.
+    #[error("the listener has no address")]
+    Listener(#[source] std::io::Error),
+    /// Serving failed.
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+}
+
+/// Serves the dialogue API on `listener` until `shutdown`. Ready at once: upstreams may come up later, and a
+/// call that needs one that is down says so.
+///
+/// # Errors
+/// [`RunError`] if an address is wrong or serving fails.
+pub async fn run(
+    config: Config,
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), RunError> {
+    tracing::info!(?config, "gateway starts");
+    let serving = config.serving.clone();
+    let desk = Arc::new(Desk::new(config)?);
+    let service = DialogueServer::new(Handler::new(desk.clone()))
+        .max_decoding_message_size(serving.max_message_bytes)
+        .max_encoding_message_size(usize::MAX);
+    let mut routes = RoutesBuilder::default();
+    routes.add_service(service);
+
+    let readiness = Readiness::new(&["fondue.dialogue.v1.Dialogue"]);
+    readiness.ready();
+    fondue_serving::announce::listening(listener.local_addr().map_err(RunError::Listener)?);
+    let draining = desk.draining.clone();
+    let shutdown = async move {
+        shutdown.await;
+        draining.cancel();
+    };
+    // Whatever way serving ends, no conversation outlives it.
+    let _stopped = desk.stopped.clone().drop_guard();
+    server::serve(&serving, listener, routes, readiness, fondue_proto::DESCRIPTORS, shutdown).await?;
+    Ok(())
+}

@@ -1,0 +1,307 @@
+//! Settings of the gateway: command line over file over defaults, checked once.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use clap::Parser;
+use fondue_serving::settings::{self, Serving, ServingSettings, SettingsError};
+use serde::{Deserialize, Serialize};
+
+/// The dialogue API: turns composed of vision, language and retrieval.
+#[derive(Debug, Parser)]
+#[command(name = "fondue-gateway", version)]
+pub struct Args {
+    /// TOML file with the same settings (snake_case keys); the command line wins.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The settings themselves.
+    #[command(flatten)]
+    pub settings: Settings,
+}
+
+/// What can be set. Unset settings take the file's, then the defaults.
+#[derive(Clone, Debug, clap::Args, Serialize, Deserialize)]
+pub struct Settings {
+    /// Settings of every server.
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub serving: ServingSettings,
+    /// Vision service [default: http://127.0.0.1:7401].
+    #[arg(long, value_name = "ADDR")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vision: Option<String>,
+    /// Language service [default: http://127.0.0.1:7402].
+    #[arg(long, value_name = "ADDR")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub language: Option<String>,
+    /// Retrieval service [default: http://127.0.0.1:7403].
+    #[arg(long, value_name = "ADDR")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retrieval: Option<String>,
+    /// Tokens of an answer, where the client does not say [default: 64].
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_new_tokens: Option<i32>,
+    /// Pictures of a turn, where the client does not say; 0 … 32 [default: 2].
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_images: Option<i32>,
+    /// Added to the logit of [RET], where the client does not say; -100 … 100 [default: 0].
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ret_bias: Option<f32>,
+    /// Time of a turn in milliseconds, where the client does not say [default: 60000].
+    #[arg(long, value_name = "MS")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timeout_ms: Option<u32>,
+    /// Most milliseconds that a client may allow a turn [default: 600000].
+    #[arg(long, value_name = "MS")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timeout_limit_ms: Option<u32>,
+    /// Milliseconds for one search; the text goes on without its pictures [default: 10000].
+    #[arg(long, value_name = "MS")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub search_timeout_ms: Option<u32>,
+    /// Most tokens that a client may ask for [default: 1024].
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub new_tokens_limit: Option<i32>,
+    /// Turns that run at once; more are refused [default: 64].
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_concurrent_turns: Option<usize>,
+    /// Conversations that are open at once [default: 1024].
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_conversations: Option<usize>,
+    /// Turns of a conversation that wait for the running one [default: 4].
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_waiting_turns: Option<usize>,
+    /// Turns of a dialogue [default: 256].
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_turns: Option<usize>,
+    /// Pictures in what a user says [default: 16].
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_images_per_turn: Option<usize>,
+    /// Pictures in the prompt of a dialogue, its history included [default: 256].
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_images_per_dialogue: Option<usize>,
+    /// Bytes of text in what a user says [default: 65536].
+    #[arg(long, value_name = "BYTES")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_text_bytes: Option<usize>,
+    /// Events kept for a client that reads slowly; then its turn waits [default: 64].
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event_buffer: Option<usize>,
+    /// What stands before the user's words in the prompt [default: "Q: "].
+    #[arg(long, value_name = "TEXT")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub question_prefix: Option<String>,
+    /// What stands before the answer [default: "\nA:"].
+    #[arg(long, value_name = "TEXT")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub answer_prefix: Option<String>,
+    /// What ends a turn [default: "\n"].
+    #[arg(long, value_name = "TEXT")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub turn_separator: Option<String>,
+}
+
+/// The gateway's configuration, checked.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// What every server has.
+    pub serving: Serving,
+    /// Address of the vision service.
+    pub vision: String,
+    /// Address of the language service.
+    pub language: String,
+    /// Address of the retrieval service.
+    pub retrieval: String,
+    /// Where a client does not say.
+    pub defaults: Defaults,
+    /// What a client may ask for.
+    pub limits: Limits,
+    /// How a dialogue reads to the model.
+    pub template: Arc<Template>,
+    /// Time for one search.
+    pub search_timeout: Duration,
+}
+
+/// Options where a client does not say.
+#[derive(Clone, Copy, Debug)]
+pub struct Defaults {
+    /// Tokens of an answer.
+    pub max_new_tokens: i32,
+    /// Pictures of a turn.
+    pub max_images: i32,
+    /// Added to the logit of `[RET]`.
+    pub ret_bias: f32,
+    /// Time of a turn, and of a call that generates nothing.
+    pub timeout: Duration,
+}
+
+/// What a client may ask for.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Tokens of an answer.
+    pub new_tokens: i32,
+    /// Time of a turn.
+    pub timeout: Duration,
+    /// Turns that run at once.
+    pub concurrent_turns: usize,
+    /// Conversations that are open at once.
+    pub conversations: usize,
+    /// Turns of a conversation that wait.
+    pub waiting_turns: usize,
+    /// Turns of a dialogue.
+    pub turns: usize,
+    /// Pictures in one turn.
+    pub images_per_turn: usize,
+    /// Pictures in the prompt of a dialogue.
+    pub images_per_dialogue: usize,
+    /// Bytes of text in one turn.
+    pub text_bytes: usize,
+    /// Events kept for a slow reader.
+    pub events: usize,
+}
+
+/// How a dialogue reads to the model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Template {
+    /// Before the user's words.
+    pub question_prefix: String,
+    /// Before the answer.
+    pub answer_prefix: String,
+    /// After the answer.
+    pub turn_separator: String,
+}
+
+/// Why a configuration is not one.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A setting of the file or of serving.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// A value out of its range.
+    #[error("{setting}: must be {range}, got {got}")]
+    Range {
+        /// Key in the file; the flag has dashes.
+        setting: &'static str,
+        /// What would be right.
+        range: String,
+        /// What was given.
+        got: String,
+    },
+}
+
+impl Args {
+    /// Merges command line, file and defaults.
+    ///
+    /// # Errors
+    /// [`ConfigError`] that names the setting and what would be right.
+    pub fn resolve(self) -> Result<Config, ConfigError> {
+        settings::merge(self.settings, self.config.as_deref())?.resolve()
+    }
+}
+
+impl Settings {
+    /// The configuration, defaults filled in.
+    ///
+    /// # Errors
+    /// [`ConfigError`] that names the setting and what would be right.
+    pub fn resolve(self) -> Result<Config, ConfigError> {
+        const MAX: usize = 1 << 20; // far above any use, far below what tokio's semaphores hold
+        let new_tokens = within("new_tokens_limit", self.new_tokens_limit, 1024, 1, 1024)?;
+        let timeout_limit = within("timeout_limit_ms", self.timeout_limit_ms, 600_000, 1, 600_000)?;
+        let ms = |ms: u32| Duration::from_millis(u64::from(ms));
+        Ok(Config {
+            serving: self.serving.resolve("127.0.0.1:7400")?,
+            vision: self.vision.unwrap_or_else(|| "http://127.0.0.1:7401".into()),
+            language: self.language.unwrap_or_else(|| "http://127.0.0.1:7402".into()),
+            retrieval: self.retrieval.unwrap_or_else(|| "http://127.0.0.1:7403".into()),
+            defaults: Defaults {
+                max_new_tokens: within("max_new_tokens", self.max_new_tokens, 64.min(new_tokens), 1, new_tokens)?,
+                max_images: within("max_images", self.max_images, 2, 0, 32)?,
+                ret_bias: within("ret_bias", self.ret_bias, 0.0, -100.0, 100.0)?,
+                timeout: ms(within("timeout_ms", self.timeout_ms, 60_000.min(timeout_limit), 1, timeout_limit)?),
+            },
+            limits: Limits {
+                new_tokens,
+                timeout: ms(timeout_limit),
+                concurrent_turns: within("max_concurrent_turns", self.max_concurrent_turns, 64, 1, MAX)?,
+                conversations: within("max_conversations", self.max_conversations, 1024, 1, MAX)?,
+                waiting_turns: within("max_waiting_turns", self.max_waiting_turns, 4, 0, 1024)?,
+                turns: within("max_turns", self.max_turns, 256, 1, MAX)?,
+                images_per_turn: within("max_images_per_turn", self.max_images_per_turn, 16, 0, 1024)?,
+                images_per_dialogue: within("max_images_per_dialogue", self.max_images_per_dialogue, 256, 0, MAX)?,
+                text_bytes: within("max_text_bytes", self.max_text_bytes, 64 << 10, 1, 1 << 30)?,
+                events: within("event_buffer", self.event_buffer, 64, 1, MAX)?,
+            },
+            template: Arc::new(Template {
+                question_prefix: self.question_prefix.unwrap_or_else(|| "Q: ".into()),
+                answer_prefix: self.answer_prefix.unwrap_or_else(|| "\nA:".into()),
+                turn_separator: self.turn_separator.unwrap_or_else(|| "\n".into()),
+            }),
+            search_timeout: ms(within("search_timeout_ms", self.search_timeout_ms, 10_000, 1, 600_000)?),
+        })
+    }
+}
+
+fn within<T: PartialOrd + std::fmt::Display>(
+    setting: &'static str,
+    value: Option<T>,
+    default: T,
+    low: T,
+    high: T,
+) -> Result<T, ConfigError> {
+    let value = value.unwrap_or(default);
+    if value >= low && value <= high {
+        return Ok(value);
+    }
+    Err(ConfigError::Range { setting, range: format!("{low} … {high}"), got: value.to_string() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resolve(flags: &[&str]) -> Result<Config, String> {
+        let args = Args::try_parse_from([&["fondue-gateway"], flags].concat()).map_err(|error| error.to_string())?;
+        args.resolve().map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn defaults_are_those_of_the_contract() {
+        let config = resolve(&[]).unwrap();
+        assert_eq!(config.vision, "http://127.0.0.1:7401");
+        assert_eq!((config.defaults.max_new_tokens, config.defaults.max_images), (64, 2));
+        assert_eq!((config.limits.concurrent_turns, config.limits.images_per_turn), (64, 16));
+        assert_eq!(config.defaults.timeout, Duration::from_secs(60));
+        assert_eq!(config.template.answer_prefix, "\nA:");
+    }
+
+    #[test]
+    fn flags_are_read_and_wrong_ones_named() {
+        let config = resolve(&["--ret-bias", "-2.5", "--vision", "http://v:1", "--max-turns", "3"]).unwrap();
+        assert_eq!((config.defaults.ret_bias, config.vision.as_str(), config.limits.turns), (-2.5, "http://v:1", 3));
+        let error = resolve(&["--ret-bias", "NaN"]).unwrap_err();
+        assert_eq!(error, "ret_bias: must be -100 … 100, got NaN");
+        let error = resolve(&["--max-concurrent-turns", "0"]).unwrap_err();
+        assert_eq!(error, "max_concurrent_turns: must be 1 … 1048576, got 0");
+    }
+
+    #[test]
+    fn the_file_takes_the_same_keys_and_the_command_line_wins() {
+        let file = std::env::temp_dir().join(format!("fondue-gateway-{}.toml", std::process::id()));
+        std::fs::write(&file, "max_images = 5\nret_bias = 1.5\nlisten = \"127.0.0.1:0\"\n").unwrap();
+        let config = resolve(&["--max-images", "3", "--config", file.to_str().unwrap()]).unwrap();
+        assert_eq!((config.defaults.max_images, config.defaults.ret_bias), (3, 1.5));
+        assert_eq!(config.serving.listen.port(), 0);
+        std::fs::remove_file(file).unwrap();
+    }
+}

@@ -1,0 +1,229 @@
+//! The conversation loop: messages of one client in, events of its turns out, the dialogue kept in between.
+//!
+//! One turn runs at a time; those sent meanwhile wait. The running turn is a future of this loop, not a task,
+//! so whatever ends the loop ends the turn.
+
+use std::{collections::VecDeque, future::Future, pin::Pin, time::Instant};
+
+use fondue_domain::Fault;
+use fondue_proto::dialogue::{self as wire, ConverseRequest, converse_request::Action};
+use fondue_serving::status::status;
+use futures::{Stream, StreamExt};
+use tokio_util::sync::CancellationToken;
+use tonic::{Code, Status};
+use tracing::Instrument;
+
+use crate::{
+    desk::Desk,
+    dialogue::{Dialogue, Draft},
+    failure::Failure,
+    request::{self, Open, Options, Overrides},
+    turn::{
+        self, Outcome,
+        reply::{CLOSING_GRACE, Events, Gone, Reply},
+    },
+};
+
+type Running<'a> = Pin<Box<dyn Future<Output = Result<Option<Outcome>, Gone>> + Send + 'a>>;
+
+/// Holds a conversation until the client leaves, breaks the protocol, or the server stops.
+pub async fn converse(
+    desk: &Desk,
+    messages: impl Stream<Item = Result<ConverseRequest, Status>> + Send + Unpin,
+    events: &Events,
+    call_deadline: Instant,
+) {
+    let dialogue = Dialogue::new(desk.config.template.clone(), Open::default());
+    let defaults = Overrides::default();
+    let state = Conversation {
+        desk,
+        events,
+        call_deadline,
+        dialogue,
+        defaults,
+        waiting: VecDeque::new(),
+        n_messages: 0,
+        n_turns: 0,
+        cancel: CancellationToken::new(),
+    };
+    if let Err(End::Broken(status)) = state.hold(messages).await {
+        tracing::info!(%status, "conversation ended");
+        // A client that does not read has no use for the reason.
+        let _ = tokio::time::timeout(CLOSING_GRACE, events.send(Err(*status))).await;
+    }
+}
+
+struct Conversation<'a> {
+    desk: &'a Desk,
+    events: &'a Events,
+    call_deadline: Instant,
+    dialogue: Dialogue,
+    defaults: Overrides,
+    waiting: VecDeque<(u32, wire::Turn)>,
+    n_messages: u64,
+    n_turns: u32,
+    /// Stops the running turn.
+    cancel: CancellationToken,
+}
+
+/// Why a conversation cannot go on.
+enum End {
+    /// The client has left.
+    Gone,
+    /// The client is told why.
+    Broken(Box<Status>),
+}
+
+impl From<Gone> for End {
+    fn from(Gone: Gone) -> Self {
+        Self::Gone
+    }
+}
+
+impl From<Failure> for End {
+    fn from(failure: Failure) -> Self {
+        Self::Broken(Box::new(status(failure)))
+    }
+}
+
+impl<'a> Conversation<'a> {
+    async fn hold(
+        mut self,
+        mut messages: impl Stream<Item = Result<ConverseRequest, Status>> + Send + Unpin,
+    ) -> Result<(), End> {
+        let (mut open, mut running) = (true, None);
+        loop {
+            if running.is_none() {
+                running = self.next_turn();
+            }
+            if running.is_none() && !open {
+                return Ok(());
+            }
+            tokio::select! {
+                outcome = finished(&mut running) => {
+                    running = None;
+                    self.remember(outcome?);
+                }
+                message = messages.next(), if open => match message {
+                    Some(Ok(message)) => self.take(message, running.is_some()).await?,
+                    Some(Err(status)) => return Err(broken(status)),
+                    None => open = false,
+                },
+                () = self.desk.draining.cancelled(), if running.is_none() => {
+                    return Err(Failure::new(Fault::Unavailable, "the server is stopping; begin again").into());
+                }
+                () = tokio::time::sleep_until(self.call_deadline.into()), if running.is_none() => {
+                    return Err(Failure::new(Fault::Deadline, "the call's deadline has passed").into());
+                }
+            }
+        }
+    }
+
+    /// Does what a message says.
+    async fn take(&mut self, message: ConverseRequest, runs: bool) -> Result<(), End> {
+        self.n_messages += 1;
+        let config = &self.desk.config;
+        match message.action {
+            None => Err(Failure::field("action", "must be `open`, `turn` or `cancel`, got none of them").into()),
+            Some(Action::Open(_)) if self.n_messages > 1 => {
+                Err(Failure::field("open", "may only be the first message").into())
+            }
+            Some(Action::Open(raw)) => {
+                let open = request::open(raw, &config.limits)?;
+                self.defaults = open.defaults.clone();
+                self.dialogue = Dialogue::new(config.template.clone(), open);
+                Ok(())
+            }
+            Some(Action::Cancel(_)) => {
+                self.cancel.cancel(); // without a turn it does nothing: each turn begins with its own token
+                Ok(())
+            }
+            Some(Action::Turn(raw)) => {
+                self.n_turns = self.n_turns.saturating_add(1);
+                let most = config.limits.waiting_turns;
+                if runs && self.waiting.len() >= most {
+                    let failure = Failure::busy(format!("{most} turns are waiting, the limit; wait for an answer"));
+                    let reply = Reply::new(self.n_turns, self.events.clone());
+                    return Ok(turn::refused(&turn_id(), failure, &reply).await?);
+                }
+                self.waiting.push_back((self.n_turns, raw));
+                Ok(())
+            }
+        }
+    }
+
+    /// The next turn, if one waits.
+    fn next_turn(&mut self) -> Option<Running<'a>> {
+        let (number, raw) = self.waiting.pop_front()?;
+        let config = &self.desk.config;
+        let drafted = request::turn(raw, "turn", &self.defaults, &config.defaults, &config.limits)
+            .and_then(|said| Ok((self.dialogue.draft(&said, &config.limits)?, said.options)));
+        self.cancel = CancellationToken::new();
+        let reply = Reply::new(number, self.events.clone());
+        let turn_id = turn_id();
+        let span = tracing::info_span!("turn", turn_id, number);
+        let (desk, call_deadline, cancel) = (self.desk, self.call_deadline, self.cancel.clone());
+        let running = async move {
+            match drafted {
+                Ok((draft, options)) => run(desk, turn_id, draft, options, call_deadline, &reply, &cancel).await,
+                Err(failure) => turn::refused(&turn_id, failure, &reply).await.map(|()| None),
+            }
+        };
+        Some(Box::pin(running.instrument(span)))
+    }
+
+    fn remember(&mut self, outcome: Option<Outcome>) {
+        let Some(Outcome { spoken, generation }) = outcome else { return };
+        self.dialogue.pin(generation);
+        if let Some(spoken) = spoken {
+            self.dialogue.record(spoken);
+        }
+    }
+}
+
+/// Runs one turn to its closing event. `None`: it was never taken, the dialogue has nothing to remember.
+async fn run(
+    desk: &Desk,
+    turn_id: String,
+    draft: Draft,
+    options: Options,
+    call_deadline: Instant,
+    reply: &Reply,
+    cancel: &CancellationToken,
+) -> Result<Option<Outcome>, Gone> {
+    let deadline = call_deadline.min(Instant::now() + options.timeout);
+    let _room = match desk.admit_turn() {
+        Ok(room) => room,
+        Err(failure) => return turn::refused(&turn_id, failure, reply).await.map(|()| None),
+    };
+    let begun = tokio::select! {
+        biased;
+        () = cancel.cancelled() => None,
+        begun = turn::begin(desk, turn_id.clone(), draft, &options, deadline) => Some(begun),
+    };
+    match begun {
+        None => turn::cancelled(&turn_id, reply).await.map(|()| None),
+        Some(Err(failure)) => turn::refused(&turn_id, failure, reply).await.map(|()| None),
+        Some(Ok(turn)) => turn.finish(reply, cancel).await.map(Some),
+    }
+}
+
+/// What the running turn comes to; waits for ever without one.
+async fn finished(running: &mut Option<Running<'_>>) -> Result<Option<Outcome>, Gone> {
+    match running {
+        Some(running) => running.await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The stream of messages broke: bytes that are no message are the client's fault, too many are a limit.
+fn broken(status: Status) -> End {
+    match status.code() {
+        Code::OutOfRange => Failure::new(Fault::TooLarge, status.message()).into(),
+        _ => End::Broken(Box::new(status)),
+    }
+}
+
+fn turn_id() -> String {
+    uuid::Uuid::new_v4().to_string()
+}

@@ -1,0 +1,119 @@
+//! The four calls of the dialogue API.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use fondue_proto::dialogue::{
+    ConverseRequest, Event, ReplyRequest, RetrieveRequest, RetrieveResponse, ScoreRequest, ScoreResponse,
+    dialogue_server::Dialogue as DialogueApi,
+};
+use fondue_serving::{deadline::deadline, status::status};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
+use tonic::{Request, Response, Status, Streaming, metadata::MetadataMap};
+use tracing::Instrument;
+
+use crate::{
+    converse,
+    desk::Desk,
+    dialogue::Dialogue,
+    request,
+    turn::{self, reply::Reply},
+    unary,
+};
+
+/// A conversation lasts as long as its client's own deadline says; this stands for none.
+const FOREVER: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// Serves `fondue.dialogue.v1.Dialogue`.
+#[derive(Clone, Debug)]
+pub struct Handler {
+    desk: Arc<Desk>,
+}
+
+impl Handler {
+    /// A handler at `desk`.
+    pub fn new(desk: Arc<Desk>) -> Self {
+        Self { desk }
+    }
+
+    /// When a call that generates nothing must be over.
+    fn unary_deadline(&self, metadata: &MetadataMap) -> Instant {
+        deadline(metadata, self.desk.config.defaults.timeout)
+    }
+}
+
+/// The events of a call; dropping it drops the turn.
+type EventStream = ReceiverStream<Result<Event, Status>>;
+
+#[tonic::async_trait]
+impl DialogueApi for Handler {
+    type ConverseStream = EventStream;
+    type ReplyStream = EventStream;
+
+    async fn converse(
+        &self,
+        request: Request<Streaming<ConverseRequest>>,
+    ) -> Result<Response<EventStream>, Status> {
+        let room = self.desk.admit_conversation().map_err(status)?;
+        let call_deadline = deadline(request.metadata(), FOREVER);
+        let (events, stream) = mpsc::channel(self.desk.config.limits.events);
+        let desk = self.desk.clone();
+        let conversation = async move {
+            tokio::select! {
+                () = events.closed() => {}
+                () = desk.stopped.cancelled() => {}
+                () = converse::converse(&desk, request.into_inner(), &events, call_deadline) => {}
+            }
+            drop(room);
+        };
+        tokio::spawn(conversation.in_current_span());
+        Ok(Response::new(ReceiverStream::new(stream)))
+    }
+
+    async fn reply(&self, request: Request<ReplyRequest>) -> Result<Response<EventStream>, Status> {
+        let room = self.desk.admit_turn().map_err(status)?;
+        let desk = self.desk.clone();
+        let config = &desk.config;
+        let (metadata, _, message) = request.into_parts();
+        let (open, said) = request::reply(message, &config.defaults, &config.limits).map_err(status)?;
+        let deadline = deadline(&metadata, said.options.timeout);
+        let dialogue = Dialogue::new(config.template.clone(), open);
+        let draft = dialogue.draft(&said, &config.limits).map_err(status)?;
+        let turn_id = uuid::Uuid::new_v4().to_string();
+        let span = tracing::info_span!("turn", turn_id);
+        let turn = turn::begin(&desk, turn_id, draft, &said.options, deadline).instrument(span.clone());
+        let turn = turn.await.map_err(status)?;
+
+        let (events, stream) = mpsc::channel(config.limits.events);
+        let finish = async move {
+            let reply = Reply::new(1, events.clone());
+            let never = CancellationToken::new(); // a client cancels this call by leaving
+            tokio::select! {
+                () = events.closed() => {}
+                () = desk.stopped.cancelled() => {}
+                _ = turn.finish(&reply, &never) => {}
+            }
+            drop(room);
+        };
+        tokio::spawn(finish.instrument(span));
+        Ok(Response::new(ReceiverStream::new(stream)))
+    }
+
+    async fn retrieve(&self, request: Request<RetrieveRequest>) -> Result<Response<RetrieveResponse>, Status> {
+        let _room = self.desk.admit_turn().map_err(status)?;
+        let deadline = self.unary_deadline(request.metadata());
+        let asked = request::retrieve(request.into_inner(), &self.desk.config.limits).map_err(status)?;
+        unary::retrieve(&self.desk, asked, deadline).await.map(Response::new).map_err(status)
+    }
+
+    async fn score(&self, request: Request<ScoreRequest>) -> Result<Response<ScoreResponse>, Status> {
+        let _room = self.desk.admit_turn().map_err(status)?;
+        let deadline = self.unary_deadline(request.metadata());
+        let asked = request::score(request.into_inner(), &self.desk.config.limits).map_err(status)?;
+        unary::score(&self.desk, asked, deadline).await.map(Response::new).map_err(status)
+    }
+}

@@ -1,0 +1,138 @@
+//! Texts and pictures of a request.
+
+use bytes::Bytes;
+use fondue_proto::{
+    dialogue::{self as wire, part::Kind},
+    vision,
+};
+use sha2::{Digest, Sha256};
+
+use super::Faults;
+use crate::config::Limits;
+
+/// Parts in one list; far above what a turn means, far below what would hurt.
+const MAX_PARTS: usize = 1024;
+
+/// A text or a picture.
+#[derive(Clone, Debug)]
+pub enum Part {
+    /// As the client sent it.
+    Text(String),
+    /// A picture file, not empty.
+    Picture(Picture),
+}
+
+/// A picture file that a client sent or that was found.
+#[derive(Clone, Debug)]
+pub struct Picture {
+    /// Its content and fit, by which its features are kept.
+    pub key: PictureKey,
+    /// The file.
+    pub data: Bytes,
+    /// Where it came from.
+    pub origin: Origin,
+}
+
+/// Where a picture came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// Path of the image in the request, for example `turn.parts[2].image`.
+    Field(String),
+    /// Found in an earlier turn and fed back; nobody can be told to mend it.
+    Found,
+}
+
+/// What makes two pictures the same to the model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct PictureKey {
+    /// SHA-256 of the file.
+    pub sha256: [u8; 32],
+    /// How it is brought to the tower's square.
+    pub fit: Fit,
+}
+
+/// How a picture is brought to the vision tower's square.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Fit {
+    /// Resize the short side, crop the centre.
+    Crop,
+    /// Resize both sides.
+    Squash,
+}
+
+impl Fit {
+    /// The vision service's word for it.
+    pub fn to_wire(self) -> vision::Fit {
+        match self {
+            Self::Crop => vision::Fit::Crop,
+            Self::Squash => vision::Fit::Squash,
+        }
+    }
+}
+
+impl Picture {
+    /// A picture of `data`, hashed.
+    pub fn new(data: Bytes, fit: Fit, origin: Origin) -> Self {
+        Self { key: PictureKey { sha256: Sha256::digest(&data).into(), fit }, data, origin }
+    }
+}
+
+/// Checks what a user says: as [`prompt`], and at least a picture or a text that is not blank.
+pub fn said(raw: Vec<wire::Part>, path: &str, limits: &Limits, faults: &mut Faults) -> Vec<Part> {
+    let empty = raw.iter().all(|part| matches!(&part.kind, Some(Kind::Text(text)) if text.trim().is_empty()));
+    if empty {
+        faults.add(path, "needs a picture or a text that is not blank");
+    }
+    prompt(raw, path, limits, faults)
+}
+
+/// Checks a list of parts: each set, pictures not empty, numbers and bytes within limits.
+pub fn prompt(raw: Vec<wire::Part>, path: &str, limits: &Limits, faults: &mut Faults) -> Vec<Part> {
+    if raw.len() > MAX_PARTS {
+        faults.add(path, format!("at most {MAX_PARTS} parts, got {}", raw.len()));
+        return Vec::new();
+    }
+    let n_images = raw.iter().filter(|part| matches!(part.kind, Some(Kind::Image(_)))).count();
+    if n_images > limits.images_per_turn {
+        faults.add(path, format!("at most {} pictures, got {n_images}", limits.images_per_turn));
+        return Vec::new(); // before anything is hashed
+    }
+    let mut text_bytes = 0;
+    let mut parts = Vec::with_capacity(raw.len());
+    for (index, part) in raw.into_iter().enumerate() {
+        match part.kind {
+            Some(Kind::Text(text)) => {
+                let before = text_bytes;
+                text_bytes += text.len();
+                if before <= limits.text_bytes && text_bytes > limits.text_bytes {
+                    let field = format!("{path}[{index}].text");
+                    let max = limits.text_bytes;
+                    faults.add(field, format!("texts may hold {max} bytes together, got at least {text_bytes}"));
+                }
+                parts.push(Part::Text(text));
+            }
+            Some(Kind::Image(image)) => {
+                let field = format!("{path}[{index}].image");
+                if image.data.is_empty() {
+                    faults.add(format!("{field}.data"), "must be a picture file, got 0 bytes");
+                } else if let Some(fit) = fit(image.fit, &field, faults) {
+                    parts.push(Part::Picture(Picture::new(image.data, fit, Origin::Field(field))));
+                }
+            }
+            None => faults.add(format!("{path}[{index}]"), "must be `text` or `image`, got neither"),
+        }
+    }
+    parts
+}
+
+fn fit(raw: i32, field: &str, faults: &mut Faults) -> Option<Fit> {
+    match wire::ImageFit::try_from(raw) {
+        Ok(wire::ImageFit::Unspecified | wire::ImageFit::Crop) => Some(Fit::Crop),
+        Ok(wire::ImageFit::Squash) => Some(Fit::Squash),
+        Err(_) => {
+            let known = "IMAGE_FIT_UNSPECIFIED (0), IMAGE_FIT_CROP (1) or IMAGE_FIT_SQUASH (2)";
+            faults.add(format!("{field}.fit"), format!("must be {known}, got {raw}"));
+            None
+        }
+    }
+}

@@ -1,0 +1,293 @@
+//! One turn, whole. Read this first.
+//!
+//! ```text
+//! begin   see    pictures → vision → features
+//!         speak  prompt → language; waits until the engine has taken it
+//! finish  listen text → client; [RET] → recall ↔ retrieval → pictures → client, whenever they come
+//!         then   the searches still out, and the closing event
+//! ```
+//! A failure of `begin` is the caller's to tell: nothing has been sent yet. `finish` always ends in a closing
+//! event, unless the client has left; dropping it at any point drops the language stream and the search.
+
+pub mod answer;
+pub mod clock;
+pub mod recall;
+pub mod reply;
+pub mod see;
+pub mod speak;
+
+use std::time::{Duration, Instant};
+
+use fondue_proto::{
+    dialogue::{FinishReason, Timings, TurnDone, Usage, image_unavailable::Reason},
+    language::{self, Done},
+};
+use tokio::time::timeout_at;
+use tokio_util::sync::CancellationToken;
+
+use self::{
+    answer::Answer,
+    clock::ms,
+    recall::{Allowance, Place, Recall, Recalled},
+    reply::{CLOSING_GRACE, Gone, Reply},
+    speak::{Heard, Speech},
+};
+use crate::{
+    desk::Desk,
+    dialogue::{Draft, Spoken, prompt},
+    failure::Failure,
+    request::Options,
+};
+
+/// A turn that vision and language have taken; nothing has been sent yet.
+#[derive(Debug)]
+pub struct Turn {
+    turn_id: String,
+    draft: Draft,
+    feed_back: bool,
+    speech: Speech,
+    recall: Recall,
+    answer: Answer,
+    n_found: u32,
+    started: Instant,
+    deadline: Instant,
+    timings: Timings,
+}
+
+/// What a finished turn leaves to its dialogue.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The answered turn; `None` if it failed, and the history stays as it was.
+    pub spoken: Option<Spoken>,
+    /// The generation that was searched; a dialogue stays with its first.
+    pub generation: Option<String>,
+}
+
+/// How the speaking ended.
+enum End {
+    Done(Done),
+    Cancelled,
+    Failed(Failure),
+}
+
+/// Why listening stopped early.
+enum Stop {
+    Failed(Failure),
+    Gone,
+}
+
+impl From<Gone> for Stop {
+    fn from(Gone: Gone) -> Self {
+        Self::Gone
+    }
+}
+
+/// Shows the pictures to vision and gives the prompt to language.
+///
+/// # Errors
+/// [`Failure`]: the turn was not taken.
+pub async fn begin(
+    desk: &Desk,
+    turn_id: String,
+    mut draft: Draft,
+    options: &Options,
+    deadline: Instant,
+) -> Result<Turn, Failure> {
+    let started = Instant::now();
+    let seen = see::see(&desk.vision, &draft.unseen, deadline).await?;
+    draft.learn(seen.features, &seen.unreadable);
+    let parts = prompt::to_wire(&draft.pieces, &draft.features)?;
+    let speech = speak::speak(&desk.language, parts, options, deadline).await?;
+    let allowance = Allowance {
+        images: options.max_images,
+        images_per_ret: options.max_images_per_ret,
+        deadline,
+        search_timeout: desk.config.search_timeout,
+    };
+    Ok(Turn {
+        turn_id,
+        recall: Recall::new(desk.retrieval.clone(), &draft, allowance),
+        draft,
+        feed_back: options.feed_back_images,
+        timings: Timings { vision_ms: ms(seen.took), queue_ms: speech.started.queue_ms, ..Timings::default() },
+        speech,
+        answer: Answer::default(),
+        n_found: 0,
+        started,
+        deadline,
+    })
+}
+
+impl Turn {
+    /// Sends all of the turn's events, the closing one included.
+    ///
+    /// # Errors
+    /// [`Gone`] if the client left or does not read.
+    pub async fn finish(mut self, reply: &Reply, cancel: &CancellationToken) -> Result<Outcome, Gone> {
+        reply.started(&self.turn_id).await?;
+        let end = tokio::select! {
+            biased;
+            () = cancel.cancelled() => End::Cancelled,
+            heard = timeout_at(self.deadline.into(), self.listen(reply)) => match heard {
+                Ok(Ok(done)) => End::Done(done),
+                Ok(Err(Stop::Gone)) => return Err(Gone),
+                Ok(Err(Stop::Failed(failure))) => End::Failed(failure),
+                Err(_) => End::Failed(Failure::deadline("the answer")),
+            },
+        };
+        let end = match end {
+            End::Done(done) => {
+                let collected = tokio::select! {
+                    biased;
+                    () = cancel.cancelled() => None,
+                    collected = timeout_at((self.deadline + CLOSING_GRACE).into(), self.collect(reply)) => {
+                        Some(collected.unwrap_or(Err(Gone))?)
+                    }
+                };
+                if collected.is_some() { End::Done(done) } else { End::Cancelled }
+            }
+            end => end,
+        };
+        self.close(end, reply).await
+    }
+
+    /// Passes on what the model does until it is done, and the pictures that are found meanwhile.
+    async fn listen(&mut self, reply: &Reply) -> Result<Done, Stop> {
+        loop {
+            tokio::select! {
+                heard = self.speech.next() => match heard.map_err(Stop::Failed)? {
+                    Heard::Text(delta) => self.text(delta, reply).await?,
+                    Heard::Ret(query) => {
+                        let text_offset = self.answer.ret(query.ret_index, query.text_offset);
+                        self.recall.ask(Place { ret_index: query.ret_index, text_offset }, query.embedding);
+                    }
+                    Heard::Done(done) => return Ok(done),
+                },
+                recalled = self.recall.next() => self.show(recalled, reply).await?,
+            }
+        }
+    }
+
+    /// Waits for the searches that are still out; what is not there by the deadline is not waited for.
+    async fn collect(&mut self, reply: &Reply) -> Result<(), Gone> {
+        while !self.recall.is_idle() {
+            if let Ok(recalled) = timeout_at(self.deadline.into(), self.recall.next()).await {
+                self.show(recalled, reply).await?;
+                continue;
+            }
+            for place in self.recall.abandon() {
+                let message = "the search took longer than the turn may take; allow more with timeout_ms";
+                reply.unavailable(place, Reason::Deadline, message.to_owned()).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn text(&mut self, delta: String, reply: &Reply) -> Result<(), Gone> {
+        let text = self.answer.visible(delta);
+        if text.is_empty() {
+            return Ok(());
+        }
+        if self.answer.text().is_empty() {
+            self.timings.first_text_ms = ms(self.started.elapsed());
+        }
+        // Added once it is sent: a failure tells the text that the client has.
+        reply.text(text.clone(), self.answer.n_chars()).await?;
+        self.answer.push(&text);
+        Ok(())
+    }
+
+    async fn show(&mut self, recalled: Recalled, reply: &Reply) -> Result<(), Gone> {
+        match recalled {
+            Recalled::Unavailable(place, reason, message) => reply.unavailable(place, reason, message).await,
+            Recalled::Found(images) => {
+                for image in images {
+                    self.answer.found(&image, self.feed_back);
+                    self.n_found += 1;
+                    reply.image(image).await?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Lets go of the upstreams and tells how it ended.
+    async fn close(self, end: End, reply: &Reply) -> Result<Outcome, Gone> {
+        let Self { draft, feed_back, speech, recall, answer, n_found, started, timings, .. } = self;
+        let prompt_tokens = speech.started.prompt_tokens;
+        let (generation, search_ms) = (recall.generation(), ms(recall.took));
+        drop((speech, recall)); // a cancelled turn frees its engine slot before the client reads on
+        let (reason, done) = match end {
+            End::Failed(failure) => {
+                tracing::warn!(%failure, "turn failed");
+                count("failed");
+                reply.failed(failure, answer.text().to_owned()).await?;
+                return Ok(Outcome { spoken: None, generation });
+            }
+            End::Cancelled => (FinishReason::Cancelled, Done { prompt_tokens, ..Done::default() }),
+            End::Done(done) => (finish_reason(done.reason()), done),
+        };
+        count(if reason == FinishReason::Cancelled { "cancelled" } else { "done" });
+        let total = started.elapsed();
+        metrics::histogram!("fondue_gateway_turn_seconds").record(total);
+        if timings.first_text_ms > 0.0 {
+            let first = Duration::from_secs_f32(timings.first_text_ms / 1e3);
+            metrics::histogram!("fondue_gateway_first_text_seconds").record(first);
+        }
+        let event = TurnDone {
+            reason: reason as i32,
+            text: answer.text().to_owned(),
+            transcript: answer.transcript(),
+            usage: Some(Usage {
+                prompt_tokens,
+                generated_tokens: done.generated_tokens, // 0 when cancelled: only Done tells it
+                images_in: u32::try_from(draft.n_images).unwrap_or(u32::MAX),
+                images_found: n_found,
+            }),
+            timings: Some(Timings {
+                prefill_ms: done.prefill_ms,
+                decode_ms: done.decode_ms,
+                search_ms,
+                total_ms: ms(total),
+                ..timings
+            }),
+        };
+        reply.done(event).await?;
+        Ok(Outcome { spoken: Some(Spoken { draft, answer, feed_back }), generation })
+    }
+}
+
+/// Ends a turn that was cancelled before language had taken it.
+///
+/// # Errors
+/// [`Gone`] if the client left or does not read.
+pub async fn cancelled(turn_id: &str, reply: &Reply) -> Result<(), Gone> {
+    count("cancelled");
+    reply.started(turn_id).await?;
+    reply.done(TurnDone { reason: FinishReason::Cancelled as i32, ..TurnDone::default() }).await
+}
+
+/// Ends a turn that was not taken, in a conversation; every turn's events begin with `TurnStarted`.
+///
+/// # Errors
+/// [`Gone`] if the client left or does not read.
+pub async fn refused(turn_id: &str, failure: Failure, reply: &Reply) -> Result<(), Gone> {
+    tracing::info!(%failure, "turn refused");
+    count("refused");
+    reply.started(turn_id).await?;
+    reply.failed(failure, String::new()).await
+}
+
+fn count(outcome: &'static str) {
+    metrics::counter!("fondue_gateway_turns_total", "outcome" => outcome).increment(1);
+}
+
+fn finish_reason(reason: language::FinishReason) -> FinishReason {
+    match reason {
+        language::FinishReason::Unspecified => FinishReason::Unspecified,
+        language::FinishReason::Stop => FinishReason::Stop,
+        language::FinishReason::StopString => FinishReason::StopString,
+        language::FinishReason::Length => FinishReason::Length,
+        language::FinishReason::ContextFull => FinishReason::ContextFull,
+    }
+}

@@ -1,0 +1,154 @@
+//! Pictures → vision → features.
+
+use std::{
+    collections::HashSet,
+    time::{Duration, Instant},
+};
+
+use fondue_domain::{Classify, Fault};
+use fondue_proto::vision::{EncodeRequest, Image, vision_client::VisionClient};
+use fondue_serving::upstream::Channel;
+
+use super::clock;
+use crate::{
+    dialogue::Features,
+    failure::Failure,
+    request::{Picture, PictureKey, parts::Origin},
+};
+
+/// Pictures in one call; the vision service's default limit is 64.
+const CALL_PICTURES: usize = 32;
+/// Bytes of pictures in one call, unless a single one is larger; half the service's default limit.
+const CALL_BYTES: usize = 16 << 20;
+
+/// What came of looking.
+#[derive(Debug, Default)]
+pub struct Seen {
+    /// Features of each picture that could be read.
+    pub features: Features,
+    /// Found pictures that vision could not read: nobody can mend them, so the prompt goes without.
+    pub unreadable: HashSet<PictureKey>,
+    /// Wall clock of all calls.
+    pub took: Duration,
+}
+
+/// Encodes `pictures`, each once.
+///
+/// # Errors
+/// [`Failure`] that names the field of a picture that cannot be read, or tells that vision is down.
+#[tracing::instrument(skip_all, fields(n_images = pictures.len()))]
+pub async fn see(
+    vision: &VisionClient<Channel>,
+    mut pictures: &[Picture],
+    deadline: Instant,
+) -> Result<Seen, Failure> {
+    let started = Instant::now();
+    let mut seen = Seen::default();
+    while !pictures.is_empty() {
+        let (now, later) = pictures.split_at(call_length(pictures));
+        encode(vision, now.to_vec(), deadline, &mut seen).await?;
+        pictures = later;
+    }
+    seen.took = started.elapsed();
+    Ok(seen)
+}
+
+/// Encodes one call's worth; again without the found pictures that vision refuses.
+async fn encode(
+    vision: &VisionClient<Channel>,
+    mut pictures: Vec<Picture>,
+    deadline: Instant,
+    seen: &mut Seen,
+) -> Result<(), Failure> {
+    while !pictures.is_empty() {
+        let images = pictures.iter().map(|p| Image { data: p.data.clone(), fit: p.key.fit.to_wire() as i32 }).collect();
+        let request = EncodeRequest { images };
+        let call = clock::call("vision", deadline, request, async |request| vision.clone().encode(request).await);
+        match call.await {
+            Ok(response) => return keep(&pictures, response.features.into_iter().map(|f| f.values), seen),
+            Err(failure) => match refused_found(&failure, &pictures) {
+                Some(index) => {
+                    let picture = pictures.remove(index);
+                    tracing::warn!(%failure, "a found picture cannot be read; the prompt goes without it");
+                    seen.unreadable.insert(picture.key);
+                }
+                None => return Err(failure.with_paths(|field| path(field, &pictures))),
+            },
+        }
+    }
+    Ok(())
+}
+
+fn keep(pictures: &[Picture], features: impl ExactSizeIterator<Item = Vec<f32>>, seen: &mut Seen) -> Result<(), Failure> {
+    if features.len() != pictures.len() {
+        let message = format!("vision gave {} features for {} pictures", features.len(), pictures.len());
+        return Err(Failure::new(Fault::Internal, message));
+    }
+    seen.features.extend(pictures.iter().map(|picture| picture.key).zip(features.map(Into::into)));
+    Ok(())
+}
+
+/// How many of `pictures`, at least one, go into the next call.
+fn call_length(pictures: &[Picture]) -> usize {
+    let mut bytes = 0;
+    let fitting = pictures.iter().take(CALL_PICTURES).take_while(|picture| {
+        bytes += picture.data.len();
+        bytes <= CALL_BYTES
+    });
+    fitting.count().max(1)
+}
+
+/// The first found picture that the failure names.
+fn refused_found(failure: &Failure, pictures: &[Picture]) -> Option<usize> {
+    let named = failure.violations().into_iter().filter_map(|violation| Some(split(&violation.field)?.0));
+    named.into_iter().find(|&index| pictures.get(index).is_some_and(|picture| picture.origin == Origin::Found))
+}
+
+/// `images[3].data` → 3 and `.data`.
+fn split(field: &str) -> Option<(usize, &str)> {
+    let (index, rest) = field.strip_prefix("images[")?.split_once(']')?;
+    Some((index.parse().ok()?, rest))
+}
+
+/// The client's path for a path of the vision service's request.
+fn path(field: &str, pictures: &[Picture]) -> String {
+    let named = split(field).and_then(|(index, rest)| Some((&pictures.get(index)?.origin, rest)));
+    match named {
+        Some((Origin::Field(image), "")) => format!("{image}.data"),
+        Some((Origin::Field(image), rest)) => format!("{image}{rest}"),
+        _ => field.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::request::parts::Fit;
+
+    fn picture(n_bytes: usize, origin: Origin) -> Picture {
+        Picture::new(vec![0; n_bytes].into(), Fit::Crop, origin)
+    }
+
+    #[test]
+    fn a_refused_picture_is_named_by_the_clients_path() {
+        let pictures =
+            [picture(1, Origin::Found), picture(1, Origin::Field("turn.parts[4].image".into()))];
+        assert_eq!(path("images[1].data", &pictures), "turn.parts[4].image.data");
+        assert_eq!(path("images[1]", &pictures), "turn.parts[4].image.data");
+        assert_eq!(path("images[1].fit", &pictures), "turn.parts[4].image.fit");
+        assert_eq!(path("images[9].data", &pictures), "images[9].data");
+        assert_eq!(path("images", &pictures), "images");
+        assert_eq!(refused_found(&Failure::field("images[1].data", "bad"), &pictures), None);
+        assert_eq!(refused_found(&Failure::field("images[0].data", "bad"), &pictures), Some(0));
+    }
+
+    #[test]
+    fn calls_stay_within_bytes_and_number_but_make_progress() {
+        let of = |n_bytes: &[usize]| {
+            call_length(&n_bytes.iter().map(|&n| picture(n, Origin::Found)).collect::<Vec<_>>())
+        };
+        assert_eq!(of(&[CALL_BYTES + 1, 1]), 1);
+        assert_eq!(of(&[CALL_BYTES / 2, CALL_BYTES / 2, 1]), 2);
+        assert_eq!(of(&[1; 100]), CALL_PICTURES);
+    }
+}

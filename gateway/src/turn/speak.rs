@@ -1,0 +1,114 @@
+//! Prompt → language → text and retrieval queries, as they are decoded.
+
+use std::time::Instant;
+
+use fondue_domain::Fault;
+use fondue_proto::language::{
+    Done, GenerateEvent, GenerateRequest, Part, RetQuery, Sampling, Started, generate_event::Kind,
+    language_client::LanguageClient,
+};
+use fondue_serving::upstream::Channel;
+use tonic::Streaming;
+
+use super::clock;
+use crate::{failure::Failure, request::Options};
+
+/// A reply that the language service has begun. Dropping it frees the engine's slot.
+#[derive(Debug)]
+pub struct Speech {
+    stream: Streaming<GenerateEvent>,
+    /// What the service told when it took the prompt.
+    pub started: Started,
+}
+
+/// Something that the model did.
+#[derive(Debug)]
+pub enum Heard {
+    /// It wrote text.
+    Text(String),
+    /// It wrote `[RET]`.
+    Ret(RetQuery),
+    /// It ended.
+    Done(Done),
+}
+
+/// Asks for a reply and waits until the engine has taken the prompt.
+///
+/// # Errors
+/// [`Failure`]: the prompt does not fit, the queue is full, the service is down, or time ran out.
+#[tracing::instrument(skip_all, fields(n_parts = parts.len()))]
+pub async fn speak(
+    language: &LanguageClient<Channel>,
+    parts: Vec<Part>,
+    options: &Options,
+    deadline: Instant,
+) -> Result<Speech, Failure> {
+    let request = generate_request(parts, options);
+    let stream =
+        clock::call("language", deadline, request, async |request| language.clone().generate(request).await).await;
+    let mut stream = stream.map_err(|failure| failure.with_paths(path))?;
+    let first = tokio::time::timeout_at(deadline.into(), next(&mut stream)).await;
+    let first = first.map_err(|_| Failure::deadline("the language service's queue"))?;
+    match first.map_err(|failure| failure.with_paths(path))? {
+        Kind::Started(started) => Ok(Speech { stream, started }),
+        _ => Err(Failure::new(Fault::Internal, "the language service did not begin its reply with Started")),
+    }
+}
+
+impl Speech {
+    /// What the model does next. Can be dropped and asked again without loss.
+    ///
+    /// # Errors
+    /// [`Failure`] if the stream breaks; an end without `Done` is unavailable, never a short answer.
+    pub async fn next(&mut self) -> Result<Heard, Failure> {
+        loop {
+            match next(&mut self.stream).await? {
+                Kind::Started(_) => {}
+                Kind::Text(delta) => return Ok(Heard::Text(delta.text)),
+                Kind::Query(query) => return Ok(Heard::Ret(query)),
+                Kind::Done(done) => return Ok(Heard::Done(done)),
+            }
+        }
+    }
+}
+
+async fn next(stream: &mut Streaming<GenerateEvent>) -> Result<Kind, Failure> {
+    loop {
+        match stream.message().await {
+            Ok(Some(event)) => {
+                if let Some(kind) = event.kind {
+                    return Ok(kind);
+                } // else a kind of a newer service
+            }
+            Ok(None) => {
+                let message = "the language service is unavailable: its stream ended in the middle of the answer";
+                return Err(Failure::new(Fault::Unavailable, message));
+            }
+            Err(status) => return Err(Failure::upstream("language", status)),
+        }
+    }
+}
+
+fn generate_request(parts: Vec<Part>, options: &Options) -> GenerateRequest {
+    GenerateRequest {
+        parts,
+        sampling: Some(Sampling {
+            temperature: options.temperature,
+            top_p: options.top_p,
+            seed: options.seed,
+            ret_bias: options.ret_bias,
+            ret_scale_factor: Some(options.ret_scale_factor),
+            min_word_tokens: options.min_word_tokens,
+            max_rets: Some(i32::try_from(options.max_images).unwrap_or(i32::MAX)),
+        }),
+        max_new_tokens: options.max_new_tokens,
+        stop: options.stop.clone(),
+        ignore_newline: false,
+    }
+}
+
+/// The client's path for a path of the language service's request.
+fn path(field: &str) -> String {
+    let option = field.strip_prefix("sampling.").unwrap_or(field);
+    if field.starts_with("parts") { "turn.parts".to_owned() } else { format!("turn.options.{option}") }
+}

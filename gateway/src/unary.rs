@@ -1,0 +1,88 @@
+//! The calls that generate nothing: pictures for a prompt, and the likelihood of continuations.
+
+use std::{collections::HashSet, time::Instant};
+
+use fondue_domain::Fault;
+use fondue_proto::{
+    dialogue::{CandidateScore, RetrieveResponse, ScoreResponse},
+    language::{self, QueryRequest},
+    retrieval::SearchRequest,
+};
+
+use crate::{
+    desk::Desk,
+    dialogue::{Piece, prompt},
+    failure::Failure,
+    request::{Part, Picture, Retrieve, Score},
+    turn::{clock, recall, see},
+};
+
+/// Parts → vision → the query at the last `[RET]` → retrieval.
+///
+/// # Errors
+/// [`Failure`] of any of the three.
+pub async fn retrieve(desk: &Desk, asked: Retrieve, deadline: Instant) -> Result<RetrieveResponse, Failure> {
+    let parts = encode(desk, asked.parts, deadline).await?;
+    let query = clock::call("language", deadline, QueryRequest { parts }, async |request| {
+        desk.language.clone().query(request).await
+    });
+    let query = query.await?.embedding.ok_or_else(|| {
+        Failure::new(Fault::Internal, "the language service answered a query without an embedding")
+    })?;
+    let search = SearchRequest {
+        query: query.values,
+        k: asked.k,
+        excluded_ids: asked.excluded_ids,
+        excluded_sha256: Vec::new(),
+        generation: asked.generation,
+        include_data: asked.include_data,
+    };
+    let found = clock::call("retrieval", deadline, search, async |request| {
+        desk.retrieval.clone().search(request).await
+    });
+    let found = found.await?;
+    let images = found.hits.into_iter().filter_map(|hit| recall::found_image(hit, &found.generation));
+    let mut images: Vec<_> = images.take(usize::try_from(asked.k).unwrap_or(0)).collect();
+    (0..).zip(&mut images).for_each(|(rank, image)| image.rank = rank);
+    Ok(RetrieveResponse { images })
+}
+
+/// Parts → vision → log-likelihoods.
+///
+/// # Errors
+/// [`Failure`] of either.
+pub async fn score(desk: &Desk, asked: Score, deadline: Instant) -> Result<ScoreResponse, Failure> {
+    let n_candidates = asked.candidates.len();
+    let parts = encode(desk, asked.parts, deadline).await?;
+    let request = language::ScoreRequest { parts, candidates: asked.candidates };
+    let scored =
+        clock::call("language", deadline, request, async |request| desk.language.clone().score(request).await);
+    let scores = scored.await?.scores;
+    if scores.len() != n_candidates {
+        let message = format!("the language service gave {} scores for {n_candidates} candidates", scores.len());
+        return Err(Failure::new(Fault::Internal, message));
+    }
+    let scores = scores.into_iter();
+    let scores =
+        scores.map(|score| CandidateScore { log_likelihood: score.log_likelihood, tokens: score.tokens });
+    Ok(ScoreResponse { scores: scores.collect() })
+}
+
+/// The prompt for language; parts stay as they are, one for one, so that paths stay true.
+async fn encode(desk: &Desk, parts: Vec<Part>, deadline: Instant) -> Result<Vec<language::Part>, Failure> {
+    let mut met = HashSet::new();
+    let mut pictures: Vec<Picture> = Vec::new();
+    let pieces = parts.into_iter().map(|part| match part {
+        Part::Text(text) => Piece::Text(text),
+        Part::Picture(picture) => {
+            let key = picture.key;
+            if met.insert(key) {
+                pictures.push(picture);
+            }
+            Piece::Picture(key)
+        }
+    });
+    let pieces: Vec<_> = pieces.collect();
+    let seen = see::see(&desk.vision, &pictures, deadline).await?;
+    prompt::to_wire(&pieces, &seen.features)
+}
