@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use fondue_domain::{Classify, Fault};
+use fondue_domain::{Classify, EmbeddingError, Fault};
 
 /// A failure of loading or running a model.
 #[derive(Debug, thiserror::Error)]
@@ -52,6 +52,9 @@ pub enum ModelError {
         /// Positions there are.
         max: usize,
     },
+    /// A state or a picture that maps to no direction in retrieval space.
+    #[error("no direction in retrieval space: {0}")]
+    NoDirection(#[from] EmbeddingError),
     /// The text could not be tokenised.
     #[error("tokenizer: {0}")]
     Tokenizer(String),
@@ -74,7 +77,11 @@ impl Classify for ModelError {
     fn fault(&self) -> Fault {
         match self {
             Self::Shape { .. } | Self::NoText | Self::Token { .. } | Self::Positions { .. } => Fault::Invalid,
-            Self::Read { .. } | Self::Content { .. } | Self::Tokenizer(_) | Self::Torch(_) => Fault::Internal,
+            Self::Read { .. }
+            | Self::Content { .. }
+            | Self::NoDirection(_)
+            | Self::Tokenizer(_)
+            | Self::Torch(_) => Fault::Internal,
         }
     }
 }

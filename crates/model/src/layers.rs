@@ -18,7 +18,13 @@ impl Linear {
     ///
     /// # Errors
     /// [`ModelError::Content`] if the weight is missing or a shape is wrong.
-    pub fn load(weights: &Weights, name: &str, output: i64, input: i64, at: Placement) -> Result<Self, ModelError> {
+    pub fn load(
+        weights: &Weights,
+        name: &str,
+        output: i64,
+        input: i64,
+        at: Placement,
+    ) -> Result<Self, ModelError> {
         let weight = weights.tensor(&format!("{name}.weight"), &[output, input], at)?;
         let bias_name = format!("{name}.bias");
         let bias = weights.has(&bias_name).then(|| weights.tensor(&bias_name, &[output], at)).transpose()?;
@@ -57,7 +63,13 @@ impl LayerNorm {
     ///
     /// # Errors
     /// [`ModelError::Content`] if one is missing or of another shape.
-    pub fn load(weights: &Weights, name: &str, width: i64, eps: f64, at: Placement) -> Result<Self, ModelError> {
+    pub fn load(
+        weights: &Weights,
+        name: &str,
+        width: i64,
+        eps: f64,
+        at: Placement,
+    ) -> Result<Self, ModelError> {
         Ok(Self {
             weight: weights.tensor(&format!("{name}.weight"), &[width], at)?,
             bias: weights.tensor(&format!("{name}.bias"), &[width], at)?,
@@ -89,7 +101,8 @@ pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, ModelError> {
 /// # Errors
 /// [`ModelError::Torch`] if it cannot be copied.
 pub fn values(tensor: &Tensor) -> Result<Vec<f32>, ModelError> {
-    let flat = tensor.f_to_device(tch::Device::Cpu)?.f_to_kind(tch::Kind::Float)?.f_reshape([-1])?.f_contiguous()?;
+    let flat =
+        tensor.f_to_device(tch::Device::Cpu)?.f_to_kind(tch::Kind::Float)?.f_reshape([-1])?.f_contiguous()?;
     let mut out = vec![0.0; flat.numel()];
     flat.f_copy_data(&mut out, flat.numel())?;
     Ok(out)

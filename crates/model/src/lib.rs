@@ -22,7 +22,7 @@ pub use error::ModelError;
 pub use language::LanguageModel;
 pub use opt::{Chunk, KvCache};
 pub use placement::{Dtype, Placement};
-pub use prompt::{PromptPart, Prompt};
+pub use prompt::{Prompt, PromptPart};
 pub use sampler::{Sampler, Sampling};
 pub use tokenizer::Tokenizer;
 pub use vision::VisionTower;

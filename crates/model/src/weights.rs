@@ -44,10 +44,13 @@ impl Weights {
             weight_map: HashMap<String, String>,
         }
         let text = fs::read_to_string(&index).map_err(|error| ModelError::read(&index, error))?;
-        let parsed: Index = serde_json::from_str(&text).map_err(|error| ModelError::content(&index, error))?;
+        let parsed: Index =
+            serde_json::from_str(&text).map_err(|error| ModelError::content(&index, error))?;
         let shards: BTreeSet<String> = parsed.weight_map.into_values().collect();
         // A shard is a file of this folder; a path that leads elsewhere is not one.
-        if let Some(shard) = shards.iter().find(|name| Path::new(name).components().count() != 1 || name.starts_with('.')) {
+        if let Some(shard) =
+            shards.iter().find(|name| Path::new(name).components().count() != 1 || name.starts_with('.'))
+        {
             return Err(ModelError::content(&index, format!("shard `{shard}` is not a file name")));
         }
         Self::open_files(shards.iter().map(|name| folder.join(name)).collect())
@@ -66,8 +69,8 @@ impl Weights {
         let mut entries = HashMap::new();
         for path in paths {
             let mapped = Mapped::open(&path).map_err(|error| ModelError::read(&path, error))?;
-            let (header, metadata) =
-                SafeTensors::read_metadata(mapped.bytes()).map_err(|error| ModelError::content(&path, error))?;
+            let (header, metadata) = SafeTensors::read_metadata(mapped.bytes())
+                .map_err(|error| ModelError::content(&path, error))?;
             for (name, info) in metadata.tensors() {
                 let Some(kind) = kind_of(info.dtype) else { continue };
                 // The header's length field (8 bytes) and the header come before the data.
@@ -112,7 +115,8 @@ impl Weights {
     pub fn tensor(&self, name: &str, shape: &[i64], placement: Placement) -> Result<Tensor, ModelError> {
         let tensor = self.any(name)?;
         if tensor.size() != shape {
-            let message = format!("tensor `{}{name}` has shape {:?}, expected {shape:?}", self.prefix, tensor.size());
+            let message =
+                format!("tensor `{}{name}` has shape {:?}, expected {shape:?}", self.prefix, tensor.size());
             return Err(self.fault(message));
         }
         Ok(tensor.f_to_device(placement.device)?.f_to_kind(placement.dtype.kind())?)
@@ -124,7 +128,8 @@ impl Weights {
     /// [`ModelError::Content`] if it is missing.
     pub fn any(&self, name: &str) -> Result<Tensor, ModelError> {
         let full = format!("{}{name}", self.prefix);
-        let entry = self.entries.get(&full).ok_or_else(|| self.fault(format!("tensor `{full}` is missing")))?;
+        let entry =
+            self.entries.get(&full).ok_or_else(|| self.fault(format!("tensor `{full}` is missing")))?;
         let bytes = &self.files[entry.file].1.bytes()[entry.bytes.clone()];
         Ok(Tensor::f_from_data_size(bytes, &entry.shape, entry.kind)?)
     }

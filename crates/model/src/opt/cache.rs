@@ -36,7 +36,12 @@ impl KvCache {
 
     /// Writes one layer's keys and values, both `[heads, n, head_dim]`, behind the positions seen; returns all of
     /// that layer's, `[heads, len + n, head_dim]`. [`KvCache::advance`] makes them count once all layers have theirs.
-    pub(super) fn append(&mut self, layer: usize, k: &Tensor, v: &Tensor) -> Result<(Tensor, Tensor), ModelError> {
+    pub(super) fn append(
+        &mut self,
+        layer: usize,
+        k: &Tensor,
+        v: &Tensor,
+    ) -> Result<(Tensor, Tensor), ModelError> {
         let (heads, n, head_dim) = k.size3()?;
         let needed = self.len + n as usize;
         let room = self.layers[layer].as_ref().map_or(0, |(k, _)| k.size()[1] as usize);
@@ -44,7 +49,7 @@ impl KvCache {
             // Doubling keeps the copying below one copy per position on average.
             let capacity = needed.max(room * 2).next_multiple_of(STEP) as i64;
             let grow = |old: Option<&Tensor>| -> Result<Tensor, ModelError> {
-                let new = Tensor::f_zeros([heads, capacity, head_dim], (k.f_kind()?, k.f_device()?))?;
+                let new = Tensor::f_zeros([heads, capacity, head_dim], (k.f_kind()?, k.device()))?;
                 if let Some(old) = old {
                     new.f_narrow(1, 0, self.len as i64)?.f_copy_(&old.f_narrow(1, 0, self.len as i64)?)?;
                 }

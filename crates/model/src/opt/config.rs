@@ -64,9 +64,17 @@ impl OptConfig {
     }
 
     fn check(&self) -> Result<(), String> {
-        let sizes =
-            [self.hidden_size, self.num_attention_heads, self.ffn_dim, self.vocab_size, self.word_dim(), self.max_position_embeddings];
-        if sizes.iter().any(|&n| !(1..=1 << 24).contains(&n)) || !(1..=1 << 10).contains(&self.num_hidden_layers) {
+        let sizes = [
+            self.hidden_size,
+            self.num_attention_heads,
+            self.ffn_dim,
+            self.vocab_size,
+            self.word_dim(),
+            self.max_position_embeddings,
+        ];
+        if sizes.iter().any(|&n| !(1..=1 << 24).contains(&n))
+            || !(1..=1 << 10).contains(&self.num_hidden_layers)
+        {
             return Err("a size is zero, negative or absurd".to_owned());
         }
         if self.hidden_size % self.num_attention_heads != 0 {

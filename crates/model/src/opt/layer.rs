@@ -19,7 +19,12 @@ pub(super) struct Layer {
 }
 
 impl Layer {
-    pub(super) fn load(weights: &Weights, n: usize, config: &OptConfig, at: Placement) -> Result<Self, ModelError> {
+    pub(super) fn load(
+        weights: &Weights,
+        n: usize,
+        config: &OptConfig,
+        at: Placement,
+    ) -> Result<Self, ModelError> {
         let (width, ffn) = (config.hidden_size, config.ffn_dim);
         let name = |part: &str| format!("layers.{n}.{part}");
         let linear = |part: &str, out, input| Linear::load(weights, &name(part), out, input, at);
@@ -57,7 +62,8 @@ impl Layer {
         if !pre {
             x = self.attention_norm.forward(&x)?;
         }
-        let inner = if pre { self.fc1.forward(&self.ffn_norm.forward(&x)?)? } else { self.fc1.forward(&x)? };
+        let inner =
+            if pre { self.fc1.forward(&self.ffn_norm.forward(&x)?)? } else { self.fc1.forward(&x)? };
         x = x.f_add(&self.fc2.forward(&inner.f_relu()?)?)?;
         if pre { Ok(x) } else { self.ffn_norm.forward(&x) }
     }
@@ -98,6 +104,6 @@ impl Layer {
 
 /// `[n, past + n]`: 0 where row i may look (columns up to past + i), −∞ elsewhere.
 fn causal_mask(n: i64, past: i64, like: &Tensor) -> Result<Tensor, ModelError> {
-    let full = Tensor::f_full([n, past + n], f64::NEG_INFINITY, (Kind::Float, like.f_device()?))?;
+    let full = Tensor::f_full([n, past + n], f64::NEG_INFINITY, (Kind::Float, like.device()))?;
     Ok(full.f_triu(past + 1)?.f_to_kind(like.f_kind()?)?)
 }

@@ -1,0 +1,185 @@
+//! The whole language side: OPT, its token table shrunk and completed by `[RET]`, the tied head, the mapping layers.
+//!
+//! Source: Koh et al. 2023; the table keeps the rows below `[RET]` and takes the trained row as its last.
+
+use std::path::Path;
+
+use fondue_domain::{Embedding, TokenId};
+use tch::{Kind, Tensor};
+
+use crate::{
+    Chunk, KvCache, ModelError, Placement, Prompt, layers::values, mapping::Mapping, opt::Opt,
+    opt::OptConfig, prompt::Slot,
+};
+
+/// OPT with FROMAGe's additions.
+pub struct LanguageModel {
+    opt: Opt,
+    /// `[ret + 1, word_dim]`: input embedding and head in one.
+    table: Tensor,
+    mapping: Mapping,
+    ret: TokenId,
+}
+
+impl LanguageModel {
+    /// Reads an OPT folder and a folder of mapping layers; `ret` is the tokenizer's id of `[RET]`.
+    ///
+    /// # Errors
+    /// [`ModelError`] naming the file and what is wrong with it.
+    pub fn load(opt: &Path, mapping: &Path, ret: TokenId, placement: Placement) -> Result<Self, ModelError> {
+        let (model, table) = Opt::load(opt, placement)?;
+        let rows = table.size()[0];
+        if rows < ret.as_i64() {
+            let reason = format!("the embedding has {rows} rows, the tokenizer's [RET] is {}", ret.0);
+            return Err(ModelError::content(opt, reason));
+        }
+        let mapping = Mapping::load(mapping, model.config().word_dim(), placement)?;
+        let table = Tensor::f_cat(&[&table.f_narrow(0, 0, ret.as_i64())?, mapping.ret_row()], 0)?;
+        Ok(Self { opt: model, table, mapping, ret })
+    }
+
+    /// OPT's sizes.
+    pub fn config(&self) -> &OptConfig {
+        self.opt.config()
+    }
+
+    /// The mapping layers.
+    pub fn mapping(&self) -> &Mapping {
+        &self.mapping
+    }
+
+    /// Where it lies.
+    pub fn placement(&self) -> Placement {
+        self.opt.placement()
+    }
+
+    /// The id of `[RET]`, which is the vocabulary's last.
+    pub fn ret(&self) -> TokenId {
+        self.ret
+    }
+
+    /// An empty cache for one sequence.
+    pub fn new_cache(&self) -> KvCache {
+        self.opt.new_cache()
+    }
+
+    /// Input vectors of a prompt, `[positions, word_dim]`.
+    ///
+    /// # Errors
+    /// [`ModelError::Token`] or [`ModelError::Shape`] if the prompt does not belong to this model.
+    pub fn embed(&self, prompt: &Prompt) -> Result<Tensor, ModelError> {
+        let mut pieces = Vec::new();
+        let mut run = Vec::new();
+        for slot in prompt.slots() {
+            match slot {
+                Slot::Token(token) => run.push(*token),
+                Slot::Image(features) => {
+                    if !run.is_empty() {
+                        pieces.push(self.embed_tokens(&std::mem::take(&mut run))?);
+                    }
+                    let prefix = self.mapping.prefix(&self.features(std::slice::from_ref(features))?)?;
+                    pieces.push(prefix.f_squeeze_dim(0)?);
+                }
+            }
+        }
+        if !run.is_empty() {
+            pieces.push(self.embed_tokens(&run)?);
+        }
+        Ok(Tensor::f_cat(&pieces, 0)?)
+    }
+
+    /// Input vectors of tokens, `[n, word_dim]`.
+    ///
+    /// # Errors
+    /// [`ModelError::Token`] for an id outside the vocabulary.
+    pub fn embed_tokens(&self, tokens: &[TokenId]) -> Result<Tensor, ModelError> {
+        if let Some(wrong) = tokens.iter().find(|token| **token > self.ret) {
+            return Err(ModelError::Token { token: wrong.0, rows: self.ret.0 as usize + 1 });
+        }
+        Ok(self.table.f_index_select(0, &self.indices(tokens)?)?)
+    }
+
+    /// Runs new rows of several sequences: `[Σn, word_dim]` last hidden states.
+    ///
+    /// # Errors
+    /// [`ModelError::Positions`] if a sequence would outgrow the positions; the caches are then as before.
+    pub fn forward(&self, chunks: &mut [Chunk<'_>]) -> Result<Tensor, ModelError> {
+        self.opt.forward(chunks)
+    }
+
+    /// `[n, word_dim]` hidden states → n rows of `ret + 1` logits.
+    ///
+    /// # Errors
+    /// [`ModelError::Torch`] on another shape.
+    pub fn logits(&self, hidden: &Tensor) -> Result<Vec<Vec<f32>>, ModelError> {
+        let flat = values(&hidden.f_matmul(&self.table.f_transpose(0, 1)?)?)?;
+        Ok(flat.chunks(self.ret.0 as usize + 1).map(<[f32]>::to_vec).collect())
+    }
+
+    /// ln p of `next[i]` after `hidden[i]`, for `hidden` `[n, word_dim]` and n tokens.
+    ///
+    /// # Errors
+    /// [`ModelError::Token`] for an id outside the vocabulary, [`ModelError::Shape`] if the lengths differ.
+    pub fn log_probs(&self, hidden: &Tensor, next: &[TokenId]) -> Result<Vec<f32>, ModelError> {
+        let rows = hidden.size()[0] as usize;
+        if rows != next.len() {
+            return Err(ModelError::Shape {
+                what: "the list of next tokens",
+                got: next.len(),
+                expected: rows,
+            });
+        }
+        if let Some(wrong) = next.iter().find(|token| **token > self.ret) {
+            return Err(ModelError::Token { token: wrong.0, rows: self.ret.0 as usize + 1 });
+        }
+        let logits = hidden.f_matmul(&self.table.f_transpose(0, 1)?)?;
+        let all = logits.f_log_softmax(-1, Kind::Float)?;
+        values(&all.f_gather(1, &self.indices(next)?.f_unsqueeze(1)?, false)?)
+    }
+
+    /// `[n, word_dim]` hidden states at `[RET]` → n queries.
+    ///
+    /// # Errors
+    /// [`ModelError::NoDirection`] if a state maps to zero or to no number.
+    pub fn query(&self, hidden: &Tensor) -> Result<Vec<Embedding>, ModelError> {
+        self.normalized(&self.mapping.text_to_retrieval(hidden)?)
+    }
+
+    /// Features of pictures → their embeddings.
+    ///
+    /// # Errors
+    /// [`ModelError::Shape`] for a vector of another length; [`ModelError::NoDirection`] if one maps to zero.
+    pub fn project(&self, features: &[Vec<f32>]) -> Result<Vec<Embedding>, ModelError> {
+        if features.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.normalized(&self.mapping.image_to_retrieval(&self.features(features)?)?)
+    }
+
+    /// Features as a tensor, `[n, feature_dim]`, where the model lies.
+    ///
+    /// # Errors
+    /// [`ModelError::Shape`] for a vector of another length.
+    pub fn features(&self, features: &[Vec<f32>]) -> Result<Tensor, ModelError> {
+        let expected = self.mapping.feature_dim();
+        if let Some(wrong) = features.iter().find(|row| row.len() != expected) {
+            return Err(ModelError::Shape { what: "a picture's feature vector", got: wrong.len(), expected });
+        }
+        let at = self.placement();
+        Ok(Tensor::f_from_slice(&features.concat())?
+            .f_reshape([features.len() as i64, expected as i64])?
+            .f_to_device(at.device)?
+            .f_to_kind(at.dtype.kind())?)
+    }
+
+    fn indices(&self, tokens: &[TokenId]) -> Result<Tensor, ModelError> {
+        let ids: Vec<i64> = tokens.iter().map(|token| token.as_i64()).collect();
+        Ok(Tensor::f_from_slice(&ids)?.f_to_device(self.placement().device)?)
+    }
+
+    fn normalized(&self, rows: &Tensor) -> Result<Vec<Embedding>, ModelError> {
+        let flat = values(rows)?;
+        let rows = flat.chunks(self.mapping.embedding_dim());
+        Ok(rows.map(|row| Embedding::normalized(row.to_vec())).collect::<Result<_, _>>()?)
+    }
+}

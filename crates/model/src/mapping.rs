@@ -1,0 +1,125 @@
+//! What FROMAGe trains: picture → prefix, picture → retrieval space, `[RET]` state → retrieval space, the [RET] row.
+//!
+//! Source: Koh et al. 2023, section 3; names as in the published checkpoint.
+
+use std::path::Path;
+
+use tch::Tensor;
+
+use crate::{
+    ModelError, Placement,
+    layers::{Linear, read_json},
+    weights::Weights,
+};
+
+/// `model_args.json`; keys beyond these are the trainer's.
+#[derive(Clone, Debug, serde::Deserialize)]
+struct Args {
+    n_visual_tokens: i64,
+    shared_emb_dim: i64,
+    text_emb_layers: Vec<i64>,
+}
+
+/// The mapping layers.
+pub struct Mapping {
+    prefix_len: usize,
+    embedding_dim: usize,
+    feature_dim: usize,
+    visual_embeddings: Linear,
+    visual_fc: Linear,
+    text_fc: Linear,
+    ret_row: Tensor,
+}
+
+impl Mapping {
+    /// Reads `model_args.json` and `mapping.safetensors` for a language model of `word_dim`.
+    ///
+    /// # Errors
+    /// [`ModelError`] naming the file and what is wrong with it.
+    pub fn load(folder: &Path, word_dim: i64, at: Placement) -> Result<Self, ModelError> {
+        let path = folder.join("model_args.json");
+        let args: Args = read_json(&path)?;
+        let (k, q) = (args.n_visual_tokens, args.shared_emb_dim);
+        if !(1..=1 << 10).contains(&k) || !(1..=1 << 16).contains(&q) {
+            let reason = format!("n_visual_tokens {k} or shared_emb_dim {q} is zero, negative or absurd");
+            return Err(ModelError::content(&path, reason));
+        }
+        if args.text_emb_layers != [-1] {
+            let reason =
+                format!("text_emb_layers {:?}: only [-1], the last layer, is known", args.text_emb_layers);
+            return Err(ModelError::content(&path, reason));
+        }
+        let weights = Weights::open_file(&folder.join("mapping.safetensors"))?;
+        // The vision tower's width is written nowhere but in the layers that take its features.
+        let feature_dim = match weights.shape("model.visual_fc.weight") {
+            Some(&[_, width]) if width > 0 => width,
+            other => {
+                return Err(weights.fault(format!(
+                    "`model.visual_fc.weight` has shape {other:?}, expected [{q}, features]"
+                )));
+            }
+        };
+        let linear = |name: &str, out, input| Linear::load(&weights, name, out, input, at);
+        let ret_row = weights.any(RET_ROW)?;
+        if ret_row.numel() as i64 != word_dim {
+            return Err(weights
+                .fault(format!("`{RET_ROW}` has shape {:?}, expected [1, {word_dim}]", ret_row.size())));
+        }
+        Ok(Self {
+            prefix_len: k as usize,
+            embedding_dim: q as usize,
+            feature_dim: feature_dim as usize,
+            visual_embeddings: linear("model.visual_embeddings", word_dim * k, feature_dim)?,
+            visual_fc: linear("model.visual_fc", q, feature_dim)?,
+            text_fc: linear("model.text_hidden_fcs.0.0", q, word_dim)?,
+            ret_row: ret_row.f_reshape([1, word_dim])?.f_to_device(at.device)?.f_to_kind(at.dtype.kind())?,
+        })
+    }
+
+    /// Input vectors that one picture becomes (k).
+    pub fn prefix_len(&self) -> usize {
+        self.prefix_len
+    }
+
+    /// Dimension of retrieval space (q).
+    pub fn embedding_dim(&self) -> usize {
+        self.embedding_dim
+    }
+
+    /// Length of the features it takes.
+    pub fn feature_dim(&self) -> usize {
+        self.feature_dim
+    }
+
+    /// The embedding of `[RET]`, `[1, word_dim]`.
+    pub fn ret_row(&self) -> &Tensor {
+        &self.ret_row
+    }
+
+    /// `[n, feature_dim]` → `[n, k, word_dim]`.
+    ///
+    /// # Errors
+    /// [`ModelError::Torch`] on another shape.
+    pub fn prefix(&self, features: &Tensor) -> Result<Tensor, ModelError> {
+        let n = features.size()[0];
+        Ok(self.visual_embeddings.forward(features)?.f_reshape([n, self.prefix_len as i64, -1])?)
+    }
+
+    /// `[n, feature_dim]` → `[n, q]`, not normalised.
+    ///
+    /// # Errors
+    /// [`ModelError::Torch`] on another shape.
+    pub fn image_to_retrieval(&self, features: &Tensor) -> Result<Tensor, ModelError> {
+        self.visual_fc.forward(features)
+    }
+
+    /// `[n, word_dim]` → `[n, q]`, not normalised.
+    ///
+    /// # Errors
+    /// [`ModelError::Torch`] on another shape.
+    pub fn text_to_retrieval(&self, hidden: &Tensor) -> Result<Tensor, ModelError> {
+        self.text_fc.forward(hidden)
+    }
+}
+
+const RET_ROW: &str = "ret_input_embeddings.weight";

@@ -1,0 +1,7 @@
+//! The model against the reference vectors, stage by stage.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod generation;
+mod pixels;
+mod prompt;
+mod towers;
