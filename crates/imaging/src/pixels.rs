@@ -70,16 +70,17 @@ impl Preprocess {
             height,
             reason: reason.to_string(),
         };
+        // Catmull-Rom is the cubic with a = -0.5, which Pillow calls BICUBIC. Rows first, then columns, with 8 bits
+        // between: where the cubic overshoots black or white, the order shows, and this one is Pillow's.
+        let bicubic = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::CatmullRom));
+        let rows = bicubic.crop(region.left, 0.0, region.width, height.into());
+        let columns = bicubic.crop(0.0, region.top, self.size.into(), region.height);
         let source = ImageRef::new(width, height, rgb.as_raw(), PixelType::U8x3).map_err(|e| failed(&e))?;
+        let mut narrowed = Image::new(self.size, height, PixelType::U8x3);
         let mut square = Image::new(self.size, self.size, PixelType::U8x3);
-        // Catmull-Rom is the cubic with a = -0.5, which Pillow calls BICUBIC.
-        let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::CatmullRom)).crop(
-            region.left,
-            region.top,
-            region.width,
-            region.height,
-        );
-        Resizer::new().resize(&source, &mut square, &options).map_err(|e| failed(&e))?;
+        let mut resizer = Resizer::new();
+        resizer.resize(&source, &mut narrowed, &rows).map_err(|e| failed(&e))?;
+        resizer.resize(&narrowed, &mut square, &columns).map_err(|e| failed(&e))?;
         Ok(square.into_vec())
     }
 
