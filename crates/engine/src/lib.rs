@@ -1,1 +1,14 @@
-//! Owner threads of the models: batching, queues, cancellation.
+//! The engine rooms: one OS thread owns each model and serves many callers.
+//!
+//! A caller's work waits in a bounded queue, joins the batch when there is room, and leaves it when it is done, when
+//! its deadline has passed, or when nobody listens any more. Touches `model`, `domain`, channels. Never tonic, clap,
+//! files.
+
+pub mod error;
+pub mod language;
+mod owner;
+pub mod vision;
+
+pub use error::EngineError;
+pub use language::{Emission, FinishReason, Generation, LanguageEngine, LanguageLimits};
+pub use vision::{VisionEngine, VisionLimits};

@@ -34,6 +34,23 @@ impl KvCache {
         self.layers.iter().flatten().map(|(k, v)| size(k) + size(v)).sum()
     }
 
+    /// A copy of what was seen, to go on from in another way.
+    ///
+    /// # Errors
+    /// [`ModelError::Torch`] if there is no memory for it.
+    pub fn fork(&self) -> Result<Self, ModelError> {
+        let copy = |t: &Tensor| -> Result<Tensor, ModelError> {
+            let mut copy = t.f_zeros_like()?;
+            copy.f_copy_(t)?;
+            Ok(copy)
+        };
+        let layers = self.layers.iter().map(|layer| match layer {
+            Some((k, v)) => Ok(Some((copy(k)?, copy(v)?))),
+            None => Ok(None),
+        });
+        Ok(Self { layers: layers.collect::<Result<_, ModelError>>()?, len: self.len })
+    }
+
     /// Writes one layer's keys and values, both `[heads, n, head_dim]`, behind the positions seen; returns all of
     /// that layer's, `[heads, len + n, head_dim]`. [`KvCache::advance`] makes them count once all layers have theirs.
     pub(super) fn append(

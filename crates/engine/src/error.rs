@@ -1,0 +1,62 @@
+//! What goes wrong in an engine room.
+
+use std::{sync::Arc, time::Duration};
+
+use fondue_domain::{Classify, Fault};
+use fondue_model::ModelError;
+
+/// When a refused caller should try again: about the time in which a short answer frees its slot.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// A failure of an engine, cheap to hand to every caller of a batch.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The queue is full.
+    #[error("the queue is full: {limit} requests are decoding or waiting")]
+    Busy {
+        /// Requests at most, slots and queue together.
+        limit: usize,
+    },
+    /// The prompt leaves no position for an answer.
+    #[error("the prompt takes {got} positions, the model has {max} for prompt and answer together")]
+    PromptTooLong {
+        /// Positions of the prompt.
+        got: usize,
+        /// Positions of the model.
+        max: usize,
+    },
+    /// The caller's time ran out.
+    #[error("the deadline passed after {tokens} tokens")]
+    Deadline {
+        /// Tokens generated until then.
+        tokens: usize,
+    },
+    /// The model failed.
+    #[error("the model failed: {0}")]
+    Model(#[source] Arc<ModelError>),
+    /// The engine has stopped.
+    #[error("the engine has stopped")]
+    Stopped,
+    /// The engine's thread could not be started.
+    #[error("cannot start the engine's thread: {0}")]
+    Thread(String),
+}
+
+impl From<ModelError> for EngineError {
+    fn from(error: ModelError) -> Self {
+        Self::Model(Arc::new(error))
+    }
+}
+
+impl Classify for EngineError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::Busy { .. } => Fault::Busy { retry_after: RETRY_AFTER },
+            Self::PromptTooLong { .. } => Fault::Invalid,
+            Self::Deadline { .. } => Fault::Deadline,
+            Self::Model(error) => error.fault(),
+            Self::Stopped => Fault::Unavailable,
+            Self::Thread(_) => Fault::Internal,
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! The language engine: decodes many answers on one thread, which it shares with projections, queries and scores.
+
+mod batch;
+mod job;
+mod questions;
+mod sequence;
+mod stop;
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Instant,
+};
+
+use fondue_domain::{Embedding, TokenId};
+use fondue_model::{LanguageModel, ModelError, Prompt, PromptPart, Tokenizer};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+
+pub use job::{Emission, FinishReason, Generation, Likelihood, Usage};
+
+use self::{
+    batch::Batch,
+    job::{Candidates, Command, Job, Question},
+};
+use crate::{EngineError, owner::Owner};
+
+/// Limits of the language engine.
+#[derive(Clone, Copy, Debug)]
+pub struct LanguageLimits {
+    /// Answers that decode at once.
+    pub slots: usize,
+    /// Requests that wait for a slot at most; more are refused.
+    pub queue: usize,
+    /// Rows of prompts in one step at most.
+    pub prefill_rows: usize,
+}
+
+/// What the loaded model is like.
+#[derive(Clone, Copy, Debug)]
+pub struct LanguageFacts {
+    /// Length of the features of a picture.
+    pub feature_dim: usize,
+    /// Length of a query.
+    pub embedding_dim: usize,
+    /// Positions that a picture takes.
+    pub prefix_len: usize,
+    /// Positions of prompt and answer together.
+    pub max_positions: usize,
+    /// Beginning of a text.
+    pub bos: TokenId,
+}
+
+/// A handle to the thread that owns the language model; clones share it.
+#[derive(Clone)]
+pub struct LanguageEngine {
+    owner: Arc<Owner<Command>>,
+    tokenizer: Arc<Tokenizer>,
+    facts: LanguageFacts,
+    room: Arc<Semaphore>,
+    limits: LanguageLimits,
+    load: Arc<Load>,
+}
+
+#[derive(Default)]
+struct Load {
+    active: AtomicUsize,
+    queued: AtomicUsize,
+}
+
+impl LanguageEngine {
+    /// Starts the thread; returns once the model is loaded. Blocks: call it outside of async code.
+    ///
+    /// # Errors
+    /// [`EngineError::Model`] if it does not load.
+    pub fn spawn(
+        load: impl FnOnce() -> Result<LanguageModel, ModelError> + Send + 'static,
+        tokenizer: Tokenizer,
+        limits: LanguageLimits,
+    ) -> Result<Self, EngineError> {
+        let (tokenizer, figures) = (Arc::new(tokenizer), Arc::new(Load::default()));
+        let (for_owner, shown) = (Arc::clone(&tokenizer), Arc::clone(&figures));
+        let serve = move |model, commands| own(&model, &for_owner, commands, limits, &shown);
+        let (owner, facts) = Owner::spawn("language", load, facts, serve)?;
+        let room = Arc::new(Semaphore::new(limits.slots + limits.queue));
+        Ok(Self { owner: Arc::new(owner), tokenizer, facts, room, limits, load: figures })
+    }
+
+    /// What the loaded model is like.
+    pub fn facts(&self) -> LanguageFacts {
+        self.facts
+    }
+
+    /// (answers that decode now, requests that wait for a slot now)
+    pub fn load(&self) -> (usize, usize) {
+        (self.load.active.load(Ordering::Relaxed), self.load.queued.load(Ordering::Relaxed))
+    }
+
+    /// The tokenizer that belongs to the model.
+    pub fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer
+    }
+
+    /// Lays out a prompt and checks that it leaves room for an answer.
+    ///
+    /// # Errors
+    /// [`EngineError::Model`] if there is no text or a picture has features of another length;
+    /// [`EngineError::PromptTooLong`].
+    pub fn prompt(&self, parts: Vec<PromptPart>) -> Result<Prompt, EngineError> {
+        let expected = self.facts.feature_dim;
+        for part in &parts {
+            if let PromptPart::Image(features) = part
+                && features.len() != expected
+            {
+                return Err(ModelError::Shape {
+                    what: "a picture's feature vector",
+                    got: features.len(),
+                    expected,
+                }
+                .into());
+            }
+        }
+        let prompt = Prompt::assemble(parts, self.facts.bos)?;
+        let (got, max) = (prompt.positions(self.facts.prefix_len), self.facts.max_positions);
+        if got >= max { Err(EngineError::PromptTooLong { got, max }) } else { Ok(prompt) }
+    }
+
+    /// Starts an answer; dropping the receiver ends it within one step.
+    ///
+    /// # Errors
+    /// [`EngineError::Busy`] at once if slots and queue are full.
+    pub fn generate(&self, generation: Generation) -> Result<mpsc::Receiver<Emission>, EngineError> {
+        let permit = self.permit()?;
+        let (out, emissions) = mpsc::channel(Job::capacity(&generation));
+        let (submitted, span) = (Instant::now(), tracing::Span::current());
+        self.owner.send(Command::Generate(Box::new(Job {
+            generation,
+            out,
+            submitted,
+            span,
+            _permit: permit,
+        })))?;
+        Ok(emissions)
+    }
+
+    /// Features of pictures → their embeddings in retrieval space.
+    ///
+    /// # Errors
+    /// [`EngineError::Busy`], [`EngineError::Deadline`], or [`EngineError::Model`] for a wrong length.
+    pub async fn project(
+        &self,
+        features: Vec<Vec<f32>>,
+        deadline: Instant,
+    ) -> Result<Vec<Embedding>, EngineError> {
+        self.ask(features, deadline, Command::Project).await
+    }
+
+    /// The retrieval query of a prompt: the state at its last `[RET]`, which is added if it is missing.
+    ///
+    /// # Errors
+    /// As [`LanguageEngine::project`].
+    pub async fn query(&self, prompt: Prompt, deadline: Instant) -> Result<Embedding, EngineError> {
+        self.ask(prompt, deadline, Command::Query).await
+    }
+
+    /// Log-likelihoods of continuations of a prompt, in their order.
+    ///
+    /// # Errors
+    /// As [`LanguageEngine::project`]; [`EngineError::PromptTooLong`] if one does not fit.
+    pub async fn score(
+        &self,
+        prompt: Prompt,
+        candidates: Vec<Vec<TokenId>>,
+        deadline: Instant,
+    ) -> Result<Vec<Likelihood>, EngineError> {
+        let before = prompt.positions(self.facts.prefix_len);
+        let longest = candidates.iter().map(Vec::len).max().unwrap_or(0);
+        if before + longest > self.facts.max_positions {
+            return Err(EngineError::PromptTooLong { got: before + longest, max: self.facts.max_positions });
+        }
+        self.ask(Candidates { prompt, candidates }, deadline, Command::Score).await
+    }
+
+    async fn ask<Ask, Answer>(
+        &self,
+        ask: Ask,
+        deadline: Instant,
+        command: impl FnOnce(Question<Ask, Answer>) -> Command,
+    ) -> Result<Answer, EngineError> {
+        let permit = self.permit()?;
+        let (out, answer) = oneshot::channel();
+        self.owner.send(command(Question { ask, deadline, out, _permit: permit }))?;
+        answer.await.map_err(|_| EngineError::Stopped)?
+    }
+
+    fn permit(&self) -> Result<OwnedSemaphorePermit, EngineError> {
+        let limit = self.limits.slots + self.limits.queue;
+        Arc::clone(&self.room).try_acquire_owned().map_err(|_| EngineError::Busy { limit })
+    }
+}
+
+fn facts(model: &LanguageModel) -> LanguageFacts {
+    LanguageFacts {
+        feature_dim: model.mapping().feature_dim(),
+        embedding_dim: model.mapping().embedding_dim(),
+        prefix_len: model.mapping().prefix_len(),
+        max_positions: model.config().max_positions(),
+        bos: TokenId(model.config().bos_token_id),
+    }
+}
+
+/// The thread's life: take what came, let go of what is over, one step, again. It sleeps only when idle.
+fn own(
+    model: &LanguageModel,
+    tokenizer: &Tokenizer,
+    mut commands: mpsc::UnboundedReceiver<Command>,
+    limits: LanguageLimits,
+    load: &Load,
+) {
+    let mut batch = Batch::new(limits);
+    loop {
+        if batch.is_idle() {
+            match commands.blocking_recv() {
+                Some(command) => take(command, model, &mut batch),
+                None => return,
+            }
+        }
+        loop {
+            match commands.try_recv() {
+                Ok(command) => take(command, model, &mut batch),
+                Err(mpsc::error::TryRecvError::Empty) => break,
+                // Nobody holds the engine any more.
+                Err(mpsc::error::TryRecvError::Disconnected) => return batch.abandon(),
+            }
+        }
+        batch.turn_over(model);
+        let (active, queued) = batch.load();
+        load.active.store(active, Ordering::Relaxed);
+        load.queued.store(queued, Ordering::Relaxed);
+        metrics::gauge!("fondue_language_active_slots").set(active as f64);
+        metrics::gauge!("fondue_language_queued").set(queued as f64);
+        batch.step(model, tokenizer);
+    }
+}
+
+fn take(command: Command, model: &LanguageModel, batch: &mut Batch) {
+    match command {
+        Command::Generate(job) => batch.enqueue(*job),
+        Command::Project(question) => {
+            questions::answer(question, |features, _| Ok(model.project(&features)?));
+        }
+        Command::Query(question) => questions::answer(question, |prompt, _| questions::query(model, prompt)),
+        Command::Score(question) => {
+            questions::answer(question, |ask, deadline| questions::score(model, ask, deadline))
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! The batch: which sequences run, and one step of them all.
+
+use std::{collections::VecDeque, time::Instant};
+
+use fondue_model::{Chunk, LanguageModel, ModelError, Tokenizer};
+use tch::Tensor;
+
+use super::{LanguageLimits, job::Job, sequence::Sequence};
+use crate::EngineError;
+
+/// Sequences that decode and jobs that wait for a slot.
+pub(super) struct Batch {
+    running: Vec<Sequence>,
+    waiting: VecDeque<Job>,
+    limits: LanguageLimits,
+}
+
+impl Batch {
+    pub(super) fn new(limits: LanguageLimits) -> Self {
+        Self { running: Vec::new(), waiting: VecDeque::new(), limits }
+    }
+
+    pub(super) fn enqueue(&mut self, job: Job) {
+        self.waiting.push_back(job);
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        self.running.is_empty() && self.waiting.is_empty()
+    }
+
+    /// (decoding, waiting)
+    pub(super) fn load(&self) -> (usize, usize) {
+        (self.running.len(), self.waiting.len())
+    }
+
+    /// Lets go of who has ended, gone or run out of time, and gives free slots to who waits.
+    pub(super) fn turn_over(&mut self, model: &LanguageModel) {
+        let now = Instant::now();
+        self.running.retain_mut(|sequence| sequence.lives(now));
+        self.waiting.retain(|job| {
+            let late = now >= job.generation.deadline;
+            if late {
+                refuse(job, EngineError::Deadline { tokens: 0 });
+            }
+            !late && !job.out.is_closed()
+        });
+        while self.running.len() < self.limits.slots {
+            let Some(job) = self.waiting.pop_front() else { break };
+            match model.embed(&job.generation.prompt) {
+                Ok(vectors) => self.running.push(Sequence::start(job, vectors, model)),
+                Err(error) => refuse(&job, error.into()),
+            }
+        }
+    }
+
+    /// One forward pass of everything that runs. If it fails, all fail: none of their caches can be trusted.
+    pub(super) fn step(&mut self, model: &LanguageModel, tokenizer: &Tokenizer) {
+        if self.running.is_empty() {
+            return;
+        }
+        if let Err(error) = self.try_step(model, tokenizer) {
+            let error = EngineError::from(error);
+            self.running.drain(..).for_each(|mut sequence| sequence.fail(error.clone()));
+        }
+    }
+
+    fn try_step(&mut self, model: &LanguageModel, tokenizer: &Tokenizer) -> Result<(), ModelError> {
+        // Prompts share a budget of rows, so that a long one delays the others' next token by a bounded time.
+        let mut budget = self.limits.prefill_rows as i64;
+        let mut chunks = Vec::with_capacity(self.running.len());
+        let mut ready = Vec::new();
+        let mut rows = 0;
+        for (n, sequence) in self.running.iter_mut().enumerate() {
+            let pending = sequence.pending.size()[0];
+            let take = if pending == 1 { 1 } else { pending.min(budget) };
+            if take == 0 {
+                continue;
+            }
+            if pending > 1 {
+                budget -= take;
+            }
+            let vectors = sequence.pending.f_narrow(0, 0, take)?;
+            rows += take;
+            if take == pending {
+                ready.push((n, rows - 1));
+            } else {
+                sequence.pending = sequence.pending.f_narrow(0, take, pending - take)?;
+            }
+            chunks.push(Chunk { vectors, cache: &mut sequence.cache });
+        }
+        let hidden = model.forward(&mut chunks)?;
+        drop(chunks);
+        if ready.is_empty() {
+            return Ok(());
+        }
+        self.take_queries(model, &hidden, &ready)?;
+        let running = &self.running;
+        ready.retain(|&(n, _)| !running[n].ended());
+        if ready.is_empty() {
+            return Ok(());
+        }
+        let logits = model.logits(&select(&hidden, &ready)?)?;
+        for (&(n, _), mut row) in ready.iter().zip(logits) {
+            self.running[n].take_logits(&mut row, model, tokenizer);
+        }
+        Ok(())
+    }
+
+    fn take_queries(
+        &mut self,
+        model: &LanguageModel,
+        hidden: &Tensor,
+        ready: &[(usize, i64)],
+    ) -> Result<(), ModelError> {
+        let at_ret: Vec<_> = ready.iter().copied().filter(|&(n, _)| self.running[n].wants_query()).collect();
+        if at_ret.is_empty() {
+            return Ok(());
+        }
+        let queries = model.query(&select(hidden, &at_ret)?)?;
+        for ((n, _), query) in at_ret.into_iter().zip(queries) {
+            self.running[n].take_query(query);
+        }
+        Ok(())
+    }
+
+    /// The engine goes: everybody is told.
+    pub(super) fn abandon(&mut self) {
+        self.running.drain(..).for_each(|mut sequence| sequence.fail(EngineError::Stopped));
+        self.waiting.drain(..).for_each(|job| refuse(&job, EngineError::Stopped));
+    }
+}
+
+fn refuse(job: &Job, error: EngineError) {
+    let _ = job.out.try_send(super::Emission::Failed(error));
+}
+
+/// The rows of `hidden` that sequences ended their chunks with.
+fn select(hidden: &Tensor, ready: &[(usize, i64)]) -> Result<Tensor, ModelError> {
+    let rows: Vec<i64> = ready.iter().map(|&(_, row)| row).collect();
+    let rows = Tensor::f_from_slice(&rows)?.f_to_device(hidden.device())?;
+    Ok(hidden.f_index_select(0, &rows)?)
+}

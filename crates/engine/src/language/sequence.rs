@@ -1,0 +1,186 @@
+//! One answer in the making: what was run, what is to run, what was said.
+
+use std::time::Instant;
+
+use fondue_domain::{Embedding, TokenId};
+use fondue_model::{Detokenizer, KvCache, LanguageModel, Sampler, Tokenizer};
+use tch::Tensor;
+
+use super::{
+    job::{Emission, FinishReason, Job, Usage},
+    stop::StopMatcher,
+};
+use crate::EngineError;
+
+/// What ends a text besides the caller's stop strings.
+const NEWLINE: &str = "\n";
+
+pub(super) struct Sequence {
+    job: Job,
+    pub(super) cache: KvCache,
+    /// Vectors that are not yet in the cache, `[n, word_dim]`, n ≥ 1.
+    pub(super) pending: Tensor,
+    sampler: Sampler,
+    detokenizer: Detokenizer,
+    stop: StopMatcher,
+    usage: Usage,
+    started: Instant,
+    first_token: Option<Instant>,
+    n_rets: u32,
+    n_chars: u32,
+    /// The last token was `[RET]`: the state that it gives is a query.
+    at_ret: bool,
+    ended: bool,
+}
+
+impl Sequence {
+    /// Takes a slot; `pending` is the prompt's vectors, `[n, word_dim]`.
+    pub(super) fn start(job: Job, pending: Tensor, model: &LanguageModel) -> Self {
+        let generation = &job.generation;
+        let mut stops = generation.stop.clone();
+        if generation.stop_at_newline {
+            stops.push(NEWLINE.to_owned());
+        }
+        let usage = Usage { prompt_tokens: pending.size()[0] as usize, ..Usage::default() };
+        let sequence = Self {
+            cache: model.new_cache(),
+            pending,
+            sampler: Sampler::new(generation.sampling.clone(), model.ret()),
+            detokenizer: Detokenizer::default(),
+            stop: StopMatcher::new(stops),
+            usage,
+            started: Instant::now(),
+            first_token: None,
+            n_rets: 0,
+            n_chars: 0,
+            at_ret: false,
+            ended: false,
+            job,
+        };
+        let queued = sequence.started - sequence.job.submitted;
+        metrics::histogram!("fondue_language_queue_seconds").record(queued);
+        sequence.emit(Emission::Started { prompt_tokens: usage.prompt_tokens, queued });
+        sequence
+    }
+
+    /// Whether it is worth another step: not ended, somebody listens, and there is time.
+    pub(super) fn lives(&mut self, now: Instant) -> bool {
+        if self.ended || self.job.out.is_closed() {
+            return false;
+        }
+        if now >= self.job.generation.deadline {
+            self.fail(EngineError::Deadline { tokens: self.usage.generated_tokens });
+        }
+        !self.ended
+    }
+
+    /// Whether the next state is a query.
+    pub(super) fn wants_query(&self) -> bool {
+        self.at_ret
+    }
+
+    /// Takes the query that the state at `[RET]` gave.
+    pub(super) fn take_query(&mut self, embedding: Embedding) {
+        self.at_ret = false;
+        self.emit(Emission::Query { embedding, ret_index: self.n_rets, text_offset: self.n_chars });
+        self.n_rets += 1;
+        if self.usage.generated_tokens >= self.job.generation.max_new_tokens {
+            self.end(FinishReason::Length);
+        }
+    }
+
+    /// Whether it has ended, so that its logits are of no use.
+    pub(super) fn ended(&self) -> bool {
+        self.ended
+    }
+
+    /// Chooses the next token from a row of logits and says what it means.
+    pub(super) fn take_logits(&mut self, logits: &mut [f32], model: &LanguageModel, tokenizer: &Tokenizer) {
+        if self.cache.len() >= model.config().max_positions() {
+            return self.end(FinishReason::ContextFull);
+        }
+        let token = self.sampler.sample(logits);
+        self.first_token.get_or_insert_with(Instant::now);
+        self.usage.generated_tokens += 1;
+        if token.0 == model.config().eos_token_id {
+            return self.end(FinishReason::Stop);
+        }
+        if token == model.ret() {
+            // A picture stands between what comes before and after: no character and no stop string spans it.
+            self.flush();
+            self.at_ret = true;
+        } else {
+            self.say(tokenizer.bytes(token));
+            if !self.ended && self.usage.generated_tokens >= self.job.generation.max_new_tokens {
+                self.end(FinishReason::Length);
+            }
+        }
+        if !self.ended {
+            self.go_on(token, model);
+        }
+    }
+
+    fn go_on(&mut self, token: TokenId, model: &LanguageModel) {
+        match model.embed_tokens(&[token]) {
+            Ok(vectors) => self.pending = vectors,
+            Err(error) => self.fail(error.into()),
+        }
+    }
+
+    fn say(&mut self, bytes: &[u8]) {
+        let text = self.detokenizer.push(bytes);
+        let piece = self.stop.push(&text);
+        self.show(piece.text);
+        if let Some(stop) = piece.stop {
+            // The newline is listed behind the caller's own.
+            let own = stop < self.job.generation.stop.len();
+            self.finish(if own { FinishReason::StopString } else { FinishReason::Stop });
+        }
+    }
+
+    /// Shows what was held back for a stop string or for the rest of a character.
+    fn flush(&mut self) {
+        let text = self.detokenizer.finish();
+        let piece = self.stop.push(&text);
+        self.show(piece.text);
+        let held = self.stop.flush();
+        self.show(held);
+    }
+
+    fn show(&mut self, text: String) {
+        if !text.is_empty() {
+            self.n_chars += text.chars().count() as u32;
+            self.emit(Emission::Text(text));
+        }
+    }
+
+    /// Ends the text with all that was held back.
+    fn end(&mut self, reason: FinishReason) {
+        self.flush();
+        self.finish(reason);
+    }
+
+    fn finish(&mut self, reason: FinishReason) {
+        let now = Instant::now();
+        let first = self.first_token.unwrap_or(now);
+        self.usage.prefill = first - self.started;
+        self.usage.decode = now - first;
+        metrics::counter!("fondue_language_tokens_total").increment(self.usage.generated_tokens as u64);
+        metrics::histogram!("fondue_language_prefill_seconds").record(self.usage.prefill);
+        self.job.span.in_scope(|| tracing::debug!(?reason, usage = ?self.usage, "answer complete"));
+        self.emit(Emission::Done { reason, usage: self.usage });
+        self.ended = true;
+    }
+
+    /// Cuts the text off.
+    pub(super) fn fail(&mut self, error: EngineError) {
+        self.job.span.in_scope(|| tracing::warn!(%error, "answer cut off"));
+        self.emit(Emission::Failed(error));
+        self.ended = true;
+    }
+
+    /// There is room for everything; only a channel that nobody reads any more refuses.
+    fn emit(&self, emission: Emission) {
+        let _ = self.job.out.try_send(emission);
+    }
+}

@@ -1,0 +1,5 @@
+//! The engine rooms with the shipped model: batching, stops, cancellation, limits.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod language;
+mod vision;
