@@ -248,7 +248,7 @@ fn take(command: Command, model: &LanguageModel, batch: &mut Batch) {
     match command {
         Command::Generate(job) => batch.enqueue(*job),
         Command::Project(question) => {
-            questions::answer(question, |features, _| Ok(model.project(&features)?));
+            questions::answer(question, |features, _| Ok(model.mapping().project(&features)?));
         }
         Command::Query(question) => questions::answer(question, |prompt, _| questions::query(model, prompt)),
         Command::Score(question) => {

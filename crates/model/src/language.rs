@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use fondue_domain::{Embedding, TokenId};
+use fondue_domain::TokenId;
 use tch::{Kind, Tensor};
 
 use crate::{
@@ -77,7 +77,8 @@ impl LanguageModel {
                     if !run.is_empty() {
                         pieces.push(self.embed_tokens(&std::mem::take(&mut run))?);
                     }
-                    let prefix = self.mapping.prefix(&self.features(std::slice::from_ref(features))?)?;
+                    let prefix =
+                        self.mapping.prefix(&self.mapping.features(std::slice::from_ref(features))?)?;
                     pieces.push(prefix.f_squeeze_dim(0)?);
                 }
             }
@@ -137,49 +138,8 @@ impl LanguageModel {
         values(&all.f_gather(1, &self.indices(next)?.f_unsqueeze(1)?, false)?)
     }
 
-    /// `[n, word_dim]` hidden states at `[RET]` → n queries.
-    ///
-    /// # Errors
-    /// [`ModelError::NoDirection`] if a state maps to zero or to no number.
-    pub fn query(&self, hidden: &Tensor) -> Result<Vec<Embedding>, ModelError> {
-        self.normalized(&self.mapping.text_to_retrieval(hidden)?)
-    }
-
-    /// Features of pictures → their embeddings.
-    ///
-    /// # Errors
-    /// [`ModelError::Shape`] for a vector of another length; [`ModelError::NoDirection`] if one maps to zero.
-    pub fn project(&self, features: &[Vec<f32>]) -> Result<Vec<Embedding>, ModelError> {
-        if features.is_empty() {
-            return Ok(Vec::new());
-        }
-        self.normalized(&self.mapping.image_to_retrieval(&self.features(features)?)?)
-    }
-
-    /// Features as a tensor, `[n, feature_dim]`, where the model lies.
-    ///
-    /// # Errors
-    /// [`ModelError::Shape`] for a vector of another length.
-    pub fn features(&self, features: &[Vec<f32>]) -> Result<Tensor, ModelError> {
-        let expected = self.mapping.feature_dim();
-        if let Some(wrong) = features.iter().find(|row| row.len() != expected) {
-            return Err(ModelError::Shape { what: "a picture's feature vector", got: wrong.len(), expected });
-        }
-        let at = self.placement();
-        Ok(Tensor::f_from_slice(&features.concat())?
-            .f_reshape([features.len() as i64, expected as i64])?
-            .f_to_device(at.device)?
-            .f_to_kind(at.dtype.kind())?)
-    }
-
     fn indices(&self, tokens: &[TokenId]) -> Result<Tensor, ModelError> {
         let ids: Vec<i64> = tokens.iter().map(|token| token.as_i64()).collect();
         Ok(Tensor::f_from_slice(&ids)?.f_to_device(self.placement().device)?)
-    }
-
-    fn normalized(&self, rows: &Tensor) -> Result<Vec<Embedding>, ModelError> {
-        let flat = values(rows)?;
-        let rows = flat.chunks(self.mapping.embedding_dim());
-        Ok(rows.map(|row| Embedding::normalized(row.to_vec())).collect::<Result<_, _>>()?)
     }
 }

@@ -4,11 +4,12 @@
 
 use std::path::Path;
 
+use fondue_domain::Embedding;
 use tch::Tensor;
 
 use crate::{
     ModelError, Placement,
-    layers::{Linear, read_json},
+    layers::{Linear, read_json, values},
     weights::Weights,
 };
 
@@ -29,6 +30,7 @@ pub struct Mapping {
     visual_fc: Linear,
     text_fc: Linear,
     ret_row: Tensor,
+    placement: Placement,
 }
 
 impl Mapping {
@@ -73,6 +75,7 @@ impl Mapping {
             visual_fc: linear("model.visual_fc", q, feature_dim)?,
             text_fc: linear("model.text_hidden_fcs.0.0", q, word_dim)?,
             ret_row: ret_row.f_reshape([1, word_dim])?.f_to_device(at.device)?.f_to_kind(at.dtype.kind())?,
+            placement: at,
         })
     }
 
@@ -119,6 +122,48 @@ impl Mapping {
     /// [`ModelError::Torch`] on another shape.
     pub fn text_to_retrieval(&self, hidden: &Tensor) -> Result<Tensor, ModelError> {
         self.text_fc.forward(hidden)
+    }
+}
+
+impl Mapping {
+    /// Features as a tensor, `[n, feature_dim]`, where the layers lie.
+    ///
+    /// # Errors
+    /// [`ModelError::Shape`] for a vector of another length.
+    pub fn features(&self, features: &[Vec<f32>]) -> Result<Tensor, ModelError> {
+        let expected = self.feature_dim;
+        if let Some(wrong) = features.iter().find(|row| row.len() != expected) {
+            return Err(ModelError::Shape { what: "a picture's feature vector", got: wrong.len(), expected });
+        }
+        Ok(Tensor::f_from_slice(&features.concat())?
+            .f_reshape([features.len() as i64, expected as i64])?
+            .f_to_device(self.placement.device)?
+            .f_to_kind(self.placement.dtype.kind())?)
+    }
+
+    /// Features of pictures → their embeddings.
+    ///
+    /// # Errors
+    /// [`ModelError::Shape`] for a vector of another length; [`ModelError::NoDirection`] if one maps to zero.
+    pub fn project(&self, features: &[Vec<f32>]) -> Result<Vec<Embedding>, ModelError> {
+        if features.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.normalized(&self.image_to_retrieval(&self.features(features)?)?)
+    }
+
+    /// `[n, word_dim]` hidden states at `[RET]` → n queries.
+    ///
+    /// # Errors
+    /// [`ModelError::NoDirection`] if a state maps to zero or to no number.
+    pub fn query(&self, hidden: &Tensor) -> Result<Vec<Embedding>, ModelError> {
+        self.normalized(&self.text_to_retrieval(hidden)?)
+    }
+
+    fn normalized(&self, rows: &Tensor) -> Result<Vec<Embedding>, ModelError> {
+        let flat = values(rows)?;
+        let rows = flat.chunks(self.embedding_dim);
+        Ok(rows.map(|row| Embedding::normalized(row.to_vec())).collect::<Result<_, _>>()?)
     }
 }
 

@@ -26,6 +26,11 @@ impl Dtype {
     }
 }
 
+/// Sets the threads of one forward pass on the CPU, for all models of this process.
+pub fn set_threads(n: i32) {
+    tch::set_num_threads(n);
+}
+
 impl fmt::Display for Dtype {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

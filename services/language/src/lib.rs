@@ -1,1 +1,86 @@
-//! The language service: prompts to text and retrieval queries.
+//! The language service: OPT with FROMAGe's mapping layers and the [RET] head, behind gRPC.
+//! Touches the wire, `serving`, `engine`. Tokens are sampled in `fondue_model::sampler`, batches made in `fondue_engine`.
+
+pub mod config;
+pub mod handler;
+mod request;
+
+use std::sync::Arc;
+
+use fondue_engine::{EngineError, LanguageEngine};
+use fondue_model::{LanguageModel, ModelError, Tokenizer, fingerprint, placement::set_threads};
+use fondue_proto::language::language_server::LanguageServer;
+use fondue_serving::{
+    loading::{self, Loading, LoadingError},
+    server::{self, Readiness, ServeError},
+};
+use tokio::net::TcpListener;
+use tonic::service::RoutesBuilder;
+
+use crate::{
+    config::Config,
+    handler::{Handler, Loaded},
+};
+
+/// Why the language service cannot run.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The model's files.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// The engine.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The loading thread.
+    #[error(transparent)]
+    Loading(#[from] LoadingError),
+    /// The listener's address is unknown.
+    #[error("the listener has no address")]
+    Listener(#[source] std::io::Error),
+    /// Serving failed.
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+}
+
+/// Serves on `listener` until `shutdown`. Health and metrics answer at once; it is ready when the model is loaded.
+///
+/// # Errors
+/// [`RunError`] if the model does not load or serving fails.
+pub async fn run(
+    config: Config,
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), RunError> {
+    tracing::info!(?config, "language service starts");
+    let serving = config.serving.clone();
+    let address = listener.local_addr().map_err(RunError::Listener)?;
+    let model = Arc::new(Loading::new("the language model"));
+    let service = LanguageServer::new(Handler::new(Arc::clone(&model), config.limits))
+        .max_decoding_message_size(serving.max_message_bytes)
+        .max_encoding_message_size(usize::MAX);
+    let mut routes = RoutesBuilder::default();
+    routes.add_service(service);
+    let readiness = Readiness::new(&["fondue.language.v1.Language"]);
+    let loaded = {
+        let readiness = readiness.clone();
+        move || {
+            readiness.ready();
+            fondue_serving::announce::listening(address);
+        }
+    };
+    let serve = server::serve(&serving, listener, routes, readiness, fondue_proto::DESCRIPTORS, shutdown);
+    loading::serve_while_loading(serve, &model, move || load(&config), loaded).await
+}
+
+fn load(config: &Config) -> Result<Loaded, RunError> {
+    if let Some(threads) = config.threads {
+        set_threads(threads);
+    }
+    let tokenizer = Tokenizer::load(&config.opt)?;
+    let fingerprint = fingerprint::language(&config.opt, &config.mapping)?;
+    let (opt, mapping, ret, placement) =
+        (config.opt.clone(), config.mapping.clone(), tokenizer.ret(), config.placement);
+    let load = move || LanguageModel::load(&opt, &mapping, ret, placement);
+    let engine = LanguageEngine::spawn(load, tokenizer, config.engine)?;
+    Ok(Loaded { engine, fingerprint, placement, slots: config.engine.slots })
+}

@@ -141,8 +141,7 @@ impl Golden {
         let largest = expected.iter().fold(0f32, |most, value| most.max(value.abs()));
         for (n, (got, expected)) in got.iter().zip(&expected).enumerate() {
             let difference = (got - expected).abs();
-            // Written so that a NaN does not pass.
-            if !(difference <= 1e-4 * largest) {
+            if difference > 1e-4 * largest || difference.is_nan() {
                 bail!("{}: {name}[{n}] is {got}, expected {expected}", self.folder.display());
             }
         }

@@ -116,7 +116,7 @@ impl Batch {
         if at_ret.is_empty() {
             return Ok(());
         }
-        let queries = model.query(&select(hidden, &at_ret)?)?;
+        let queries = model.mapping().query(&select(hidden, &at_ret)?)?;
         for ((n, _), query) in at_ret.into_iter().zip(queries) {
             self.running[n].take_query(query);
         }

@@ -39,7 +39,8 @@ fn generation_agrees() -> Result<()> {
                     let states =
                         model.forward(&mut [Chunk { vectors: model.embed(&whole)?, cache: &mut fresh }])?;
                     let last = states.size()[0] - 1;
-                    queries.extend(model.query(&states.narrow(0, last, 1))?.remove(0).into_values());
+                    queries
+                        .extend(model.mapping().query(&states.narrow(0, last, 1))?.remove(0).into_values());
                 }
             }
             assert_eq!(ids, expected, "{}: {name}", golden.folder.display());

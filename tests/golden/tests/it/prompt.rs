@@ -41,7 +41,7 @@ fn forward_pass_agrees() -> Result<()> {
         let hidden = model.forward(&mut [Chunk { vectors: model.embed(&prompt)?, cache: &mut cache }])?;
         golden.near("prompt.hidden", &values(&hidden)?)?;
         golden.near("prompt.logits", &model.logits(&hidden)?.concat())?;
-        let query = model.query(&hidden.narrow(0, ids.len() as i64 - 1, 1))?;
+        let query = model.mapping().query(&hidden.narrow(0, ids.len() as i64 - 1, 1))?;
         golden.near("prompt.query", query[0].values())?;
 
         // The mean over text tokens, each told by the state before it.

@@ -15,7 +15,7 @@ fn pictures_become_the_expected_features_prefix_and_embedding() -> Result<()> {
         golden.near("pooled", &features.concat())?;
 
         let model = golden.language()?;
-        let rows = model.features(&features)?;
+        let rows = model.mapping().features(&features)?;
         golden.near("prefix", &values(&model.mapping().prefix(&rows)?)?)?;
         golden.near("image_query_space", &values(&model.mapping().image_to_retrieval(&rows)?)?)?;
     }

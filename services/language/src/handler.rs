@@ -1,0 +1,165 @@
+//! The RPCs: checks what came, hands it to the engine, turns its emissions into events.
+
+use std::{pin::Pin, sync::Arc};
+
+use fondue_domain::{Embedding, Fault};
+use fondue_engine::{Emission, EngineError, FinishReason, Generation, LanguageEngine};
+use fondue_model::Placement;
+use fondue_proto::language::{
+    self as wire, CandidateScore, DescribeRequest, DescribeResponse, GenerateEvent, GenerateRequest, ProjectRequest,
+    ProjectResponse, QueryRequest, QueryResponse, ScoreRequest, ScoreResponse, generate_event::Kind,
+    language_server::Language,
+};
+use fondue_serving::{
+    deadline::deadline,
+    loading::Loading,
+    status::{from_parts, status},
+};
+use futures::{Stream, StreamExt};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status};
+
+use crate::{config::Limits, request};
+
+/// The language service.
+pub struct Handler {
+    model: Arc<Loading<Loaded>>,
+    limits: Limits,
+}
+
+/// What is there once the model has loaded.
+pub struct Loaded {
+    pub(crate) engine: LanguageEngine,
+    pub(crate) fingerprint: String,
+    pub(crate) placement: Placement,
+    pub(crate) slots: usize,
+}
+
+impl Handler {
+    /// A service for a model that may still be loading.
+    pub fn new(model: Arc<Loading<Loaded>>, limits: Limits) -> Self {
+        Self { model, limits }
+    }
+}
+
+#[tonic::async_trait]
+impl Language for Handler {
+    type GenerateStream = Pin<Box<dyn Stream<Item = Result<GenerateEvent, Status>> + Send>>;
+
+    #[tracing::instrument(skip_all, fields(parts = asked.get_ref().parts.len()), err(level = "debug", Display))]
+    async fn generate(&self, asked: Request<GenerateRequest>) -> Result<Response<Self::GenerateStream>, Status> {
+        let deadline = deadline(asked.metadata(), self.limits.timeout);
+        let asked = asked.into_inner();
+        let engine = &self.model.get().map_err(status)?.engine;
+        let random = uuid::Uuid::new_v4().as_u64_pair().0;
+        let generation = Generation {
+            sampling: request::sampling(asked.sampling, random).map_err(status)?,
+            max_new_tokens: request::new_tokens(asked.max_new_tokens, &self.limits).map_err(status)?,
+            stop: request::stops(asked.stop).map_err(status)?,
+            stop_at_newline: !asked.ignore_newline,
+            prompt: request::prompt(asked.parts, engine, &self.limits).map_err(status)?,
+            deadline,
+        };
+        let emissions = engine.generate(generation).map_err(status)?;
+        Ok(Response::new(Box::pin(events(ReceiverStream::new(emissions)))))
+    }
+
+    #[tracing::instrument(skip_all, err(level = "debug", Display))]
+    async fn project(&self, asked: Request<ProjectRequest>) -> Result<Response<ProjectResponse>, Status> {
+        let deadline = deadline(asked.metadata(), self.limits.timeout);
+        let engine = &self.model.get().map_err(status)?.engine;
+        let features =
+            request::all_features(asked.into_inner().features, engine, &self.limits).map_err(status)?;
+        let embeddings = engine.project(features, deadline).await.map_err(status)?;
+        Ok(Response::new(ProjectResponse { embeddings: embeddings.into_iter().map(embedding).collect() }))
+    }
+
+    #[tracing::instrument(skip_all, err(level = "debug", Display))]
+    async fn query(&self, asked: Request<QueryRequest>) -> Result<Response<QueryResponse>, Status> {
+        let deadline = deadline(asked.metadata(), self.limits.timeout);
+        let engine = &self.model.get().map_err(status)?.engine;
+        let prompt = request::prompt(asked.into_inner().parts, engine, &self.limits).map_err(status)?;
+        let query = engine.query(prompt, deadline).await.map_err(status)?;
+        Ok(Response::new(QueryResponse { embedding: Some(embedding(query)) }))
+    }
+
+    #[tracing::instrument(skip_all, err(level = "debug", Display))]
+    async fn score(&self, asked: Request<ScoreRequest>) -> Result<Response<ScoreResponse>, Status> {
+        let deadline = deadline(asked.metadata(), self.limits.timeout);
+        let asked = asked.into_inner();
+        let engine = &self.model.get().map_err(status)?.engine;
+        let candidates = request::candidates(&asked.candidates, engine, &self.limits).map_err(status)?;
+        let prompt = request::prompt(asked.parts, engine, &self.limits).map_err(status)?;
+        let likelihoods = engine.score(prompt, candidates, deadline).await.map_err(status)?;
+        let scores = likelihoods.into_iter().map(|likelihood| CandidateScore {
+            log_likelihood: likelihood.log_likelihood,
+            tokens: likelihood.tokens as u32,
+        });
+        Ok(Response::new(ScoreResponse { scores: scores.collect() }))
+    }
+
+    async fn describe(&self, _: Request<DescribeRequest>) -> Result<Response<DescribeResponse>, Status> {
+        let model = self.model.get().map_err(status)?;
+        let (facts, (active, queued)) = (model.engine.facts(), model.engine.load());
+        Ok(Response::new(DescribeResponse {
+            feature_dim: facts.feature_dim as u32,
+            embedding_dim: facts.embedding_dim as u32,
+            prefix_len: facts.prefix_len as u32,
+            max_positions: facts.max_positions as u32,
+            fingerprint: model.fingerprint.clone(),
+            dtype: model.placement.dtype.to_string(),
+            device: model.placement.device_name(),
+            active_slots: active as u32,
+            slots: model.slots as u32,
+            queued: queued as u32,
+        }))
+    }
+}
+
+/// The engine's emissions as events. A stream that ends without its `Done` is an error, never a short answer.
+fn events(emissions: impl Stream<Item = Emission>) -> impl Stream<Item = Result<GenerateEvent, Status>> {
+    let end = futures::stream::once(std::future::ready(None));
+    emissions.map(Some).chain(end).scan(false, |closed, emission| {
+        let item = match emission {
+            Some(emission) => {
+                *closed = matches!(emission, Emission::Done { .. } | Emission::Failed(_));
+                Some(event(emission))
+            }
+            None if *closed => None,
+            None => Some(Err(from_parts(Fault::Internal, "the engine broke off in the middle of a text", Vec::new()))),
+        };
+        std::future::ready(item)
+    })
+}
+
+fn event(emission: Emission) -> Result<GenerateEvent, Status> {
+    let millis = |time: std::time::Duration| time.as_secs_f32() * 1e3;
+    let kind = match emission {
+        Emission::Started { prompt_tokens, queued } => {
+            Kind::Started(wire::Started { prompt_tokens: prompt_tokens as u32, queue_ms: millis(queued) })
+        }
+        Emission::Text(text) => Kind::Text(wire::TextDelta { text }),
+        Emission::Query { embedding, ret_index, text_offset } => {
+            Kind::Query(wire::RetQuery { embedding: embedding.into_values(), ret_index, text_offset })
+        }
+        Emission::Done { reason, usage } => Kind::Done(wire::Done {
+            reason: match reason {
+                FinishReason::Stop => wire::FinishReason::Stop,
+                FinishReason::StopString => wire::FinishReason::StopString,
+                FinishReason::Length => wire::FinishReason::Length,
+                FinishReason::ContextFull => wire::FinishReason::ContextFull,
+            }
+            .into(),
+            prompt_tokens: usage.prompt_tokens as u32,
+            generated_tokens: usage.generated_tokens as u32,
+            prefill_ms: millis(usage.prefill),
+            decode_ms: millis(usage.decode),
+        }),
+        Emission::Failed(error) => return Err(status::<EngineError>(error)),
+    };
+    Ok(GenerateEvent { kind: Some(kind) })
+}
+
+fn embedding(embedding: Embedding) -> wire::Embedding {
+    wire::Embedding { values: embedding.into_values() }
+}

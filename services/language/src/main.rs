@@ -1,0 +1,20 @@
+//! `fondue-language`: prompts in, text and retrieval queries out.
+
+use anyhow::Context;
+use clap::Parser;
+use fondue_serving::{stop, telemetry};
+use fondue_language::config::Args;
+use tokio::net::TcpListener;
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let config = Args::parse().resolve()?;
+    let _telemetry = telemetry::init("fondue-language", &config.serving)?;
+    let listen = config.serving.listen;
+    let listener = TcpListener::bind(listen)
+        .await
+        .with_context(|| format!("cannot listen on {listen}; choose another address with --listen"))?;
+    let shutdown = stop::signal(config.serving.stop_with_stdin);
+    fondue_language::run(config, listener, shutdown).await?;
+    Ok(())
+}

@@ -1,0 +1,150 @@
+//! Settings of the vision service: command line over file over defaults, checked once.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::Parser;
+use fondue_engine::VisionLimits;
+use fondue_imaging::ImageLimits;
+use fondue_model::Placement;
+use fondue_serving::settings::{self, Serving, ServingSettings, SettingsError, parsed, within};
+use serde::{Deserialize, Serialize};
+
+/// The vision service: picture files in, CLIP features out.
+#[derive(Debug, Parser)]
+#[command(name = "fondue-vision", version)]
+pub struct Args {
+    /// TOML file with the same settings (snake_case keys); the command line wins.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The settings themselves.
+    #[command(flatten)]
+    pub settings: Settings,
+}
+
+/// What can be set. Unset settings take the file's, then the defaults.
+#[derive(Clone, Debug, clap::Args, Serialize, Deserialize)]
+pub struct Settings {
+    /// Settings of every server.
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub serving: ServingSettings,
+    /// Hugging Face folder of CLIP: config.json, model.safetensors, preprocessor_config.json [default: assets/model/clip].
+    #[arg(long, value_name = "DIR")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<PathBuf>,
+    /// Where the model runs: cpu, cuda or cuda:N [default: cpu].
+    #[arg(long, value_name = "DEVICE")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
+    /// Precision of the model: f32, f16 or bf16 [default: f32].
+    #[arg(long, value_name = "DTYPE")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dtype: Option<String>,
+    /// Threads of one forward pass on the CPU [default: libtorch's, one per core].
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub threads: Option<i32>,
+    /// Pictures in one forward pass [default: 16].
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_batch: Option<usize>,
+    /// Milliseconds that a batch waits for company after its first picture [default: 2].
+    #[arg(long, value_name = "MS")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gather_ms: Option<u64>,
+    /// Pictures that wait or run at once; more are refused [default: 256].
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_queued: Option<usize>,
+    /// Pictures that are decoded at once [default: 4].
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_decoding: Option<usize>,
+    /// Pictures of one request [default: 64].
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_images: Option<usize>,
+    /// Pixels of one picture, checked before it is decoded [default: 40000000].
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_pixels: Option<u64>,
+    /// Most milliseconds that a call may take [default: 60000].
+    #[arg(long, value_name = "MS")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timeout_limit_ms: Option<u64>,
+}
+
+/// The vision service's configuration, checked.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// What every server has.
+    pub serving: Serving,
+    /// Folder of CLIP.
+    pub model: PathBuf,
+    /// Device and precision.
+    pub placement: Placement,
+    /// Threads of one forward pass.
+    pub threads: Option<i32>,
+    /// Limits of the engine.
+    pub engine: VisionLimits,
+    /// Limits of requests.
+    pub limits: Limits,
+}
+
+/// What a caller may send.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Pictures of one request.
+    pub images: usize,
+    /// Size of one picture.
+    pub image: ImageLimits,
+    /// Pictures that are decoded at once.
+    pub decoding: usize,
+    /// Time of a call.
+    pub timeout: Duration,
+}
+
+impl Args {
+    /// Merges command line, file and defaults.
+    ///
+    /// # Errors
+    /// [`SettingsError`] that names the setting and what would be right.
+    pub fn resolve(self) -> Result<Config, SettingsError> {
+        settings::merge(self.settings, self.config.as_deref())?.resolve()
+    }
+}
+
+impl Settings {
+    /// The configuration, defaults filled in.
+    ///
+    /// # Errors
+    /// [`SettingsError`] that names the setting and what would be right.
+    pub fn resolve(self) -> Result<Config, SettingsError> {
+        let serving = self.serving.resolve("127.0.0.1:7401")?;
+        let device = self.device.unwrap_or_else(|| "cpu".to_owned());
+        let dtype = self.dtype.unwrap_or_else(|| "f32".to_owned());
+        Ok(Config {
+            model: self.model.unwrap_or_else(|| "assets/model/clip".into()),
+            placement: Placement {
+                device: parsed("device", Placement::device_from(&device))?,
+                dtype: parsed("dtype", dtype.parse())?,
+            },
+            threads: self.threads.map(|n| within("threads", Some(n), 1, 1, 1024)).transpose()?,
+            engine: VisionLimits {
+                max_batch: within("max_batch", self.max_batch, 16, 1, 4096)?,
+                max_queued: within("max_queued", self.max_queued, 256, 1, 1 << 20)?,
+                gather: Duration::from_millis(within("gather_ms", self.gather_ms, 2, 0, 1000)?),
+            },
+            limits: Limits {
+                images: within("max_images", self.max_images, 64, 1, 4096)?,
+                image: ImageLimits {
+                    max_pixels: within("max_pixels", self.max_pixels, 40_000_000, 1, 1 << 32)?,
+                    max_bytes: serving.max_message_bytes,
+                },
+                decoding: within("max_decoding", self.max_decoding, 4, 1, 1024)?,
+                timeout: Duration::from_millis(within("timeout_limit_ms", self.timeout_limit_ms, 60_000, 1, 3_600_000)?),
+            },
+            serving,
+        })
+    }
+}

@@ -1,0 +1,136 @@
+//! The RPCs: checks what came, decodes pictures on the blocking pool, hands them to the engine.
+
+use std::{sync::Arc, time::Instant};
+
+use fondue_domain::{Classify, Fault, Violation};
+use fondue_engine::VisionEngine;
+use fondue_imaging::{Fit, ImagingError, Preprocess, decode};
+use fondue_model::Placement;
+use fondue_proto::vision::{
+    DescribeRequest, DescribeResponse, EncodeRequest, EncodeResponse, Features, Fit as WireFit, Image,
+    vision_server::Vision,
+};
+use fondue_serving::{
+    deadline::deadline,
+    loading::Loading,
+    status::{from_parts, status},
+};
+use futures::future::try_join_all;
+use tokio::sync::Semaphore;
+use tonic::{Request, Response, Status};
+
+use crate::config::Limits;
+
+/// The vision service.
+pub struct Handler {
+    model: Arc<Loading<Loaded>>,
+    limits: Limits,
+    decoding: Arc<Semaphore>,
+}
+
+/// What is there once the model has loaded.
+pub struct Loaded {
+    pub(crate) engine: VisionEngine,
+    pub(crate) preprocess: Preprocess,
+    pub(crate) fingerprint: String,
+    pub(crate) feature_dim: usize,
+    pub(crate) image_size: usize,
+    pub(crate) placement: Placement,
+}
+
+/// A request that cannot be served as it is.
+#[derive(Debug, thiserror::Error)]
+enum EncodeError {
+    #[error("{field}: {reason}")]
+    Field { field: String, reason: String },
+    #[error("images[{index}].data: {source}")]
+    Picture { index: usize, source: ImagingError },
+    #[error("decoding a picture was broken off")]
+    Broken,
+}
+
+impl Classify for EncodeError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::Field { .. } => Fault::Invalid,
+            Self::Picture { source, .. } => source.fault(),
+            Self::Broken => Fault::Internal,
+        }
+    }
+
+    fn violations(&self) -> Vec<Violation> {
+        match self {
+            Self::Field { field, reason } => vec![Violation::new(field, reason)],
+            Self::Picture { index, source } => vec![Violation::new(format!("images[{index}].data"), source.to_string())],
+            Self::Broken => Vec::new(),
+        }
+    }
+}
+
+impl Handler {
+    /// A service for a model that may still be loading.
+    pub fn new(model: Arc<Loading<Loaded>>, limits: Limits) -> Self {
+        Self { model, limits, decoding: Arc::new(Semaphore::new(limits.decoding)) }
+    }
+
+    fn check(&self, images: Vec<Image>) -> Result<Vec<(Image, Fit)>, EncodeError> {
+        let (n, max) = (images.len(), self.limits.images);
+        if n == 0 || n > max {
+            let reason = format!("{n} pictures, expected 1 … {max}");
+            return Err(EncodeError::Field { field: "images".to_owned(), reason });
+        }
+        let fits = images.into_iter().enumerate().map(|(index, image)| match WireFit::try_from(image.fit) {
+            Ok(WireFit::Unspecified | WireFit::Crop) => Ok((image, Fit::Crop)),
+            Ok(WireFit::Squash) => Ok((image, Fit::Squash)),
+            Err(_) => Err(EncodeError::Field {
+                field: format!("images[{index}].fit"),
+                reason: format!("{} is no Fit", image.fit),
+            }),
+        });
+        fits.collect()
+    }
+
+    async fn pixels(&self, index: usize, image: Image, fit: Fit, preprocess: Preprocess) -> Result<Vec<f32>, EncodeError> {
+        // A permit bounds the memory of decoded pictures; it goes with the work, even if the caller has gone.
+        let permit = Arc::clone(&self.decoding).acquire_owned().await.map_err(|_| EncodeError::Broken)?;
+        let limits = self.limits.image;
+        let work = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            preprocess.pixels(&decode(&image.data, &limits)?, fit)
+        });
+        let pixels = work.await.map_err(|_| EncodeError::Broken)?;
+        pixels.map_err(|source| EncodeError::Picture { index, source })
+    }
+}
+
+#[tonic::async_trait]
+impl Vision for Handler {
+    #[tracing::instrument(skip_all, fields(images = request.get_ref().images.len()), err(level = "debug", Display))]
+    async fn encode(&self, request: Request<EncodeRequest>) -> Result<Response<EncodeResponse>, Status> {
+        let until = deadline(request.metadata(), self.limits.timeout);
+        let images = self.check(request.into_inner().images).map_err(status)?;
+        let model = self.model.get().map_err(status)?;
+        let work = async {
+            let decoded = images.into_iter().enumerate().map(|(index, (image, fit))| {
+                self.pixels(index, image, fit, model.preprocess.clone())
+            });
+            let pixels = try_join_all(decoded).await.map_err(status)?;
+            model.engine.encode(pixels, until).await.map_err(status)
+        };
+        let late = || from_parts(Fault::Deadline, "the deadline passed while pictures were read", Vec::new());
+        let features = tokio::time::timeout_at(Instant::into(until), work).await.map_err(|_| late())??;
+        let features = features.into_iter().map(|values| Features { values }).collect();
+        Ok(Response::new(EncodeResponse { features }))
+    }
+
+    async fn describe(&self, _: Request<DescribeRequest>) -> Result<Response<DescribeResponse>, Status> {
+        let model = self.model.get().map_err(status)?;
+        Ok(Response::new(DescribeResponse {
+            feature_dim: model.feature_dim as u32,
+            image_size: model.image_size as u32,
+            fingerprint: model.fingerprint.clone(),
+            dtype: model.placement.dtype.to_string(),
+            device: model.placement.device_name(),
+        }))
+    }
+}

@@ -1,0 +1,20 @@
+//! `fondue-vision`: picture files in, CLIP features out.
+
+use anyhow::Context;
+use clap::Parser;
+use fondue_serving::{stop, telemetry};
+use fondue_vision::config::Args;
+use tokio::net::TcpListener;
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let config = Args::parse().resolve()?;
+    let _telemetry = telemetry::init("fondue-vision", &config.serving)?;
+    let listen = config.serving.listen;
+    let listener = TcpListener::bind(listen)
+        .await
+        .with_context(|| format!("cannot listen on {listen}; choose another address with --listen"))?;
+    let shutdown = stop::signal(config.serving.stop_with_stdin);
+    fondue_vision::run(config, listener, shutdown).await?;
+    Ok(())
+}
