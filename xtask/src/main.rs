@@ -1,6 +1,8 @@
-//! Set-up and checks of the whole project: `cargo xtask setup`, `cargo xtask test`. Needs no libtorch itself.
+//! Tasks of the whole project: `cargo xtask demo`, `up`, `test`. Needs no libtorch itself, so that it can fetch it.
 
+mod boundaries;
 mod libtorch;
+mod run;
 mod tidy;
 
 use std::{path::PathBuf, process::Command, time::Instant};
@@ -18,19 +20,33 @@ struct Args {
 
 #[derive(Subcommand)]
 enum Task {
+    /// Set everything up, hold a scripted dialogue with pictures over the four services, stop them.
+    Demo {
+        /// Further flags for `fondue demo`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        flags: Vec<String>,
+    },
+    /// Set everything up and keep the four services running on ports 7400 to 7403 until Ctrl-C.
+    Up {
+        /// Further flags for `fondue up`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        flags: Vec<String>,
+    },
     /// Fetch libtorch once into the user's cache and link `.libtorch` to it.
     Setup,
     /// Everything that continuous integration checks: fmt, clippy, build, tests, doc tests, tidy.
     Test,
-    /// Check the rules of the tree: doorplates, file lengths, nothing unfinished or machine-bound.
+    /// Check the rules of the tree: boundaries, doorplates, lengths, nothing unfinished or bound to one machine.
     Tidy,
 }
 
 fn main() -> Result<()> {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize()?;
     match Args::parse().task {
+        Task::Demo { flags } => run::fondue(&root, "demo", &flags),
+        Task::Up { flags } => run::fondue(&root, "up", &flags),
         Task::Setup => libtorch::set_up(&root),
-        Task::Tidy => tidy::check(&root),
+        Task::Tidy => tidy::check(&root).and_then(|()| boundaries::check(&root)),
         Task::Test => test(&root),
     }
 }
@@ -38,6 +54,7 @@ fn main() -> Result<()> {
 fn test(root: &std::path::Path) -> Result<()> {
     libtorch::set_up(root)?;
     tidy::check(root)?;
+    boundaries::check(root)?;
     let cargo = |words: &str| -> Result<()> {
         let start = Instant::now();
         println!("── cargo {words}");

@@ -1,1 +1,15 @@
-//! What every server shares: configuration, layers, status table, health, telemetry, graceful stop.
+//! What every Fondue server shares: settings, logs and traces, the error table, the stack of layers, a clean stop.
+//!
+//! `status` alone names gRPC's codes; `server::serve` alone assembles layers.
+
+pub mod settings;
+pub mod telemetry;
+
+pub mod announce;
+pub mod loading;
+pub mod server;
+pub mod stop;
+
+pub mod deadline;
+pub mod status;
+pub mod upstream;

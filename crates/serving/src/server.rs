@@ -1,0 +1,111 @@
+//! Serving: one stack of layers, health, reflection, probes and metrics on the service's own port, a bounded drain.
+
+mod observe;
+mod probes;
+mod readiness;
+
+use std::time::Duration;
+
+use axum::Router;
+pub use readiness::Readiness;
+use tokio::{net::TcpListener, sync::oneshot};
+use tokio_stream::wrappers::TcpListenerStream;
+use tonic::{service::RoutesBuilder, transport::Server};
+
+use crate::{settings::Serving, telemetry::metrics_handle};
+
+/// How often a silent client is tried, so that one that vanished does not keep its slot.
+const KEEP_ALIVE: Duration = Duration::from_secs(20);
+
+/// Why serving ended or could not begin.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The descriptors of the contract cannot be read.
+    #[error("reflection: {0}")]
+    Reflection(String),
+    /// The transport failed.
+    #[error("serving failed: {0}")]
+    Transport(#[from] tonic::transport::Error),
+}
+
+/// Serves `routes` on `listener` until `shutdown`, then lets running calls end for at most `serving.drain`.
+///
+/// Beside the routes: `grpc.health.v1` by `readiness`, reflection of what `descriptors` and `readiness` name,
+/// `/livez`, `/readyz` and `/metrics`.
+///
+/// # Errors
+/// [`ServeError`].
+pub async fn serve(
+    serving: &Serving,
+    listener: TcpListener,
+    mut routes: RoutesBuilder,
+    readiness: Readiness,
+    descriptors: &'static [u8],
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), ServeError> {
+    // Before the first call, so that none goes uncounted.
+    metrics_handle();
+    let (reporter, health) = tonic_health::server::health_reporter();
+    routes.add_service(health);
+    reflect(&mut routes, &readiness, descriptors)?;
+    let router: Router = routes.routes().into_axum_router().merge(probes::router(readiness.clone()));
+    // Outermost first: the trace and the count of a call take in whatever happens within it.
+    let router =
+        router.layer(axum::middleware::map_response(observe::explain_oversize)).layer(observe::layer());
+
+    let following = tokio::spawn(readiness.clone().drive(reporter));
+    let (stopping, stopped) = oneshot::channel();
+    let signal = async move {
+        shutdown.await;
+        readiness.not_ready("stopping");
+        let _ = stopping.send(());
+    };
+    let server = Server::builder()
+        .accept_http1(true)
+        .tcp_nodelay(true)
+        .http2_keepalive_interval(Some(KEEP_ALIVE))
+        .add_routes(router.into())
+        .serve_with_incoming_shutdown(TcpListenerStream::new(listener), signal);
+    let drained = async {
+        // An error means that the server ended by itself; the other branch tells.
+        if stopped.await.is_ok() {
+            tokio::time::sleep(serving.drain).await;
+        } else {
+            std::future::pending::<()>().await;
+        }
+    };
+    let result = tokio::select! {
+        result = server => result.map_err(ServeError::from),
+        () = drained => {
+            tracing::warn!(drain = ?serving.drain, "calls still ran at the end of the drain; they are cut off");
+            Ok(())
+        }
+    };
+    following.abort();
+    result
+}
+
+fn reflect(
+    routes: &mut RoutesBuilder,
+    readiness: &Readiness,
+    descriptors: &'static [u8],
+) -> Result<(), ServeError> {
+    let builder = || {
+        let mut builder = tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(descriptors)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+            .with_service_name("grpc.health.v1.Health");
+        for name in readiness.names() {
+            builder = builder.with_service_name(*name);
+        }
+        builder
+    };
+    let failed = |error: tonic_reflection::server::Error| ServeError::Reflection(error.to_string());
+    routes.add_service(builder().build_v1().map_err(failed)?);
+    // Older clients ask for the alpha version.
+    routes.add_service(builder().build_v1alpha().map_err(failed)?);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,179 @@
+//! The layer around every call: its span in the caller's trace, its count, its time.
+//!
+//! A call ends with its response's *body*, not with its headers: a stream of tokens is timed to its last one.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+    time::Instant,
+};
+
+use axum::{body::Body, extract::Request, response::Response};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue};
+use http_body::{Body as HttpBody, Frame};
+use opentelemetry::trace::TraceContextExt;
+use opentelemetry_http::HeaderExtractor;
+use tower::{Layer, Service};
+use tracing::{Instrument, Span, field};
+use tracing_opentelemetry::OpenTelemetrySpanExt;
+
+const STATUS: &str = "grpc-status";
+const MESSAGE: &str = "grpc-message";
+/// gRPC's numbers of codes.
+const OK: &str = "0";
+const RESOURCE_EXHAUSTED: &str = "8";
+const OUT_OF_RANGE: &str = "11";
+const UNIMPLEMENTED: &str = "12";
+
+pub(super) fn layer() -> ObserveLayer {
+    ObserveLayer
+}
+
+#[derive(Clone)]
+pub(super) struct ObserveLayer;
+
+impl<S> Layer<S> for ObserveLayer {
+    type Service = Observe<S>;
+
+    fn layer(&self, inner: S) -> Observe<S> {
+        Observe { inner }
+    }
+}
+
+#[derive(Clone)]
+pub(super) struct Observe<S> {
+    inner: S,
+}
+
+impl<S> Service<Request> for Observe<S>
+where
+    S: Service<Request, Response = Response> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+{
+    type Response = Response;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, S::Error>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        let method = request.uri().path().to_owned();
+        let span = span(&method, request.headers());
+        let mut call = Call { method, span: span.clone(), begun: Instant::now(), code: None };
+        metrics::gauge!("fondue_rpc_running").increment(1.0);
+        let response = self.inner.call(request);
+        let observed = async move {
+            let response = response.await?;
+            // A response without a body carries its status in the headers.
+            call.see(response.headers());
+            Ok(response.map(|body| Body::new(Observed { body, call })))
+        };
+        Box::pin(observed.instrument(span))
+    }
+}
+
+/// The span of a call, child of the caller's.
+fn span(method: &str, headers: &HeaderMap) -> Span {
+    let span = tracing::info_span!("rpc", method, trace_id = field::Empty, otel.kind = "server");
+    let parent = opentelemetry::global::get_text_map_propagator(|propagator| {
+        propagator.extract(&HeaderExtractor(headers))
+    });
+    // It fails only where no trace layer is installed; then there is nothing to continue.
+    let _ = span.set_parent(parent);
+    let trace_id = span.context().span().span_context().trace_id();
+    span.record("trace_id", field::display(trace_id));
+    span
+}
+
+/// Counted when dropped: at the end of the body, or when the caller goes.
+struct Call {
+    method: String,
+    span: Span,
+    begun: Instant,
+    code: Option<String>,
+}
+
+impl Call {
+    fn see(&mut self, headers: &HeaderMap) {
+        if let Some(code) = headers.get(STATUS).and_then(|value| value.to_str().ok()) {
+            self.code = Some(code.to_owned());
+        }
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        metrics::gauge!("fondue_rpc_running").decrement(1.0);
+        if !self.method.starts_with("/fondue.") {
+            return;
+        }
+        let code = self.code.take().unwrap_or_else(|| "cut off".to_owned());
+        // Paths that do not exist are the caller's invention and must not become labels.
+        let method = if code == UNIMPLEMENTED { "unknown".to_owned() } else { self.method.clone() };
+        metrics::counter!("fondue_rpc_total", "method" => method.clone(), "code" => code.clone())
+            .increment(1);
+        metrics::histogram!("fondue_rpc_seconds", "method" => method).record(self.begun.elapsed());
+        let seconds = self.begun.elapsed().as_secs_f64();
+        self.span.in_scope(|| {
+            if code == OK {
+                tracing::debug!(code, seconds, "call ended");
+            } else {
+                tracing::info!(code, seconds, "call ended");
+            }
+        });
+    }
+}
+
+struct Observed {
+    body: Body,
+    call: Call,
+}
+
+impl HttpBody for Observed {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let span = self.call.span.clone();
+        let frame = span.in_scope(|| Pin::new(&mut self.body).poll_frame(cx));
+        if let Poll::Ready(Some(Ok(frame))) = &frame
+            && let Some(trailers) = frame.trailers_ref()
+        {
+            self.call.see(trailers);
+        }
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> http_body::SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// tonic refuses a message above the limit with OUT_OF_RANGE; by our table a limit on bytes is RESOURCE_EXHAUSTED.
+pub(super) async fn explain_oversize(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    let too_large = headers.get(STATUS).is_some_and(|code| code == OUT_OF_RANGE)
+        && headers.get(MESSAGE).is_some_and(|message| {
+            message.to_str().is_ok_and(|message| message.contains("message%20length%20too%20large"))
+        });
+    if too_large {
+        headers.insert(STATUS, HeaderValue::from_static(RESOURCE_EXHAUSTED));
+        if let Some(said) = headers.get(MESSAGE).and_then(|message| message.to_str().ok()) {
+            let said = format!("{said}%3B%20the%20server%27s%20max_message_bytes%20is%20the%20limit");
+            if let Ok(said) = said.parse() {
+                headers.insert(MESSAGE, said);
+            }
+        }
+    }
+    response
+}

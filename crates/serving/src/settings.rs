@@ -1,0 +1,204 @@
+//! Settings: flags over a TOML file over defaults, read once.
+
+mod merge;
+
+use std::{
+    net::{SocketAddr, ToSocketAddrs},
+    path::PathBuf,
+    time::Duration,
+};
+
+pub use merge::merge;
+use serde::{Deserialize, Serialize};
+
+/// Why settings are not usable.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// The file cannot be read.
+    #[error("cannot read the configuration {path}: {source}")]
+    Read {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file is not TOML.
+    #[error("{path} is not TOML: {reason}")]
+    Syntax {
+        /// Which file.
+        path: PathBuf,
+        /// What the parser said, with the place.
+        reason: String,
+    },
+    /// The file sets something that does not exist.
+    #[error("{path}: `{key}` is no setting; there are {known}")]
+    UnknownKey {
+        /// Which file.
+        path: PathBuf,
+        /// What it sets.
+        key: String,
+        /// What could be set.
+        known: String,
+    },
+    /// A value of the wrong type.
+    #[error("{path}: `{key}`: {reason}")]
+    Type {
+        /// Which file.
+        path: PathBuf,
+        /// Which setting.
+        key: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A value out of its range, or none of those that exist.
+    #[error("{setting}: must be {expected}, got {got}")]
+    Value {
+        /// Key in the file; the flag has dashes.
+        setting: &'static str,
+        /// What would be right.
+        expected: String,
+        /// What was given.
+        got: String,
+    },
+    /// A value that its own parser refuses.
+    #[error("{setting}: {reason}")]
+    Parse {
+        /// Key in the file; the flag has dashes.
+        setting: &'static str,
+        /// What the parser said.
+        reason: String,
+    },
+    /// Flags that cannot be kept.
+    #[error("the flags cannot be read as settings: {0}")]
+    Flags(String),
+}
+
+/// A setting within its range, or its default.
+///
+/// # Errors
+/// [`SettingsError::Value`] if it is out of the range; a number that is none is in no range.
+pub fn within<T: PartialOrd + std::fmt::Display>(
+    setting: &'static str,
+    value: Option<T>,
+    default: T,
+    low: T,
+    high: T,
+) -> Result<T, SettingsError> {
+    let value = value.unwrap_or(default);
+    if value >= low && value <= high {
+        return Ok(value);
+    }
+    Err(SettingsError::Value { setting, expected: format!("{low} … {high}"), got: value.to_string() })
+}
+
+/// A setting that was parsed from text.
+///
+/// # Errors
+/// [`SettingsError::Parse`] with what the parser said.
+pub fn parsed<T, E: std::fmt::Display>(
+    setting: &'static str,
+    value: Result<T, E>,
+) -> Result<T, SettingsError> {
+    value.map_err(|error| SettingsError::Parse { setting, reason: error.to_string() })
+}
+
+/// Settings of every server.
+#[derive(Clone, Debug, Default, clap::Args, Serialize, Deserialize)]
+#[command(next_help_heading = "Server")]
+pub struct ServingSettings {
+    /// Address to listen on; port 0 takes a free one.
+    #[arg(long, value_name = "HOST:PORT")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub listen: Option<String>,
+    /// Bytes of one message at most [default: 33554432].
+    #[arg(long, value_name = "BYTES")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_message_bytes: Option<usize>,
+    /// Seconds that running calls may take after the signal to stop [default: 3].
+    #[arg(long, value_name = "SECONDS")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drain_seconds: Option<f64>,
+    /// How logs are written to stderr: text or json [default: text].
+    #[arg(long, value_name = "FORMAT")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log_format: Option<String>,
+    /// What is logged, for example `info,fondue_engine=debug` [default: info].
+    #[arg(long, value_name = "FILTER")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log_filter: Option<String>,
+    /// Where traces go by OTLP over gRPC, for example http://localhost:4317 [default: nowhere].
+    #[arg(long, value_name = "URL")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub otlp_endpoint: Option<String>,
+    /// Stop when stdin ends, and with it the launcher that holds its other end.
+    #[arg(long, num_args = 0..=1, default_missing_value = "true", require_equals = true, value_name = "BOOL")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stop_with_stdin: Option<bool>,
+}
+
+/// How logs are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// What every server has, checked.
+#[derive(Clone, Debug)]
+pub struct Serving {
+    /// Address to listen on.
+    pub listen: SocketAddr,
+    /// Bytes of one message at most.
+    pub max_message_bytes: usize,
+    /// Time for running calls after the signal to stop.
+    pub drain: Duration,
+    /// How logs are written.
+    pub log_format: LogFormat,
+    /// What is logged.
+    pub log_filter: String,
+    /// Where traces go.
+    pub otlp_endpoint: Option<String>,
+    /// Whether the end of stdin stops the server.
+    pub stop_with_stdin: bool,
+}
+
+impl ServingSettings {
+    /// The checked settings, defaults filled in.
+    ///
+    /// # Errors
+    /// [`SettingsError`] that names the setting and what would be right.
+    pub fn resolve(self, default_listen: &str) -> Result<Serving, SettingsError> {
+        let listen = self.listen.unwrap_or_else(|| default_listen.to_owned());
+        let wrong = |got: String| SettingsError::Value {
+            setting: "listen",
+            expected: "HOST:PORT, for example 127.0.0.1:7400".to_owned(),
+            got,
+        };
+        let address = listen.to_socket_addrs().ok().and_then(|mut all| all.next());
+        let log_format = match self.log_format.as_deref().unwrap_or("text") {
+            "text" => LogFormat::Text,
+            "json" => LogFormat::Json,
+            other => {
+                let (expected, got) = ("text or json".to_owned(), other.to_owned());
+                return Err(SettingsError::Value { setting: "log_format", expected, got });
+            }
+        };
+        Ok(Serving {
+            listen: address.ok_or_else(|| wrong(listen))?,
+            max_message_bytes: within(
+                "max_message_bytes",
+                self.max_message_bytes,
+                32 << 20,
+                1 << 10,
+                1 << 30,
+            )?,
+            drain: Duration::from_secs_f64(within("drain_seconds", self.drain_seconds, 3.0, 0.0, 3600.0)?),
+            log_format,
+            log_filter: self.log_filter.unwrap_or_else(|| "info".to_owned()),
+            otlp_endpoint: self.otlp_endpoint,
+            stop_with_stdin: self.stop_with_stdin.unwrap_or(false),
+        })
+    }
+}

@@ -1,0 +1,128 @@
+//! The one table from faults to gRPC's codes, with `google.rpc` details.
+
+use std::{error::Error, time::Duration};
+
+use fondue_domain::{Classify, Fault, Violation};
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt};
+
+/// The status of an error. A defect is logged here, once, and its cause is not told to the caller.
+pub fn status<E: Classify>(error: E) -> Status {
+    let fault = error.fault();
+    if fault == Fault::Internal {
+        tracing::error!(error = chain(&error), "call failed");
+        return from_parts(fault, "internal error; the server's log tells more", Vec::new());
+    }
+    from_parts(fault, error.to_string(), error.violations())
+}
+
+/// A status put together by hand.
+pub fn from_parts(fault: Fault, message: impl Into<String>, violations: Vec<Violation>) -> Status {
+    let mut details = ErrorDetails::new();
+    for Violation { field, description } in violations {
+        details.add_bad_request_violation(field, description);
+    }
+    if let Fault::Busy { retry_after } = fault {
+        details.set_retry_info(Some(retry_after));
+    }
+    Status::with_error_details(code(fault), message, details)
+}
+
+/// What kind of failure a status tells of.
+pub fn fault_of(status: &Status) -> Fault {
+    match status.code() {
+        Code::InvalidArgument | Code::FailedPrecondition | Code::AlreadyExists => Fault::Invalid,
+        Code::NotFound => Fault::NotFound,
+        Code::ResourceExhausted => match retry_delay(status) {
+            Some(retry_after) => Fault::Busy { retry_after },
+            None => Fault::TooLarge,
+        },
+        Code::OutOfRange => Fault::TooLarge,
+        Code::Unavailable => Fault::Unavailable,
+        Code::DeadlineExceeded => Fault::Deadline,
+        Code::Cancelled => Fault::Cancelled,
+        Code::Unimplemented => Fault::Unsupported,
+        _ => Fault::Internal,
+    }
+}
+
+/// The fields that a status says are at fault.
+pub fn violations_of(status: &Status) -> Vec<Violation> {
+    let details = status.get_error_details();
+    let fields = details.bad_request().map(|bad| bad.field_violations.as_slice()).unwrap_or_default();
+    fields.iter().map(|field| Violation::new(&field.field, &field.description)).collect()
+}
+
+fn retry_delay(status: &Status) -> Option<Duration> {
+    status.get_error_details().retry_info().and_then(|info| info.retry_delay)
+}
+
+fn code(fault: Fault) -> Code {
+    match fault {
+        Fault::Invalid => Code::InvalidArgument,
+        Fault::NotFound => Code::NotFound,
+        Fault::TooLarge | Fault::Busy { .. } => Code::ResourceExhausted,
+        Fault::Unavailable => Code::Unavailable,
+        Fault::Deadline => Code::DeadlineExceeded,
+        Fault::Cancelled => Code::Cancelled,
+        Fault::Unsupported => Code::Unimplemented,
+        Fault::Internal => Code::Internal,
+    }
+}
+
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("the secret path is broken")]
+    struct Broken(Fault);
+
+    impl Classify for Broken {
+        fn fault(&self) -> Fault {
+            self.0
+        }
+
+        fn violations(&self) -> Vec<Violation> {
+            vec![Violation::new("turn.parts[2]", "is empty")]
+        }
+    }
+
+    #[test]
+    fn every_fault_comes_back_from_its_status() {
+        let retry_after = Duration::from_millis(1500);
+        for fault in [
+            Fault::Invalid,
+            Fault::NotFound,
+            Fault::TooLarge,
+            Fault::Busy { retry_after },
+            Fault::Unavailable,
+            Fault::Deadline,
+            Fault::Cancelled,
+            Fault::Unsupported,
+            Fault::Internal,
+        ] {
+            assert_eq!(fault_of(&from_parts(fault, "x", Vec::new())), fault);
+        }
+    }
+
+    #[test]
+    fn fields_are_told_and_defects_are_not() {
+        let invalid = status(Broken(Fault::Invalid));
+        assert_eq!(violations_of(&invalid), [Violation::new("turn.parts[2]", "is empty")]);
+        assert!(invalid.message().contains("secret"));
+        let internal = status(Broken(Fault::Internal));
+        assert!(!internal.message().contains("secret"));
+        assert!(violations_of(&internal).is_empty());
+    }
+}

@@ -1,0 +1,89 @@
+//! The client's side: a connection that is made when it is needed, and the layer that passes the trace on.
+
+use std::{
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use http::Request;
+use opentelemetry_http::HeaderInjector;
+use tonic::{body::Body, transport::Endpoint};
+use tower::Service;
+use tracing_opentelemetry::OpenTelemetrySpanExt;
+
+/// Time for making a connection; a service that is down should be known soon.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// How often a silent connection is tried, so that a peer that vanished without a word is noticed.
+const KEEP_ALIVE: Duration = Duration::from_secs(10);
+
+/// A connection to a service, for `XClient::new`.
+pub type Channel = Traced<tonic::transport::Channel>;
+
+/// Why there cannot be a connection.
+#[derive(Debug, thiserror::Error)]
+pub enum UpstreamError {
+    /// The address is not one.
+    #[error("`{address}` is not an address; for example http://127.0.0.1:7401")]
+    Address {
+        /// As it was given.
+        address: String,
+    },
+}
+
+/// A channel that connects at the first call, and again after each loss. `http://` may be left out.
+///
+/// # Errors
+/// [`UpstreamError::Address`].
+pub fn connect_lazy(address: &str) -> Result<Channel, UpstreamError> {
+    let wrong = || UpstreamError::Address { address: address.to_owned() };
+    let url = if address.contains("://") { address.to_owned() } else { format!("http://{address}") };
+    let endpoint = Endpoint::from_shared(url).map_err(|_| wrong())?;
+    if endpoint.uri().authority().is_none() {
+        return Err(wrong());
+    }
+    let endpoint = endpoint
+        .connect_timeout(CONNECT_TIMEOUT)
+        .tcp_nodelay(true)
+        .http2_keep_alive_interval(KEEP_ALIVE)
+        .keep_alive_timeout(KEEP_ALIVE)
+        .keep_alive_while_idle(true);
+    Ok(Traced { inner: endpoint.connect_lazy() })
+}
+
+/// Passes the current span's trace context on with every request, as W3C's `traceparent`.
+#[derive(Clone, Debug)]
+pub struct Traced<S> {
+    inner: S,
+}
+
+impl<S: Service<Request<Body>>> Service<Request<Body>> for Traced<S> {
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
+        let context = tracing::Span::current().context();
+        opentelemetry::global::get_text_map_propagator(|propagator| {
+            propagator.inject_context(&context, &mut HeaderInjector(request.headers_mut()));
+        });
+        self.inner.call(request)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn addresses_are_checked_and_the_scheme_may_be_left_out() {
+        assert!(connect_lazy("127.0.0.1:7401").is_ok());
+        assert!(connect_lazy("http://vision:7401").is_ok());
+        for wrong in ["", "http://", "not an address", "/path"] {
+            assert!(connect_lazy(wrong).is_err(), "{wrong}");
+        }
+    }
+}

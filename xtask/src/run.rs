@@ -1,0 +1,84 @@
+//! `demo` and `up`: from a fresh clone to running services. Builds what is missing, then becomes `fondue`.
+
+use std::{
+    fs,
+    os::unix::process::CommandExt,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, Result, ensure};
+use cargo_metadata::MetadataCommand;
+use sha2::{Digest, Sha256};
+
+use crate::libtorch;
+
+/// The shipped model, below the project's root.
+const MODEL: &str = "assets/model";
+/// Run-time data that may be deleted at any time.
+const DATA: &str = ".fondue";
+
+/// Sets everything up and replaces this process by `fondue TASK …`.
+pub(crate) fn fondue(root: &Path, task: &str, more: &[String]) -> Result<()> {
+    libtorch::set_up(root)?;
+    build(root)?;
+    let bin = target(root)?.join("release");
+    let data = root.join(DATA);
+    let drawings = data.join("drawings");
+    // Returns at once where the drawings are there already.
+    call(Command::new(bin.join("fondue-drawings")).arg(&drawings))?;
+    index(root, &bin, &data, &drawings)?;
+    let mut fondue = Command::new(bin.join("fondue"));
+    fondue.arg(task).arg("--model").arg(root.join(MODEL)).arg("--data").arg(&data);
+    if task == "demo" {
+        fondue.arg("--drawings").arg(&drawings).arg("--script").arg(root.join("assets/demo.json"));
+    }
+    // Signals reach `fondue` itself then, with nothing between.
+    Err(fondue.args(more).exec()).context("fondue could not be started")
+}
+
+fn build(root: &Path) -> Result<()> {
+    // All members, so that features, and with them the built dependencies, are those of the tests.
+    call(Command::new("cargo").args(["build", "--release", "--workspace", "--bins"]).current_dir(root))
+}
+
+fn target(root: &Path) -> Result<PathBuf> {
+    let metadata = MetadataCommand::new().manifest_path(root.join("Cargo.toml")).no_deps().exec()?;
+    Ok(metadata.target_directory.into_std_path_buf())
+}
+
+/// Builds the index of the drawings, unless there is one of this very model and these very captions.
+fn index(root: &Path, bin: &Path, data: &Path, drawings: &Path) -> Result<()> {
+    let model = root.join(MODEL);
+    let stamp_file = data.join("index.stamp");
+    let stamp = stamp(&[
+        model.join("clip/model.safetensors"),
+        model.join("fromage/mapping.safetensors"),
+        model.join("opt/config.json"),
+        drawings.join("captions.tsv"),
+    ])?;
+    let index = data.join("index");
+    if index.join("ACTIVE").exists() && fs::read_to_string(&stamp_file).is_ok_and(|old| old == stamp) {
+        return Ok(());
+    }
+    let mut embed = Command::new(bin.join("fondue-embed"));
+    call(embed.arg("--pictures").arg(drawings).arg("--model").arg(model).arg("--index").arg(index))?;
+    fs::write(&stamp_file, stamp).with_context(|| stamp_file.display().to_string())
+}
+
+fn stamp(files: &[PathBuf]) -> Result<String> {
+    let mut lines = String::new();
+    for path in files {
+        let bytes = fs::read(path).with_context(|| path.display().to_string())?;
+        let digest = Sha256::digest(bytes);
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        lines.push_str(&format!("{name} {digest:x}\n"));
+    }
+    Ok(lines)
+}
+
+fn call(command: &mut Command) -> Result<()> {
+    let status = command.status().with_context(|| format!("{command:?} could not be started"))?;
+    ensure!(status.success(), "{command:?} failed ({status})");
+    Ok(())
+}
