@@ -1,1 +1,31 @@
-//! Index generations: build, open, search; pure.
+//! The store of pictures: immutable generations on disk, exact nearest neighbours, a builder, a root that names the
+//! active one. Pure and synchronous: files and arithmetic, no network, no tensors.
+//!
+//! ```text
+//! ROOT/ACTIVE                      id of the active generation
+//! ROOT/generations/ID/             immutable; appears whole, by a rename
+//!   manifest.json                  format, rows, dim, the model's fingerprint, length and SHA-256 of each file
+//!   vectors.f32                    rows × dim, unit length, little-endian
+//!   digests.bin                    32 bytes a row: SHA-256 of the picture file
+//!   order.u32                      rows in the order of their ids, for finding an id
+//!   ids, items, pictures           each FILE.blob (all values joined) and FILE.u64 (rows + 1 offsets)
+//! ```
+
+pub mod error;
+pub mod item;
+
+pub mod builder;
+pub mod generation;
+pub mod root;
+
+mod manifest;
+
+pub use builder::{Builder, NewItem};
+pub use error::IndexError;
+pub use generation::{Exclusions, Generation, Hit};
+pub use item::Item;
+pub use root::Root;
+
+// The files are little-endian and are read in place.
+const _: () =
+    assert!(cfg!(target_endian = "little"), "an index is read in place on little-endian machines only");

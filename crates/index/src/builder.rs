@@ -1,0 +1,162 @@
+//! Builds a generation beside the published ones and publishes it by one rename.
+
+mod file;
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    fs::{self, File},
+    path::{Path, PathBuf},
+};
+
+use fondue_domain::Embedding;
+use sha2::{Digest, Sha256};
+use tempfile::TempDir;
+
+use self::file::{BlobsFile, HashedFile};
+use crate::{
+    Generation, IndexError, Item,
+    item::Description,
+    manifest::{DIGESTS, FILE, FORMAT, Manifest, ORDER, Stored, VECTORS},
+    root::GENERATIONS,
+};
+
+/// Bytes of an id at most.
+const MAX_ID: usize = 1024;
+/// Rows are counted in 32 bits.
+const MAX_ROWS: usize = u32::MAX as usize;
+
+/// A picture to add.
+#[derive(Clone, Debug)]
+pub struct NewItem {
+    /// Name and description.
+    pub item: Item,
+    /// Its file, if it is to be stored.
+    pub picture: Option<Vec<u8>>,
+    /// SHA-256 of its file, stored or not.
+    pub sha256: [u8; 32],
+}
+
+/// A generation in the making. Dropped unpublished, it leaves nothing behind.
+pub struct Builder {
+    generations: PathBuf,
+    work: TempDir,
+    dim: usize,
+    fingerprint: String,
+    seen: HashSet<String>,
+    ids_in_order: Vec<String>,
+    vectors: HashedFile,
+    digests: HashedFile,
+    ids: BlobsFile,
+    items: BlobsFile,
+    pictures: BlobsFile,
+}
+
+impl Builder {
+    /// Begins a generation of vectors of length `dim` under `root`, which is made if it is not there.
+    ///
+    /// # Errors
+    /// [`IndexError::Io`] if the folder cannot be written.
+    pub fn new(root: &Path, dim: usize, fingerprint: &str) -> Result<Self, IndexError> {
+        let generations = root.join(GENERATIONS);
+        fs::create_dir_all(&generations).map_err(IndexError::io(&generations))?;
+        let work = tempfile::Builder::new().prefix(".building-").tempdir_in(&generations);
+        let work = work.map_err(IndexError::io(&generations))?;
+        let folder = work.path().join("new");
+        fs::create_dir(&folder).map_err(IndexError::io(&folder))?;
+        Ok(Self {
+            vectors: HashedFile::create(&folder, VECTORS)?,
+            digests: HashedFile::create(&folder, DIGESTS)?,
+            ids: BlobsFile::create(&folder, "ids")?,
+            items: BlobsFile::create(&folder, "items")?,
+            pictures: BlobsFile::create(&folder, "pictures")?,
+            generations,
+            work,
+            dim,
+            fingerprint: fingerprint.to_owned(),
+            seen: HashSet::new(),
+            ids_in_order: Vec::new(),
+        })
+    }
+
+    /// Adds a picture; nothing is added if this fails for the picture's sake.
+    ///
+    /// # Errors
+    /// [`IndexError::Dim`], [`IndexError::DuplicateId`], [`IndexError::IdLength`], or [`IndexError::Io`].
+    pub fn add(&mut self, new: NewItem, embedding: &Embedding) -> Result<(), IndexError> {
+        let NewItem { item, picture, sha256 } = new;
+        let (got, expected) = (embedding.values().len(), self.dim);
+        if got != expected {
+            return Err(IndexError::Dim { got, expected });
+        }
+        if item.id.is_empty() || item.id.len() > MAX_ID {
+            return Err(IndexError::IdLength { got: item.id.len(), max: MAX_ID });
+        }
+        if self.ids_in_order.len() >= MAX_ROWS {
+            return Err(IndexError::TooMany { max: MAX_ROWS });
+        }
+        if !self.seen.insert(item.id.clone()) {
+            return Err(IndexError::DuplicateId { id: item.id });
+        }
+        let description = Description {
+            caption: item.caption.as_str().into(),
+            group: item.group.as_str().into(),
+            media_type: if picture.is_some() { item.media_type.as_str().into() } else { "".into() },
+            url: item.url.as_str().into(),
+        };
+        // Strings always become JSON.
+        let json = serde_json::to_vec(&description).unwrap_or_default();
+        self.vectors.write(bytemuck::cast_slice(embedding.values()))?;
+        self.digests.write(&sha256)?;
+        self.ids.write(item.id.as_bytes())?;
+        self.items.write(&json)?;
+        self.pictures.write(&picture.unwrap_or_default())?;
+        self.ids_in_order.push(item.id);
+        Ok(())
+    }
+
+    /// Writes everything through to the disk and renames it into place; returns the generation's id, which is made
+    /// from its content. It is not active yet: see [`crate::Root::activate`].
+    ///
+    /// # Errors
+    /// [`IndexError::Empty`], [`IndexError::Io`], or what a look at the finished files finds.
+    pub fn publish(self) -> Result<String, IndexError> {
+        let rows = self.ids_in_order.len();
+        if rows == 0 {
+            return Err(IndexError::Empty);
+        }
+        let folder = self.work.path().join("new");
+        let mut order: Vec<u32> = (0..rows as u32).collect();
+        order.sort_by(|&a, &b| self.ids_in_order[a as usize].cmp(&self.ids_in_order[b as usize]));
+        let mut order_file = HashedFile::create(&folder, ORDER)?;
+        order_file.write(bytemuck::cast_slice(&order))?;
+
+        let mut files: BTreeMap<String, Stored> = BTreeMap::new();
+        for file in [self.vectors, self.digests, order_file] {
+            files.extend([file.finish()?]);
+        }
+        for blobs in [self.ids, self.items, self.pictures] {
+            files.extend(blobs.finish()?);
+        }
+        let manifest = Manifest { format: FORMAT, rows, dim: self.dim, fingerprint: self.fingerprint, files };
+        let text = serde_json::to_vec_pretty(&manifest).unwrap_or_default();
+        let id = format!("g{}", &hex::encode(Sha256::digest(&text))[..16]);
+        let mut file = HashedFile::create(&folder, FILE)?;
+        file.write(&text)?;
+        file.finish()?;
+        sync_folder(&folder)?;
+        Generation::open(&folder)?;
+
+        let place = self.generations.join(&id);
+        // The name tells the content: if it is there, it is this very generation.
+        if !place.exists() {
+            fs::rename(&folder, &place).map_err(IndexError::io(&place))?;
+            sync_folder(&self.generations)?;
+        }
+        Ok(id)
+    }
+}
+
+/// Makes a folder's entries durable.
+pub(crate) fn sync_folder(folder: &Path) -> Result<(), IndexError> {
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(IndexError::io(folder))
+}

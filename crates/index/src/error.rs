@@ -1,0 +1,105 @@
+//! What goes wrong with an index.
+
+use std::path::{Path, PathBuf};
+
+use fondue_domain::{Classify, Fault};
+
+/// A failure of reading or building an index.
+#[derive(Debug, thiserror::Error)]
+pub enum IndexError {
+    /// The system refused a file.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// Which file.
+        path: PathBuf,
+        /// What it said.
+        source: std::io::Error,
+    },
+    /// A generation's files do not hold together.
+    #[error("{}: {reason}; the generation is damaged, build it again", path.display())]
+    Damaged {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A generation of another format.
+    #[error("{}: format {got}, this version reads format {expected}", path.display())]
+    Format {
+        /// Which file.
+        path: PathBuf,
+        /// Its format.
+        got: u32,
+        /// Ours.
+        expected: u32,
+    },
+    /// No such generation.
+    #[error("there is no generation `{id}`")]
+    NoGeneration {
+        /// What was asked for.
+        id: String,
+    },
+    /// No generation is active.
+    #[error("no generation is active in {}; build one with `fondue embed`", root.display())]
+    NoneActive {
+        /// The index's root.
+        root: PathBuf,
+    },
+    /// A vector of another length than the index's.
+    #[error("the vector has {got} values, the index {expected}")]
+    Dim {
+        /// Its length.
+        got: usize,
+        /// The index's.
+        expected: usize,
+    },
+    /// An id that is there already.
+    #[error("two pictures have the id `{id}`")]
+    DuplicateId {
+        /// The id.
+        id: String,
+    },
+    /// An id that cannot be one.
+    #[error("an id must have 1 … {max} bytes, got {got}")]
+    IdLength {
+        /// Its bytes.
+        got: usize,
+        /// The limit.
+        max: usize,
+    },
+    /// Nothing to publish.
+    #[error("an index needs at least one picture")]
+    Empty,
+    /// More than an index holds.
+    #[error("an index holds at most {max} pictures")]
+    TooMany {
+        /// The limit.
+        max: usize,
+    },
+}
+
+impl IndexError {
+    pub(crate) fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io { path, source }
+    }
+
+    pub(crate) fn damaged(path: &Path, reason: impl Into<String>) -> Self {
+        Self::Damaged { path: path.to_owned(), reason: reason.into() }
+    }
+}
+
+impl Classify for IndexError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::Dim { .. }
+            | Self::DuplicateId { .. }
+            | Self::IdLength { .. }
+            | Self::Empty
+            | Self::TooMany { .. } => Fault::Invalid,
+            Self::NoGeneration { .. } => Fault::NotFound,
+            Self::NoneActive { .. } => Fault::Unavailable,
+            Self::Io { .. } | Self::Damaged { .. } | Self::Format { .. } => Fault::Internal,
+        }
+    }
+}

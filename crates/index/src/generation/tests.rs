@@ -1,0 +1,182 @@
+//! Built, opened, searched, damaged.
+
+use std::fs;
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::{Builder, NewItem, Root};
+
+const DIM: usize = 11;
+
+/// Numbers that look random and are the same each time.
+fn vector(seed: usize) -> Embedding {
+    let value = |n: usize| ((seed * 7919 + n * 104_729 + seed * n * 31) % 2003) as f32 / 1001.0 - 1.0;
+    Embedding::normalized((0..DIM).map(value).collect()).unwrap()
+}
+
+fn new_item(n: usize) -> NewItem {
+    let item = Item {
+        id: format!("id-{}", (n * 37) % 1000),
+        caption: format!("caption “{n}”"),
+        group: "group".to_owned(),
+        media_type: "image/png".to_owned(),
+        url: String::new(),
+    };
+    NewItem { item, picture: (!n.is_multiple_of(3)).then(|| vec![n as u8; n]), sha256: [n as u8; 32] }
+}
+
+fn build(rows: usize) -> (TempDir, String) {
+    let root = tempfile::tempdir().unwrap();
+    let mut builder = Builder::new(root.path(), DIM, "model").unwrap();
+    for n in 0..rows {
+        // Rows 5 and 6 are alike, so that ties are seen.
+        builder.add(new_item(n), &vector(if n == 6 { 5 } else { n })).unwrap();
+    }
+    let id = builder.publish().unwrap();
+    (root, id)
+}
+
+fn oracle(rows: usize, query: &Embedding, k: usize, excluded: &[usize]) -> Vec<usize> {
+    let cosine = |n: usize| -> f64 {
+        let row = vector(if n == 6 { 5 } else { n });
+        row.values().iter().zip(query.values()).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
+    };
+    let mut all: Vec<usize> = (0..rows).filter(|n| !excluded.contains(n)).collect();
+    all.sort_by(|&a, &b| cosine(b).total_cmp(&cosine(a)).then(a.cmp(&b)));
+    all.truncate(k);
+    all
+}
+
+#[test]
+fn search_is_exact_with_ties_by_row() {
+    let (root, id) = build(100);
+    let generation = Root::open(root.path()).unwrap().generation(&id).unwrap();
+    for (seed, k) in [(5, 3), (1000, 10), (1001, 1), (1002, 100), (1003, 1000), (1004, 0)] {
+        let query = vector(seed);
+        let hits = generation.search(&query, k, &Exclusions::default()).unwrap();
+        assert_eq!(hits.iter().map(|hit| hit.row).collect::<Vec<_>>(), oracle(100, &query, k, &[]), "k {k}");
+    }
+    let same = generation.search(&vector(5), 2, &Exclusions::default()).unwrap();
+    assert_eq!((same[0].row, same[1].row), (5, 6));
+    assert!((same[0].score - 1.0).abs() < 1e-6);
+    assert!(matches!(
+        generation.search(&Embedding::normalized(vec![1.0; 3]).unwrap(), 1, &Exclusions::default()),
+        Err(IndexError::Dim { got: 3, expected: DIM })
+    ));
+}
+
+#[test]
+fn what_is_excluded_is_replaced_by_the_next_best() {
+    let (root, id) = build(50);
+    let generation = Root::open(root.path()).unwrap().generation(&id).unwrap();
+    let query = vector(5);
+    let best = oracle(50, &query, 4, &[]);
+    let exclusions = Exclusions {
+        ids: [new_item(best[0]).item.id, "unknown".to_owned()].into(),
+        sha256: [new_item(best[2]).sha256].into(),
+    };
+    let hits = generation.search(&query, 10, &exclusions).unwrap();
+    assert_eq!(
+        hits.iter().map(|hit| hit.row).collect::<Vec<_>>(),
+        oracle(50, &query, 10, &[best[0], best[2]])
+    );
+}
+
+#[test]
+fn everything_comes_back() {
+    let (root, id) = build(40);
+    let generation = Root::open(root.path()).unwrap().generation(&id).unwrap();
+    generation.verify().unwrap();
+    assert_eq!((generation.len(), generation.dim(), generation.fingerprint()), (40, DIM, "model"));
+    assert_eq!(generation.id(), id);
+    for n in 0..40 {
+        let NewItem { item, picture, .. } = new_item(n);
+        let expected =
+            Item { media_type: if picture.is_some() { item.media_type } else { String::new() }, ..item };
+        assert_eq!(generation.item(n).unwrap(), expected);
+        assert_eq!(generation.picture(n).map(<[u8]>::to_vec), picture.filter(|bytes| !bytes.is_empty()));
+        assert_eq!(generation.row(&expected.id).unwrap(), Some(n));
+    }
+    assert_eq!(generation.row("no such").unwrap(), None);
+    assert!(generation.item(40).is_err());
+    assert!(generation.picture(40).is_none());
+}
+
+#[test]
+fn the_same_content_has_the_same_id_and_activation_is_by_name() {
+    let (root, id) = build(10);
+    assert_eq!(build(10).1, id);
+    assert_ne!(build(11).1, id);
+    let root = Root::open(root.path()).unwrap();
+    assert!(matches!(root.active(), Err(IndexError::NoneActive { .. })));
+    root.activate(&id).unwrap();
+    assert_eq!(root.active().unwrap(), id);
+    for wrong in ["g0000000000000000", "../../etc", "", "G0123456789abcdef"] {
+        assert!(matches!(root.activate(wrong), Err(IndexError::NoGeneration { .. })), "{wrong}");
+    }
+    assert_eq!(root.active().unwrap(), id);
+    assert_eq!(root.generations().unwrap(), [id]);
+}
+
+#[test]
+fn what_cannot_be_added_is_refused_and_the_rest_is_published() {
+    let root = tempfile::tempdir().unwrap();
+    let mut builder = Builder::new(root.path(), DIM, "model").unwrap();
+    builder.add(new_item(1), &vector(1)).unwrap();
+    assert!(matches!(builder.add(new_item(1), &vector(2)), Err(IndexError::DuplicateId { .. })));
+    let short = Embedding::normalized(vec![1.0; 4]).unwrap();
+    assert!(matches!(builder.add(new_item(2), &short), Err(IndexError::Dim { got: 4, .. })));
+    let mut nameless = new_item(3);
+    nameless.item.id = String::new();
+    assert!(matches!(builder.add(nameless, &vector(3)), Err(IndexError::IdLength { got: 0, .. })));
+    let id = builder.publish().unwrap();
+    assert_eq!(Root::open(root.path()).unwrap().generation(&id).unwrap().len(), 1);
+    assert!(matches!(Builder::new(root.path(), DIM, "model").unwrap().publish(), Err(IndexError::Empty)));
+    // Nothing half-made is left.
+    assert_eq!(fs::read_dir(root.path().join("generations")).unwrap().count(), 1);
+}
+
+#[test]
+fn damage_is_an_error_and_never_a_panic() {
+    let (root, id) = build(20);
+    let folder = root.path().join("generations").join(&id);
+    let names: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut noticed = 0;
+    let mut tried = 0;
+    for path in names {
+        let whole = fs::read(&path).unwrap();
+        let mut variants =
+            vec![Vec::new(), whole[..whole.len() / 2].to_vec(), [whole.as_slice(), b"x"].concat()];
+        for at in (0..whole.len()).step_by(whole.len() / 40 + 1) {
+            for bit in [0x01, 0x80] {
+                let mut flipped = whole.clone();
+                flipped[at] ^= bit;
+                variants.push(flipped);
+            }
+        }
+        for variant in variants {
+            tried += 1;
+            // Beside and renamed: a file that is mapped must not be changed in place.
+            let beside = folder.join("beside");
+            fs::write(&beside, variant).unwrap();
+            fs::rename(&beside, &path).unwrap();
+            let Ok(generation) = Generation::open(&folder) else {
+                noticed += 1;
+                continue;
+            };
+            // Whatever opens can be used without a panic, and its checksums tell of the damage.
+            let _ = generation.search(&vector(3), 5, &Exclusions::default());
+            for row in 0..generation.len() + 1 {
+                let _ = (generation.item(row), generation.picture(row));
+            }
+            let _ = generation.row("id-37");
+            noticed += usize::from(generation.verify().is_err() || path.ends_with("manifest.json"));
+        }
+        let beside = folder.join("beside");
+        fs::write(&beside, &whole).unwrap();
+        fs::rename(&beside, &path).unwrap();
+    }
+    assert_eq!(noticed, tried);
+    Generation::open(&folder).unwrap().verify().unwrap();
+}

@@ -1,0 +1,61 @@
+//! `manifest.json`: what a generation holds and how its files can be checked.
+
+use std::{collections::BTreeMap, fs, path::Path};
+
+use serde::{Deserialize, Serialize};
+
+use crate::IndexError;
+
+pub(crate) const FORMAT: u32 = 1;
+pub(crate) const FILE: &str = "manifest.json";
+pub(crate) const VECTORS: &str = "vectors.f32";
+pub(crate) const DIGESTS: &str = "digests.bin";
+pub(crate) const ORDER: &str = "order.u32";
+
+/// Vectors longer than this are a mistake.
+const MAX_DIM: usize = 1 << 16;
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Manifest {
+    pub(crate) format: u32,
+    pub(crate) rows: usize,
+    pub(crate) dim: usize,
+    /// Identity of the model that made the vectors.
+    pub(crate) fingerprint: String,
+    pub(crate) files: BTreeMap<String, Stored>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Stored {
+    pub(crate) bytes: u64,
+    /// Hexadecimal.
+    pub(crate) sha256: String,
+}
+
+impl Manifest {
+    pub(crate) fn read(folder: &Path) -> Result<Self, IndexError> {
+        #[derive(Deserialize)]
+        struct Versioned {
+            format: u32,
+        }
+        let path = folder.join(FILE);
+        let text = fs::read(&path).map_err(IndexError::io(&path))?;
+        let broken = |error: serde_json::Error| IndexError::damaged(&path, error.to_string());
+        // The format first: of another one, nothing else can be expected to be as here.
+        let Versioned { format } = serde_json::from_slice(&text).map_err(broken)?;
+        if format != FORMAT {
+            return Err(IndexError::Format { path, got: format, expected: FORMAT });
+        }
+        let manifest: Self = serde_json::from_slice(&text).map_err(broken)?;
+        if manifest.rows == 0
+            || u32::try_from(manifest.rows).is_err()
+            || !(1..=MAX_DIM).contains(&manifest.dim)
+        {
+            return Err(IndexError::damaged(
+                &path,
+                format!("{} rows of {} values", manifest.rows, manifest.dim),
+            ));
+        }
+        Ok(manifest)
+    }
+}
