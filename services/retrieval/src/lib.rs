@@ -1,1 +1,68 @@
-//! The retrieval service: query embeddings to pictures.
+//! The retrieval service: nearest pictures over immutable index generations, behind gRPC. Links no libtorch.
+//! Touches the wire, `serving`, `index`.
+
+pub mod config;
+pub mod handler;
+mod request;
+mod shelf;
+
+use std::sync::Arc;
+
+use fondue_index::IndexError;
+use fondue_proto::retrieval::retrieval_server::RetrievalServer;
+use fondue_serving::{
+    loading::{self, Loading, LoadingError},
+    server::{self, Readiness, ServeError},
+};
+use tokio::net::TcpListener;
+use tonic::service::RoutesBuilder;
+
+use crate::{config::Config, handler::Handler, shelf::Shelf};
+
+/// Why the retrieval service cannot run.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The index's files.
+    #[error(transparent)]
+    Index(#[from] IndexError),
+    /// The loading thread.
+    #[error(transparent)]
+    Loading(#[from] LoadingError),
+    /// The listener's address is unknown.
+    #[error("the listener has no address")]
+    Listener(#[source] std::io::Error),
+    /// Serving failed.
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+}
+
+/// Serves on `listener` until `shutdown`. Health and metrics answer at once; it is ready when the index is open.
+///
+/// # Errors
+/// [`RunError`] if the index cannot be opened or serving fails.
+pub async fn run(
+    config: Config,
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), RunError> {
+    tracing::info!(?config, "retrieval service starts");
+    let serving = config.serving.clone();
+    let address = listener.local_addr().map_err(RunError::Listener)?;
+    let shelf = Arc::new(Loading::new("the index"));
+    let service = RetrievalServer::new(Handler::new(Arc::clone(&shelf), config.limits))
+        .max_decoding_message_size(serving.max_message_bytes)
+        .max_encoding_message_size(usize::MAX);
+    let mut routes = RoutesBuilder::default();
+    routes.add_service(service);
+    let readiness = Readiness::new(&["fondue.retrieval.v1.Retrieval"]);
+    let loaded = {
+        let readiness = readiness.clone();
+        move || {
+            readiness.ready();
+            fondue_serving::announce::listening(address);
+        }
+    };
+    let serve = server::serve(&serving, listener, routes, readiness, fondue_proto::DESCRIPTORS, shutdown);
+    let load = move || Ok::<_, RunError>(Shelf::open(&config.index, config.verify, config.limits.open)?);
+    loading::serve_while_loading(serve, &shelf, load, loaded).await
+}

@@ -1,0 +1,136 @@
+//! Settings of the retrieval service: command line over file over defaults, checked once.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::Parser;
+use fondue_serving::settings::{self, Serving, ServingSettings, SettingsError, within};
+use serde::{Deserialize, Serialize};
+
+/// The retrieval service: query embeddings in, pictures out.
+#[derive(Debug, Parser)]
+#[command(name = "fondue-retrieval", version)]
+pub struct Args {
+    /// TOML file with the same settings (snake_case keys); the command line wins.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The settings themselves.
+    #[command(flatten)]
+    pub settings: Settings,
+}
+
+/// What can be set. Unset settings take the file's, then the defaults.
+#[derive(Clone, Debug, clap::Args, Serialize, Deserialize)]
+pub struct Settings {
+    /// Settings of every server.
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub serving: ServingSettings,
+    /// Index folder, made by `fondue embed` [default: .fondue/index].
+    #[arg(long, value_name = "ROOT")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub index: Option<PathBuf>,
+    /// Compare the active generation with its checksums before it is served [default: true].
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verify: Option<bool>,
+    /// Pictures of one search [default: 1000].
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_k: Option<usize>,
+    /// Ids, and digests, that one search may exclude [default: 10000].
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_excluded: Option<usize>,
+    /// Bytes of pictures in one answer; what is beyond comes without its bytes [default: 16777216].
+    #[arg(long, value_name = "BYTES")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_data_bytes: Option<usize>,
+    /// Searches that run at once; others wait [default: 4].
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_searching: Option<usize>,
+    /// Searches that wait; more are refused [default: 256].
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_queued: Option<usize>,
+    /// Generations that stay open beside the active one, for dialogues that began with them [default: 4].
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_open: Option<usize>,
+    /// Most milliseconds that a call may take [default: 60000].
+    #[arg(long, value_name = "MS")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timeout_limit_ms: Option<u64>,
+}
+
+/// The retrieval service's configuration, checked.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// What every server has.
+    pub serving: Serving,
+    /// The index's root.
+    pub index: PathBuf,
+    /// Whether checksums are compared at the start.
+    pub verify: bool,
+    /// Limits of requests.
+    pub limits: Limits,
+}
+
+/// What a caller may send.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Pictures of one search.
+    pub k: usize,
+    /// Ids, and digests, to exclude.
+    pub excluded: usize,
+    /// Bytes of pictures in one answer.
+    pub data_bytes: usize,
+    /// Searches that run at once.
+    pub searching: usize,
+    /// Searches that wait.
+    pub queued: usize,
+    /// Generations that stay open.
+    pub open: usize,
+    /// Time of a call.
+    pub timeout: Duration,
+}
+
+impl Args {
+    /// Merges command line, file and defaults.
+    ///
+    /// # Errors
+    /// [`SettingsError`] that names the setting and what would be right.
+    pub fn resolve(self) -> Result<Config, SettingsError> {
+        settings::merge(self.settings, self.config.as_deref())?.resolve()
+    }
+}
+
+impl Settings {
+    /// The configuration, defaults filled in.
+    ///
+    /// # Errors
+    /// [`SettingsError`] that names the setting and what would be right.
+    pub fn resolve(self) -> Result<Config, SettingsError> {
+        let serving = self.serving.resolve("127.0.0.1:7403")?;
+        Ok(Config {
+            index: self.index.unwrap_or_else(|| ".fondue/index".into()),
+            verify: self.verify.unwrap_or(true),
+            limits: Limits {
+                k: within("max_k", self.max_k, 1000, 1, 1 << 20)?,
+                excluded: within("max_excluded", self.max_excluded, 10_000, 0, 1 << 20)?,
+                data_bytes: within("max_data_bytes", self.max_data_bytes, 16 << 20, 0, 1 << 30)?,
+                searching: within("max_searching", self.max_searching, 4, 1, 1024)?,
+                queued: within("max_queued", self.max_queued, 256, 0, 1 << 20)?,
+                open: within("max_open", self.max_open, 4, 0, 1024)?,
+                timeout: Duration::from_millis(within(
+                    "timeout_limit_ms",
+                    self.timeout_limit_ms,
+                    60_000,
+                    1,
+                    3_600_000,
+                )?),
+            },
+            serving,
+        })
+    }
+}

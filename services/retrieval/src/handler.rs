@@ -1,0 +1,179 @@
+//! The RPCs: checks what came, searches on the blocking pool, reads pictures out of the map.
+
+use std::{sync::Arc, time::Instant};
+
+use bytes::Bytes;
+use fondue_domain::{Fault, Violation};
+use fondue_index::{Generation, IndexError};
+use fondue_proto::retrieval::{
+    ActivateRequest, ActivateResponse, DeleteRequest, DeleteResponse, DescribeRequest, DescribeResponse,
+    FetchRequest, FetchResponse, Hit, IngestRequest, IngestResponse, Picture, SearchRequest, SearchResponse,
+    retrieval_server::Retrieval,
+};
+use fondue_serving::{
+    deadline::deadline,
+    loading::Loading,
+    status::{from_parts, status},
+};
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tonic::{Request, Response, Status, Streaming};
+
+use crate::{config::Limits, request::Search, shelf::Shelf};
+
+/// When a refused caller should try again.
+const RETRY_AFTER: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// The retrieval service.
+pub struct Handler {
+    shelf: Arc<Loading<Shelf>>,
+    limits: Limits,
+    /// Searches that run or wait.
+    room: Semaphore,
+    running: Arc<Semaphore>,
+}
+
+impl Handler {
+    /// A service for an index that may still be opening.
+    pub fn new(shelf: Arc<Loading<Shelf>>, limits: Limits) -> Self {
+        let (room, running) =
+            (Semaphore::new(limits.searching + limits.queued), Semaphore::new(limits.searching));
+        Self { shelf, limits, room, running: Arc::new(running) }
+    }
+
+    fn enter(&self) -> Result<SemaphorePermit<'_>, Status> {
+        self.room.try_acquire().map_err(|_| {
+            let limit = self.limits.searching + self.limits.queued;
+            let message = format!("{limit} searches run or wait already");
+            from_parts(Fault::Busy { retry_after: RETRY_AFTER }, message, Vec::new())
+        })
+    }
+
+    /// Runs work that reads files or scans, off the async threads, within the caller's time.
+    async fn work<T: Send + 'static>(
+        &self,
+        until: Instant,
+        work: impl FnOnce(&Shelf) -> Result<T, IndexError> + Send + 'static,
+    ) -> Result<T, Status> {
+        self.shelf.get().map_err(status)?;
+        let _room = self.enter()?;
+        let late =
+            |_| from_parts(Fault::Deadline, "the deadline passed before the search was done", Vec::new());
+        let broken = || from_parts(Fault::Internal, "the search broke off", Vec::new());
+        let call = async {
+            let permit = Arc::clone(&self.running).acquire_owned().await.map_err(|_| broken())?;
+            let shelf = Arc::clone(&self.shelf);
+            let task = tokio::task::spawn_blocking(move || {
+                let _permit = permit;
+                shelf.get().map_err(status).and_then(|shelf| work(shelf).map_err(named))
+            });
+            task.await.map_err(|_| broken())?
+        };
+        tokio::time::timeout_at(until.into(), call).await.map_err(late)?
+    }
+}
+
+#[tonic::async_trait]
+impl Retrieval for Handler {
+    #[tracing::instrument(skip_all, fields(k = asked.get_ref().k), err(level = "debug", Display))]
+    async fn search(&self, asked: Request<SearchRequest>) -> Result<Response<SearchResponse>, Status> {
+        let until = deadline(asked.metadata(), self.limits.timeout);
+        let search = Search::check(asked.into_inner(), &self.limits).map_err(status)?;
+        let mut room = self.limits.data_bytes;
+        let response = self.work(until, move |shelf| {
+            let generation = shelf.get(&search.generation)?;
+            let found = generation.search(&search.query, search.k, &search.exclusions)?;
+            let mut hits = Vec::with_capacity(found.len());
+            for hit in found {
+                let stored = generation.picture(hit.row).map_or(0, <[u8]>::len);
+                let include_data = search.include_data && stored <= room;
+                room -= if include_data { stored } else { 0 };
+                hits.push(Hit {
+                    score: hit.score,
+                    picture: Some(picture(&generation, hit.row, include_data)?),
+                });
+            }
+            Ok(SearchResponse { hits, generation: generation.id().to_owned() })
+        });
+        Ok(Response::new(response.await?))
+    }
+
+    #[tracing::instrument(skip_all, err(level = "debug", Display))]
+    async fn fetch(&self, asked: Request<FetchRequest>) -> Result<Response<FetchResponse>, Status> {
+        let until = deadline(asked.metadata(), self.limits.timeout);
+        let FetchRequest { id, generation } = asked.into_inner();
+        let wanted = id.clone();
+        let response = self.work(until, move |shelf| {
+            let generation = shelf.get(&generation)?;
+            let Some(row) = generation.row(&id)? else { return Ok(None) };
+            let picture = Some(picture(&generation, row, true)?);
+            Ok(Some(FetchResponse { picture, generation: generation.id().to_owned() }))
+        });
+        match response.await? {
+            Some(response) => Ok(Response::new(response)),
+            None => {
+                Err(from_parts(Fault::NotFound, format!("id: no picture is called `{wanted}`"), Vec::new()))
+            }
+        }
+    }
+
+    #[tracing::instrument(skip_all, err(level = "debug", Display))]
+    async fn activate(&self, asked: Request<ActivateRequest>) -> Result<Response<ActivateResponse>, Status> {
+        let until = deadline(asked.metadata(), self.limits.timeout);
+        let id = asked.into_inner().generation;
+        let (active, previous) = self.work(until, move |shelf| shelf.activate(&id)).await?;
+        tracing::info!(active, previous, "generation activated");
+        Ok(Response::new(ActivateResponse { active, previous }))
+    }
+
+    async fn describe(&self, asked: Request<DescribeRequest>) -> Result<Response<DescribeResponse>, Status> {
+        let until = deadline(asked.metadata(), self.limits.timeout);
+        let response = self.work(until, |shelf| {
+            let active = shelf.get("")?;
+            Ok(DescribeResponse {
+                generation: active.id().to_owned(),
+                rows: active.len() as u64,
+                dim: active.dim() as u32,
+                fingerprint: active.fingerprint().to_owned(),
+                generations: shelf.generations()?,
+            })
+        });
+        Ok(Response::new(response.await?))
+    }
+
+    async fn ingest(&self, _: Request<Streaming<IngestRequest>>) -> Result<Response<IngestResponse>, Status> {
+        Err(not_offered("Ingest"))
+    }
+
+    async fn delete(&self, _: Request<DeleteRequest>) -> Result<Response<DeleteResponse>, Status> {
+        Err(not_offered("Delete"))
+    }
+}
+
+/// Which field of a request the index found at fault, if one was.
+fn named(error: IndexError) -> Status {
+    let (fault, field) = match error {
+        IndexError::Dim { .. } => (Fault::Invalid, "query"),
+        IndexError::NoGeneration { .. } => (Fault::NotFound, "generation"),
+        other => return status(other),
+    };
+    from_parts(fault, format!("{field}: {error}"), vec![Violation::new(field, error.to_string())])
+}
+
+fn not_offered(call: &str) -> Status {
+    let message =
+        format!("{call} is not offered; build a new generation with `fondue embed` and activate it");
+    from_parts(Fault::Unsupported, message, Vec::new())
+}
+
+fn picture(generation: &Generation, row: usize, include_data: bool) -> Result<Picture, IndexError> {
+    let item = generation.item(row)?;
+    let data = if include_data { generation.picture(row).unwrap_or_default() } else { &[] };
+    Ok(Picture {
+        id: item.id,
+        caption: item.caption,
+        group: item.group,
+        media_type: item.media_type,
+        data: Bytes::copy_from_slice(data),
+        url: item.url,
+    })
+}

@@ -1,0 +1,20 @@
+//! `fondue-retrieval`: query embeddings in, pictures out.
+
+use anyhow::Context;
+use clap::Parser;
+use fondue_retrieval::config::Args;
+use fondue_serving::{stop, telemetry};
+use tokio::net::TcpListener;
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let config = Args::parse().resolve()?;
+    let _telemetry = telemetry::init("fondue-retrieval", &config.serving)?;
+    let listen = config.serving.listen;
+    let listener = TcpListener::bind(listen)
+        .await
+        .with_context(|| format!("cannot listen on {listen}; choose another address with --listen"))?;
+    let shutdown = stop::signal(config.serving.stop_with_stdin);
+    fondue_retrieval::run(config, listener, shutdown).await?;
+    Ok(())
+}
