@@ -33,8 +33,11 @@ pub(crate) fn read(path: &Path) -> Result<Vec<Row>> {
 
 fn parse(text: &str) -> Result<Vec<Row>> {
     let mut lines = text.lines().enumerate().map(|(n, line)| (n + 1, line));
-    let Some((_, header)) = lines.next() else { bail!("is empty; a header with `image` and `caption` is needed") };
-    let header: HashMap<&str, usize> = header.split('\t').enumerate().map(|(n, name)| (name.trim(), n)).collect();
+    let Some((_, header)) = lines.next() else {
+        bail!("is empty; a header with `image` and `caption` is needed")
+    };
+    let header: HashMap<&str, usize> =
+        header.split('\t').enumerate().map(|(n, name)| (name.trim(), n)).collect();
     let (Some(&image), Some(&caption)) = (header.get("image"), header.get("caption")) else {
         bail!("line 1: the header needs the columns `image` and `caption`, separated by tabs");
     };
@@ -69,7 +72,10 @@ mod tests {
     fn columns_are_found_by_name() {
         let rows = parse("caption\tgroup\timage\nred apple\tFood\tfruit/a.png\n\npear\t\tb.png\n").unwrap();
         assert_eq!(rows.len(), 2);
-        assert_eq!((rows[0].id().as_str(), rows[0].caption.as_str(), rows[0].group.as_str()), ("fruit/a", "red apple", "Food"));
+        assert_eq!(
+            (rows[0].id().as_str(), rows[0].caption.as_str(), rows[0].group.as_str()),
+            ("fruit/a", "red apple", "Food")
+        );
         assert_eq!((rows[1].line, rows[1].group.as_str()), (4, ""));
     }
 

@@ -92,7 +92,9 @@ pub fn run(args: &Args) -> Result<()> {
                 }
                 Err(error) => {
                     bar.abandon();
-                    return Err(error.context("nothing was published; --skip-broken leaves such pictures out"));
+                    return Err(
+                        error.context("nothing was published; --skip-broken leaves such pictures out")
+                    );
                 }
             }
         }
@@ -129,7 +131,8 @@ struct Picture {
 impl Model {
     /// The tower and the mapping layers; the language model itself is not needed.
     fn load(args: &Args) -> Result<Self> {
-        let placement = Placement { device: Placement::device_from(&args.device)?, dtype: args.dtype.parse()? };
+        let placement =
+            Placement { device: Placement::device_from(&args.device)?, dtype: args.dtype.parse()? };
         let clip = args.model.join("clip");
         let preprocess = Preprocess::from_file(&clip.join("preprocessor_config.json"))?;
         let tower = VisionTower::load(&clip, placement)?;
@@ -137,23 +140,29 @@ impl Model {
         let mapping = Mapping::load(&args.model.join("fromage"), word_dim, placement)?;
         if mapping.feature_dim() != tower.feature_dim() {
             let (tower, mapping) = (tower.feature_dim(), mapping.feature_dim());
-            bail!("the vision tower gives {tower} features, the mapping layers take {mapping}: not of one model");
+            bail!(
+                "the vision tower gives {tower} features, the mapping layers take {mapping}: not of one model"
+            );
         }
         Ok(Self { preprocess, tower, mapping })
     }
 
     fn read(&self, folder: &Path, row: &Row, limits: &ImageLimits) -> Result<Picture> {
         let path = folder.join(&row.image);
-        let bytes = fs::read(&path).with_context(|| format!("{} (line {} of the captions)", path.display(), row.line))?;
+        let bytes = fs::read(&path)
+            .with_context(|| format!("{} (line {} of the captions)", path.display(), row.line))?;
         let image = decode(&bytes, limits).with_context(|| path.display().to_string())?;
         let pixels = self.preprocess.pixels(&image, Fit::Crop)?;
-        let media_type = image::guess_format(&bytes).map_or("application/octet-stream", |format| format.to_mime_type());
+        let media_type =
+            image::guess_format(&bytes).map_or("application/octet-stream", |format| format.to_mime_type());
         Ok(Picture { bytes, media_type, pixels })
     }
 
     fn add(&self, builder: &mut Builder, batch: Vec<(&Row, Picture)>) -> Result<()> {
-        let (pictures, pixels): (Vec<_>, Vec<_>) =
-            batch.into_iter().map(|(row, picture)| ((row, picture.bytes, picture.media_type), picture.pixels)).unzip();
+        let (pictures, pixels): (Vec<_>, Vec<_>) = batch
+            .into_iter()
+            .map(|(row, picture)| ((row, picture.bytes, picture.media_type), picture.pixels))
+            .unzip();
         let embeddings = self.mapping.project(&self.tower.encode(&pixels)?)?;
         for ((row, bytes, media_type), embedding) in pictures.into_iter().zip(embeddings) {
             let item = Item {
