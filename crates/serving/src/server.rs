@@ -9,8 +9,10 @@ use std::time::Duration;
 use axum::Router;
 pub use readiness::Readiness;
 use tokio::{net::TcpListener, sync::oneshot};
-use tokio_stream::wrappers::TcpListenerStream;
-use tonic::{service::RoutesBuilder, transport::Server};
+use tonic::{
+    service::RoutesBuilder,
+    transport::{Server, server::TcpIncoming},
+};
 
 use crate::{settings::Serving, telemetry::metrics_handle};
 
@@ -60,12 +62,13 @@ pub async fn serve(
         readiness.not_ready("stopping");
         let _ = stopping.send(());
     };
+    // A token is a small message that should not wait for the acknowledgement of the one before it.
+    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
     let server = Server::builder()
         .accept_http1(true)
-        .tcp_nodelay(true)
         .http2_keepalive_interval(Some(KEEP_ALIVE))
         .add_routes(router.into())
-        .serve_with_incoming_shutdown(TcpListenerStream::new(listener), signal);
+        .serve_with_incoming_shutdown(incoming, signal);
     let drained = async {
         // An error means that the server ended by itself; the other branch tells.
         if stopped.await.is_ok() {

@@ -1,0 +1,91 @@
+//! `fondue NAME`: becomes the program `fondue-NAME` beside this one, as git does.
+
+use std::{
+    ffi::{OsStr, OsString},
+    fs,
+    os::unix::{fs::PermissionsExt, process::CommandExt},
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, Result, anyhow, bail};
+
+use crate::cli::BUILT_IN;
+
+/// Turns this process into `fondue-NAME` with the remaining words; comes back only on failure.
+pub(crate) fn exec(words: &[OsString]) -> Result<()> {
+    let (name, rest) = words.split_first().context("no command is named; see `fondue --help`")?;
+    let folder = beside()?;
+    let program = folder.join(program_name(name));
+    let plain = Path::new(name).file_name() == Some(name); // no way to other folders
+    if !plain || !is_program(&program) {
+        bail!(unknown(name, &folder));
+    }
+    let error = Command::new(&program).args(rest).exec();
+    Err(anyhow!(error).context(format!("running {}", program.display())))
+}
+
+/// The folder that this program lies in, where its companions are looked for.
+pub(crate) fn beside() -> Result<PathBuf> {
+    let own = std::env::current_exe().context("finding this program's own place")?;
+    Ok(own.parent().context("this program lies in no folder")?.to_owned())
+}
+
+/// Whether a file is there that may be run.
+pub(crate) fn is_program(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0)
+}
+
+fn program_name(name: &OsStr) -> OsString {
+    let mut program = OsString::from("fondue-");
+    program.push(name);
+    program
+}
+
+fn unknown(name: &OsStr, folder: &Path) -> String {
+    let others = companions(folder);
+    let others = if others.is_empty() { "none".to_owned() } else { others.join(", ") };
+    format!(
+        "there is no command `{}`: it is not built in ({}), and fondue-{} is not in {}, which holds: {others}",
+        name.display(),
+        BUILT_IN.join(", "),
+        name.display(),
+        folder.display(),
+    )
+}
+
+/// Names of the programs `fondue-NAME` in `folder`, sorted.
+fn companions(folder: &Path) -> Vec<String> {
+    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    let paths = entries.flatten().map(|entry| entry.path()).filter(|path| is_program(path));
+    let mut names: Vec<_> = paths
+        .filter_map(|path| Some(path.file_name()?.to_str()?.strip_prefix("fondue-")?.to_owned()))
+        .filter(|name| !name.contains('.'))
+        .collect();
+    names.sort();
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_the_programs_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, mode) in [("fondue-embed", 0o755), ("fondue-embed.d", 0o644), ("cargo", 0o755)] {
+            let path = folder.path().join(name);
+            fs::write(&path, "").unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        }
+        assert_eq!(companions(folder.path()), ["embed"]);
+        let text = unknown(OsStr::new("tarin"), folder.path());
+        assert!(text.contains("`tarin`") && text.contains("chat") && text.contains("embed"), "{text}");
+    }
+
+    #[test]
+    fn never_leaves_its_folder() {
+        let error = exec(&["../embed".into()]).unwrap_err();
+        assert!(error.to_string().contains("no command `../embed`"), "{error}");
+    }
+}

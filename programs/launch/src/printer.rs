@@ -1,0 +1,127 @@
+//! Prints a turn's events for people as they come.
+
+use std::{
+    io::Write,
+    time::{Duration, Instant},
+};
+
+use anyhow::Result;
+use fondue_proto::dialogue::{Event, FinishReason, FoundImage, TurnDone, event::Kind};
+
+use crate::{
+    failure::Failure,
+    picture::{Found, Screen},
+};
+
+/// Prints one turn after another.
+#[derive(Debug)]
+pub(crate) struct Printer<W> {
+    out: W,
+    found: Option<Found>,
+    screen: Screen,
+    open_line: bool,
+    sent: Instant,
+    first_text: Option<Duration>,
+    n_images: usize,
+}
+
+impl<W: Write> Printer<W> {
+    /// Prints to `out`; saves found pictures if there is a place for them.
+    pub(crate) fn new(out: W, found: Option<Found>, screen: Screen) -> Self {
+        let sent = Instant::now();
+        Self { out, found, screen, open_line: false, sent, first_text: None, n_images: 0 }
+    }
+
+    /// Notes that a turn is sent now.
+    pub(crate) fn begin(&mut self) {
+        (self.sent, self.first_text) = (Instant::now(), None);
+    }
+
+    /// Pictures found in all turns.
+    pub(crate) fn n_images(&self) -> usize {
+        self.n_images
+    }
+
+    /// Prints an event; gives the turn's end when it comes.
+    ///
+    /// # Errors
+    /// [`Failure::Turn`] if the turn failed; others if printing or saving does.
+    pub(crate) fn event(&mut self, event: Event) -> Result<Option<TurnDone>> {
+        match event.kind {
+            Some(Kind::Text(delta)) => {
+                self.first_text.get_or_insert_with(|| self.sent.elapsed());
+                let text = visible(&delta.text);
+                self.open_line = !text.ends_with('\n');
+                write!(self.out, "{text}")?;
+                self.out.flush()?;
+            }
+            Some(Kind::Image(image)) => self.image(&image)?,
+            Some(Kind::ImageUnavailable(missing)) => {
+                self.close_line()?;
+                writeln!(self.out, "  [no picture: {}]", visible(&missing.message))?;
+            }
+            Some(Kind::Done(done)) => {
+                self.close_line()?;
+                return Ok(Some(done));
+            }
+            Some(Kind::Failed(failed)) => {
+                self.close_line()?;
+                return Err(Failure::Turn(failed).into());
+            }
+            Some(Kind::Started(_)) | None => {} // None: of a kind that a newer gateway knows
+        }
+        Ok(None)
+    }
+
+    fn image(&mut self, image: &FoundImage) -> Result<()> {
+        self.n_images += 1;
+        self.close_line()?;
+        let place = match &self.found {
+            Some(found) => found.save(image)?,
+            None => crate::picture::unsaved(image),
+        };
+        let caption = if image.caption.is_empty() { &image.id } else { &image.caption };
+        writeln!(self.out, "  [picture: {}, similarity {:.2}, {place}]", visible(caption), image.score)?;
+        self.out.flush()?;
+        self.screen.show(&image.data);
+        Ok(())
+    }
+
+    /// Ends a line of text that is still open.
+    pub(crate) fn close_line(&mut self) -> std::io::Result<()> {
+        if std::mem::take(&mut self.open_line) {
+            writeln!(self.out)?;
+        }
+        Ok(())
+    }
+
+    /// One line on what the turn took. The first text is timed here, so the network counts.
+    pub(crate) fn summary(&self, done: &TurnDone) -> String {
+        let first = self.first_text.map_or_else(
+            || "no text".to_owned(),
+            |first| format!("first text after {} ms", first.as_millis()),
+        );
+        let usage = done.usage.unwrap_or_default();
+        let tokens = usage.generated_tokens;
+        let per_second = done.timings.filter(|timings| tokens > 0 && timings.decode_ms > 0.0);
+        let speed = per_second.map_or_else(String::new, |timings| {
+            format!(", {:.0} tokens/s", tokens as f32 * 1000.0 / timings.decode_ms)
+        });
+        let reason = match done.reason() {
+            FinishReason::Cancelled => ", cancelled",
+            FinishReason::Length => ", cut at its length",
+            FinishReason::ContextFull => ", no room left in the model's context",
+            _ => "",
+        };
+        format!("{first}, {} ms in all, {tokens} tokens{speed}{reason}", self.sent.elapsed().as_millis())
+    }
+}
+
+/// Text from the network without what would command the terminal.
+fn visible(text: &str) -> String {
+    let safe = |c: char| if c.is_control() && !"\n\t".contains(c) { char::REPLACEMENT_CHARACTER } else { c };
+    text.chars().map(safe).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,81 @@
+//! A service's log file and its last lines.
+
+use std::{
+    fs::{self, File},
+    io::{Read, Seek, SeekFrom},
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result};
+
+const ROTATE_AT: u64 = 16 << 20;
+const TAIL_BYTES: u64 = 16 << 10;
+const TAIL_LINES: usize = 15;
+
+/// Where one run of a service logs.
+#[derive(Debug)]
+pub(crate) struct Log {
+    path: PathBuf,
+    from: u64, // what lies before belongs to earlier runs
+}
+
+impl Log {
+    /// Opens the file to append, making its folder; a large one is put aside as `<name>.log.old` first.
+    pub(crate) fn open(path: &Path) -> Result<(Self, File)> {
+        let open = || -> std::io::Result<(Self, File)> {
+            if let Some(folder) = path.parent() {
+                fs::create_dir_all(folder)?;
+            }
+            if fs::metadata(path).is_ok_and(|data| data.len() > ROTATE_AT) {
+                fs::rename(path, path.with_extension("log.old"))?;
+            }
+            let file = File::options().create(true).append(true).open(path)?;
+            let from = file.metadata()?.len();
+            Ok((Self { path: path.to_owned(), from }, file))
+        };
+        open().with_context(|| format!("opening the log {}", path.display()))
+    }
+
+    /// The last lines of this run, indented; says so if there are none.
+    pub(crate) fn tail(&self) -> String {
+        let text = self.read().unwrap_or_default();
+        let lines: Vec<_> = text.lines().collect();
+        let last = &lines[lines.len().saturating_sub(TAIL_LINES)..];
+        if last.is_empty() {
+            return format!("  ({} holds nothing of this run)", self.path.display());
+        }
+        let lines: Vec<_> = last.iter().map(|line| format!("  | {line}")).collect();
+        format!("  the end of {}:\n{}", self.path.display(), lines.join("\n"))
+    }
+
+    fn read(&self) -> std::io::Result<String> {
+        let mut file = File::open(&self.path)?;
+        let length = file.metadata()?.len();
+        file.seek(SeekFrom::Start(self.from.max(length.saturating_sub(TAIL_BYTES))))?;
+        let mut bytes = Vec::new();
+        file.take(TAIL_BYTES).read_to_end(&mut bytes)?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    #[test]
+    fn the_tail_is_of_this_run_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("logs/a.log");
+        let (log, mut file) = Log::open(&path).unwrap();
+        assert!(log.tail().contains("nothing of this run"));
+        for line in 0..40 {
+            writeln!(file, "first {line}").unwrap();
+        }
+        assert_eq!(log.tail().lines().count(), 1 + TAIL_LINES);
+        let (log, mut file) = Log::open(&path).unwrap();
+        writeln!(file, "second").unwrap();
+        assert!(log.tail().ends_with(":\n  | second"), "{}", log.tail());
+    }
+}

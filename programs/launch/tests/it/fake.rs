@@ -1,0 +1,113 @@
+//! A gateway that answers by what it is told: `fail`, `break`, `hang`; else with a text and a picture.
+
+use std::{pin::Pin, time::Duration};
+
+use fondue_proto::dialogue::{
+    ConverseRequest, Event, FieldViolation, FoundImage, ReplyRequest, RetrieveRequest, RetrieveResponse,
+    ScoreRequest, ScoreResponse, TextDelta, Turn, TurnDone, TurnFailed,
+    converse_request::Action,
+    dialogue_server::{Dialogue, DialogueServer},
+    event::Kind,
+    part,
+};
+use futures::{Stream, StreamExt, stream};
+use tokio::net::TcpListener;
+use tokio_stream::wrappers::TcpListenerStream;
+use tonic::{Request, Response, Status, Streaming};
+use tonic_types::{ErrorDetails, StatusExt};
+
+type Events = Pin<Box<dyn Stream<Item = Result<Event, Status>> + Send>>;
+
+struct Fake;
+
+/// What a turn says, pictures as `<length>`.
+fn said(turn: &Turn) -> String {
+    let parts = turn.parts.iter().filter_map(|part| part.kind.as_ref()).map(|kind| match kind {
+        part::Kind::Text(text) => text.clone(),
+        part::Kind::Image(image) => format!("<{}>", image.data.len()),
+    });
+    parts.collect::<Vec<_>>().join(" ")
+}
+
+fn event(kind: Kind) -> Result<Event, Status> {
+    Ok(Event { turn: 1, kind: Some(kind) })
+}
+
+fn answer(said: String, n_before: usize) -> Events {
+    let text = format!("{said} after {n_before}");
+    let delta = event(Kind::Text(TextDelta { text: text.clone(), offset: 0 }));
+    let end = match said.as_str() {
+        "break" => return stream::iter([delta]).boxed(),
+        "fail" => event(Kind::Failed(TurnFailed {
+            code: 14,
+            message: "language is down".into(),
+            ..Default::default()
+        })),
+        "hang" => return stream::iter([delta]).chain(stream::pending()).boxed(),
+        _ => event(Kind::Done(TurnDone { transcript: text.clone(), text, ..Default::default() })),
+    };
+    let image = event(Kind::Image(FoundImage {
+        id: "1f34e".into(),
+        caption: "red apple".into(),
+        media_type: "image/png".into(),
+        data: b"png"[..].into(),
+        ..Default::default()
+    }));
+    stream::iter([delta, image, end]).boxed()
+}
+
+#[tonic::async_trait]
+impl Dialogue for Fake {
+    type ConverseStream = Events;
+    type ReplyStream = Events;
+
+    async fn converse(
+        &self,
+        request: Request<Streaming<ConverseRequest>>,
+    ) -> Result<Response<Events>, Status> {
+        let state = (request.into_inner(), 0_usize);
+        let turns = stream::unfold(state, |(mut messages, mut n_before)| async move {
+            loop {
+                match messages.message().await.ok()??.action? {
+                    Action::Open(open) => n_before = open.history.len(),
+                    Action::Turn(turn) => {
+                        return Some((answer(said(&turn), n_before), (messages, n_before + 1)));
+                    }
+                    Action::Cancel(_) => {}
+                }
+            }
+        });
+        Ok(Response::new(turns.flatten().boxed()))
+    }
+
+    async fn reply(&self, request: Request<ReplyRequest>) -> Result<Response<Events>, Status> {
+        let turn = request.into_inner().turn.unwrap_or_default();
+        if said(&turn) == "wrong" {
+            let violation =
+                FieldViolation { field: "turn.parts[0].text".into(), description: "is wrong".into() };
+            let mut details =
+                ErrorDetails::with_bad_request_violation(violation.field, violation.description);
+            details.set_retry_info(Some(Duration::from_secs(1)));
+            let code = tonic::Code::InvalidArgument;
+            return Err(Status::with_error_details(code, "the turn is wrong", details));
+        }
+        Ok(Response::new(answer(said(&turn), 0)))
+    }
+
+    async fn retrieve(&self, _: Request<RetrieveRequest>) -> Result<Response<RetrieveResponse>, Status> {
+        Err(Status::unimplemented("not needed here"))
+    }
+
+    async fn score(&self, _: Request<ScoreRequest>) -> Result<Response<ScoreResponse>, Status> {
+        Err(Status::unimplemented("not needed here"))
+    }
+}
+
+/// Serves it as long as the runtime lives; gives its address.
+pub(crate) async fn gateway() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let server = tonic::transport::Server::builder().add_service(DialogueServer::new(Fake));
+    tokio::spawn(server.serve_with_incoming(TcpListenerStream::new(listener)));
+    address
+}

@@ -1,0 +1,7 @@
+//! The real program `fondue`, against services and a gateway made for the purpose.
+
+#![allow(clippy::unwrap_used)] // a test that cannot go on has failed
+
+mod cluster;
+mod dialogue;
+mod fake;
