@@ -1,1 +1,1 @@
-//! Dialogues against real services.
+//! Dialogues against real services: see `tests/it`.

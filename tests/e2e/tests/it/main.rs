@@ -1,0 +1,8 @@
+//! Dialogues against real services: the model that ships, real sockets, one process.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod bad_input;
+mod cancellation;
+mod dialogue;
+mod outage;
+mod said;
