@@ -32,8 +32,8 @@ pub enum EngineError {
         tokens: usize,
     },
     /// The model failed.
-    #[error("the model failed: {0}")]
-    Model(#[source] Arc<ModelError>),
+    #[error(transparent)]
+    Model(Arc<ModelError>),
     /// The engine has stopped.
     #[error("the engine has stopped")]
     Stopped,

@@ -9,14 +9,13 @@ use std::{
 };
 
 use fondue_domain::Embedding;
-use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
 use self::file::{BlobsFile, HashedFile};
 use crate::{
     Generation, IndexError, Item,
     item::Description,
-    manifest::{DIGESTS, FILE, FORMAT, Manifest, ORDER, Stored, VECTORS},
+    manifest::{DIGESTS, FILE, FORMAT, MAX_DIM, Manifest, ORDER, Stored, VECTORS, id_of},
     root::GENERATIONS,
 };
 
@@ -55,8 +54,11 @@ impl Builder {
     /// Begins a generation of vectors of length `dim` under `root`, which is made if it is not there.
     ///
     /// # Errors
-    /// [`IndexError::Io`] if the folder cannot be written.
+    /// [`IndexError::DimLimit`], or [`IndexError::Io`] if the folder cannot be written.
     pub fn new(root: &Path, dim: usize, fingerprint: &str) -> Result<Self, IndexError> {
+        if !(1..=MAX_DIM).contains(&dim) {
+            return Err(IndexError::DimLimit { got: dim, max: MAX_DIM });
+        }
         let generations = root.join(GENERATIONS);
         fs::create_dir_all(&generations).map_err(IndexError::io(&generations))?;
         let work = tempfile::Builder::new().prefix(".building-").tempdir_in(&generations);
@@ -97,10 +99,12 @@ impl Builder {
         if !self.seen.insert(item.id.clone()) {
             return Err(IndexError::DuplicateId { id: item.id });
         }
+        // Empty bytes are no picture.
+        let picture = picture.unwrap_or_default();
         let description = Description {
             caption: item.caption.as_str().into(),
             group: item.group.as_str().into(),
-            media_type: if picture.is_some() { item.media_type.as_str().into() } else { "".into() },
+            media_type: if picture.is_empty() { "".into() } else { item.media_type.as_str().into() },
             url: item.url.as_str().into(),
         };
         // Strings always become JSON.
@@ -109,7 +113,7 @@ impl Builder {
         self.digests.write(&sha256)?;
         self.ids.write(item.id.as_bytes())?;
         self.items.write(&json)?;
-        self.pictures.write(&picture.unwrap_or_default())?;
+        self.pictures.write(&picture)?;
         self.ids_in_order.push(item.id);
         Ok(())
     }
@@ -139,7 +143,7 @@ impl Builder {
         }
         let manifest = Manifest { format: FORMAT, rows, dim: self.dim, fingerprint: self.fingerprint, files };
         let text = serde_json::to_vec_pretty(&manifest).unwrap_or_default();
-        let id = format!("g{}", &hex::encode(Sha256::digest(&text))[..16]);
+        let id = id_of(&text);
         let mut file = HashedFile::create(&folder, FILE)?;
         file.write(&text)?;
         file.finish()?;
@@ -147,13 +151,28 @@ impl Builder {
         Generation::open(&folder)?;
 
         let place = self.generations.join(&id);
-        // The name tells the content: if it is there, it is this very generation.
-        if !place.exists() {
-            fs::rename(&folder, &place).map_err(IndexError::io(&place))?;
-            sync_folder(&self.generations)?;
+        // The name tells the content: if it is there and undamaged, it is this very generation.
+        if intact(&place) {
+            return Ok(id);
         }
+        if place.exists() {
+            // Goes with the work folder. Whoever has mapped it keeps it.
+            let aside = self.work.path().join("damaged");
+            fs::rename(&place, &aside).map_err(IndexError::io(&place))?;
+        }
+        if let Err(error) = fs::rename(&folder, &place) {
+            // Another builder of the same content may have been faster.
+            if !intact(&place) {
+                return Err(IndexError::io(&place)(error));
+            }
+        }
+        sync_folder(&self.generations)?;
         Ok(id)
     }
+}
+
+fn intact(folder: &Path) -> bool {
+    Generation::open(folder).and_then(|generation| generation.verify()).is_ok()
 }
 
 /// Makes a folder's entries durable.

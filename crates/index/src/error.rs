@@ -34,7 +34,7 @@ pub enum IndexError {
         expected: u32,
     },
     /// No such generation.
-    #[error("there is no generation `{id}`")]
+    #[error("the index has no generation `{id}`; its folder `generations` holds those it has")]
     NoGeneration {
         /// What was asked for.
         id: String,
@@ -52,6 +52,14 @@ pub enum IndexError {
         got: usize,
         /// The index's.
         expected: usize,
+    },
+    /// Vectors of a length that no index has.
+    #[error("an index has vectors of 1 … {max} values, not {got}")]
+    DimLimit {
+        /// What was asked for.
+        got: usize,
+        /// The limit.
+        max: usize,
     },
     /// An id that is there already.
     #[error("two pictures have the id `{id}`")]
@@ -93,6 +101,7 @@ impl Classify for IndexError {
     fn fault(&self) -> Fault {
         match self {
             Self::Dim { .. }
+            | Self::DimLimit { .. }
             | Self::DuplicateId { .. }
             | Self::IdLength { .. }
             | Self::Empty

@@ -5,8 +5,6 @@ mod search;
 
 use std::{
     collections::HashSet,
-    fs::File,
-    io,
     path::{Path, PathBuf},
 };
 
@@ -18,12 +16,14 @@ use self::blobs::Blobs;
 use crate::{
     IndexError, Item,
     item::Description,
-    manifest::{DIGESTS, Manifest, ORDER, VECTORS},
+    manifest::{DIGESTS, FILE, Manifest, ORDER, VECTORS},
 };
 
 /// An open generation. It never changes, so any number of threads may search it.
 pub struct Generation {
     id: String,
+    /// The id that the manifest's bytes make; of an undamaged generation it is the folder's name.
+    content_id: String,
     folder: PathBuf,
     manifest: Manifest,
     vectors: Mapped,
@@ -59,7 +59,7 @@ impl Generation {
     /// # Errors
     /// [`IndexError`] naming the file at fault.
     pub fn open(folder: &Path) -> Result<Self, IndexError> {
-        let manifest = Manifest::read(folder)?;
+        let (manifest, content_id) = Manifest::read(folder)?;
         let (rows, dim) = (manifest.rows, manifest.dim);
         let exactly = |name: &str, bytes: usize| -> Result<Mapped, IndexError> {
             let path = folder.join(name);
@@ -79,6 +79,7 @@ impl Generation {
             items: Blobs::open(folder, "items", rows)?,
             pictures: Blobs::open(folder, "pictures", rows)?,
             folder: folder.to_owned(),
+            content_id,
             manifest,
         };
         generation.check_order()?;
@@ -99,19 +100,32 @@ impl Generation {
         Ok(())
     }
 
-    /// Compares every file with its checksum.
+    /// Compares what is mapped with the checksums, and the manifest with the generation's id. Reads everything.
     ///
     /// # Errors
     /// [`IndexError::Damaged`] naming the first file that differs.
     pub fn verify(&self) -> Result<(), IndexError> {
-        for (name, stored) in &self.manifest.files {
-            let path = self.folder.join(name);
-            let mut file = File::open(&path).map_err(IndexError::io(&path))?;
-            let mut hasher = Sha256::new();
-            let bytes = io::copy(&mut file, &mut hasher).map_err(IndexError::io(&path))?;
-            if bytes != stored.bytes || hex::encode(hasher.finalize()) != stored.sha256 {
-                return Err(IndexError::damaged(&path, "its checksum is not the manifest's"));
+        if self.content_id != self.id {
+            let reason = format!("it is the manifest of {}", self.content_id);
+            return Err(IndexError::damaged(&self.folder.join(FILE), reason));
+        }
+        for (name, bytes) in [(VECTORS, &self.vectors), (DIGESTS, &self.digests), (ORDER, &self.order)] {
+            self.verify_file(name, bytes.bytes())?;
+        }
+        for (name, blobs) in [("ids", &self.ids), ("items", &self.items), ("pictures", &self.pictures)] {
+            for (extension, bytes) in blobs.files() {
+                self.verify_file(&format!("{name}.{extension}"), bytes)?;
             }
+        }
+        Ok(())
+    }
+
+    fn verify_file(&self, name: &str, bytes: &[u8]) -> Result<(), IndexError> {
+        let damaged = |reason: &str| IndexError::damaged(&self.folder.join(name), reason);
+        let stored =
+            self.manifest.files.get(name).ok_or_else(|| damaged("the manifest has no checksum of it"))?;
+        if bytes.len() as u64 != stored.bytes || hex::encode(Sha256::digest(bytes)) != stored.sha256 {
+            return Err(damaged("its checksum is not the manifest's"));
         }
         Ok(())
     }

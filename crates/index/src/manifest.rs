@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, fs, path::Path};
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::IndexError;
 
@@ -13,7 +14,7 @@ pub(crate) const DIGESTS: &str = "digests.bin";
 pub(crate) const ORDER: &str = "order.u32";
 
 /// Vectors longer than this are a mistake.
-const MAX_DIM: usize = 1 << 16;
+pub(crate) const MAX_DIM: usize = 1 << 16;
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Manifest {
@@ -32,8 +33,15 @@ pub(crate) struct Stored {
     pub(crate) sha256: String,
 }
 
+/// A generation's id: `g` and 16 hexadecimal digits of its manifest's SHA-256. As the manifest holds every file's
+/// checksum, the id stands for the whole content.
+pub(crate) fn id_of(text: &[u8]) -> String {
+    format!("g{}", &hex::encode(Sha256::digest(text))[..16])
+}
+
 impl Manifest {
-    pub(crate) fn read(folder: &Path) -> Result<Self, IndexError> {
+    /// Reads and checks it; also returns the id that its bytes make.
+    pub(crate) fn read(folder: &Path) -> Result<(Self, String), IndexError> {
         #[derive(Deserialize)]
         struct Versioned {
             format: u32,
@@ -56,6 +64,6 @@ impl Manifest {
                 format!("{} rows of {} values", manifest.rows, manifest.dim),
             ));
         }
-        Ok(manifest)
+        Ok((manifest, id_of(&text)))
     }
 }

@@ -1,8 +1,9 @@
 //! The root of an index: its generations, and which one is active.
 
 use std::{
-    fs,
+    fs::{self, Permissions},
     io::{ErrorKind, Write},
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
 
@@ -84,7 +85,10 @@ impl Root {
     pub fn activate(&self, id: &str) -> Result<(), IndexError> {
         self.generation(id)?;
         let io = |error| IndexError::io(&self.path)(error);
-        let mut file = tempfile::NamedTempFile::new_in(&self.path).map_err(io)?;
+        // As any other new file, as far as the umask allows: a server may run as another user than the builder.
+        let mode = Permissions::from_mode(0o666);
+        let file = tempfile::Builder::new().prefix(".active-").permissions(mode).tempfile_in(&self.path);
+        let mut file = file.map_err(io)?;
         writeln!(file, "{id}").map_err(io)?;
         file.as_file().sync_all().map_err(io)?;
         file.persist(self.path.join(ACTIVE)).map_err(|error| io(error.error))?;

@@ -53,7 +53,7 @@ pub enum ModelError {
         max: usize,
     },
     /// A state or a picture that maps to no direction in retrieval space.
-    #[error("no direction in retrieval space: {0}")]
+    #[error("a picture or a state has no direction in retrieval space")]
     NoDirection(#[from] EmbeddingError),
     /// The text could not be tokenised.
     #[error("tokenizer: {0}")]
@@ -76,12 +76,12 @@ impl ModelError {
 impl Classify for ModelError {
     fn fault(&self) -> Fault {
         match self {
-            Self::Shape { .. } | Self::NoText | Self::Token { .. } | Self::Positions { .. } => Fault::Invalid,
-            Self::Read { .. }
-            | Self::Content { .. }
-            | Self::NoDirection(_)
-            | Self::Tokenizer(_)
-            | Self::Torch(_) => Fault::Internal,
+            Self::Shape { .. }
+            | Self::NoText
+            | Self::Token { .. }
+            | Self::Positions { .. }
+            | Self::NoDirection(_) => Fault::Invalid,
+            Self::Read { .. } | Self::Content { .. } | Self::Tokenizer(_) | Self::Torch(_) => Fault::Internal,
         }
     }
 }

@@ -144,26 +144,28 @@ impl Mapping {
     /// Features of pictures → their embeddings.
     ///
     /// # Errors
-    /// [`ModelError::Shape`] for a vector of another length; [`ModelError::NoDirection`] if one maps to zero.
+    /// [`ModelError::Shape`] for a vector of another length; [`ModelError::NoDirection`] if one maps to zero or to
+    /// no number.
     pub fn project(&self, features: &[Vec<f32>]) -> Result<Vec<Embedding>, ModelError> {
         if features.is_empty() {
             return Ok(Vec::new());
         }
-        self.normalized(&self.image_to_retrieval(&self.features(features)?)?)
+        self.normalized(&self.image_to_retrieval(&self.features(features)?)?)?.into_iter().collect()
     }
 
-    /// `[n, word_dim]` hidden states at `[RET]` → n queries.
+    /// `[n, word_dim]` hidden states at `[RET]` → n queries, each of which may by itself be
+    /// [`ModelError::NoDirection`]: the states of a batch belong to different callers.
     ///
     /// # Errors
-    /// [`ModelError::NoDirection`] if a state maps to zero or to no number.
-    pub fn query(&self, hidden: &Tensor) -> Result<Vec<Embedding>, ModelError> {
+    /// [`ModelError::Torch`] on another shape.
+    pub fn query(&self, hidden: &Tensor) -> Result<Vec<Result<Embedding, ModelError>>, ModelError> {
         self.normalized(&self.text_to_retrieval(hidden)?)
     }
 
-    fn normalized(&self, rows: &Tensor) -> Result<Vec<Embedding>, ModelError> {
+    fn normalized(&self, rows: &Tensor) -> Result<Vec<Result<Embedding, ModelError>>, ModelError> {
         let flat = values(rows)?;
         let rows = flat.chunks(self.embedding_dim);
-        Ok(rows.map(|row| Embedding::normalized(row.to_vec())).collect::<Result<_, _>>()?)
+        Ok(rows.map(|row| Ok(Embedding::normalized(row.to_vec())?)).collect())
     }
 }
 

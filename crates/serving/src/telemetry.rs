@@ -3,7 +3,7 @@
 //! Spans get W3C ids whether or not traces are exported, so that a trace id in one service's log finds the lines of
 //! all others.
 
-use std::sync::OnceLock;
+use std::{io::IsTerminal, sync::OnceLock};
 
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use opentelemetry::trace::{TraceContextExt, TracerProvider};
@@ -82,7 +82,11 @@ pub fn init(service: &'static str, serving: &Serving) -> Result<TelemetryGuard, 
     let traces = tracing_opentelemetry::layer().with_tracer(provider.tracer(service)).with_filter(ours);
     let writer = BoxMakeWriter::new(std::io::stderr);
     let logs = match serving.log_format {
-        LogFormat::Text => fmt::layer().with_writer(writer).with_filter(filter).boxed(),
+        LogFormat::Text => {
+            // Colours are for terminals, not for files.
+            let ansi = std::io::stderr().is_terminal();
+            fmt::layer().with_ansi(ansi).with_writer(writer).with_filter(filter).boxed()
+        }
         LogFormat::Json => {
             fmt::layer().json().flatten_event(true).with_writer(writer).with_filter(filter).boxed()
         }

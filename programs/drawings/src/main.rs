@@ -13,8 +13,9 @@ Examples:
   fondue-drawings --force .fondue/drawings       draw them anew, for example in another size
   fondue-embed --pictures .fondue/drawings --model assets/model --index .fondue/index
 
-OUT receives one <id>.png a drawing (its code points: 1f34e.png is the red apple), captions.tsv with the columns
-image, caption and group, and LICENSES.txt. It appears only once everything in it is complete.";
+OUT receives one <id>.png a drawing (its code points: 1f34e.png is the red apple),
+captions.tsv with the columns image, caption and group, and LICENSES.txt. It appears only
+once everything in it is complete.";
 
 /// Draw the gallery: every emoji of the Twemoji set, in its default skin tone, as a captioned PNG file.
 #[derive(Parser)]

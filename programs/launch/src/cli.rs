@@ -16,7 +16,7 @@ Start here:
 Without anything running:
   fondue demo --model assets/model --index .fondue/index --drawings .fondue/drawings
 
-Any other `fondue NAME …` runs the program fondue-NAME that lies beside fondue, for example
+Any other `fondue NAME …` runs the program fondue-NAME that lies beside fondue:
   fondue drawings .fondue/drawings
   fondue embed --pictures .fondue/drawings --model assets/model --index .fondue/index
 `fondue COMMAND --help` has more examples.";

@@ -28,8 +28,8 @@ Examples:
   fondue demo --model assets/model --index .fondue/index --drawings .fondue/drawings
   fondue demo --script my-dialogue.json          your own turns, in the form of assets/demo.json
 
-Any free ports are used. Found pictures are saved into DATA/found. The exit code is 0 if every turn was completed and
-at least one picture was found.";
+Any free ports are used. Found pictures are saved into DATA/found. The exit code is 0 if
+every turn was completed and at least one picture was found.";
 
 /// Options of `fondue demo`.
 #[derive(Debug, clap::Args)]

@@ -10,7 +10,7 @@ use tonic_types::StatusExt;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
     /// The call itself was refused or broke.
-    Call(#[source] Box<Status>),
+    Call(Box<Status>),
     /// The gateway ended the turn with a failure.
     Turn(TurnFailed),
     /// The stream ended before the turn did.

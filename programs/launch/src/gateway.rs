@@ -12,6 +12,8 @@ pub(crate) const DEFAULT: &str = "http://127.0.0.1:7400";
 /// Found pictures come with their bytes, several in a reply's events, each event within this many bytes.
 const MAX_MESSAGE_BYTES: usize = 64 << 20;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+const PING_EVERY: Duration = Duration::from_secs(20);
+const PING_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What every command that talks to a gateway takes.
 #[derive(Clone, Debug, clap::Args)]
@@ -30,7 +32,10 @@ pub(crate) fn client(address: &str) -> Result<DialogueClient<Channel>> {
     }
     let endpoint =
         Endpoint::from_shared(url).with_context(|| format!("the gateway's address `{address}`"))?;
-    let channel = endpoint.connect_timeout(CONNECT_TIMEOUT).tcp_nodelay(true).connect_lazy();
+    let endpoint = endpoint.connect_timeout(CONNECT_TIMEOUT).tcp_nodelay(true);
+    // A gateway whose machine has vanished is noticed while an answer is awaited.
+    let endpoint = endpoint.http2_keep_alive_interval(PING_EVERY).keep_alive_timeout(PING_TIMEOUT);
+    let channel = endpoint.connect_lazy();
     Ok(DialogueClient::new(channel)
         .max_decoding_message_size(MAX_MESSAGE_BYTES)
         .max_encoding_message_size(MAX_MESSAGE_BYTES))

@@ -28,9 +28,9 @@ Examples:
   fondue say --text 'Can you find a rocket?' --ret-bias 4 --max-images 1
   fondue say --json 'Hello' | jq -r '.text.text // empty'
 
-Texts and pictures reach the model in the order in which they stand on the command line. The exit code is 0 only if
-the turn was completed. With --json each event is one line in protobuf's JSON form (dialogue.v1.Event), and nothing
-else is printed on stdout.";
+Texts and pictures reach the model in the order in which they stand on the command line.
+The exit code is 0 only if the turn was completed. With --json each event is one line in
+protobuf's JSON form (dialogue.v1.Event), and nothing else is printed on stdout.";
 
 /// Options of `fondue say`.
 #[derive(Debug, clap::Args)]

@@ -19,14 +19,14 @@ Then, in another terminal: `fondue chat`. Logs lie in DATA/logs, one file a serv
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    #[command(flatten)]
-    services: ServiceArgs,
     /// Take any free ports instead of 7400 to 7403.
     #[arg(long)]
     free_ports: bool,
     /// Start a service again that dies: after half a second, then twice as long each time, up to 30 s.
     #[arg(long)]
     restart: bool,
+    #[command(flatten)]
+    services: ServiceArgs,
 }
 
 /// Starts, watches and stops the services.

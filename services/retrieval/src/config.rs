@@ -29,7 +29,7 @@ pub struct Settings {
     #[arg(long, value_name = "ROOT")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub index: Option<PathBuf>,
-    /// Compare the active generation with its checksums before it is served [default: true].
+    /// Compare a generation with its checksums before it becomes the active one [default: true].
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub verify: Option<bool>,
@@ -70,7 +70,7 @@ pub struct Config {
     pub serving: Serving,
     /// The index's root.
     pub index: PathBuf,
-    /// Whether checksums are compared at the start.
+    /// Whether checksums are compared before a generation becomes the active one.
     pub verify: bool,
     /// Limits of requests.
     pub limits: Limits,
@@ -132,5 +132,40 @@ impl Settings {
             },
             serving,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resolve(flags: &[&str]) -> Result<Config, String> {
+        let args = Args::try_parse_from([&["fondue-retrieval"], flags].concat()).unwrap();
+        args.resolve().map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn flags_win_over_the_file_and_the_file_over_the_defaults() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("retrieval.toml");
+        std::fs::write(&file, "index = \"/there\"\nmax_k = 7\nmax_open = 2\nverify = false\n").unwrap();
+        let config = resolve(&["--config", file.to_str().unwrap(), "--max-k", "9"]).unwrap();
+        assert_eq!((config.limits.k, config.limits.open, config.verify), (9, 2, false));
+        assert_eq!((config.index, config.limits.excluded), (PathBuf::from("/there"), 10_000));
+        std::fs::write(&file, "max_l = 7\n").unwrap();
+        let error = resolve(&["--config", file.to_str().unwrap()]).unwrap_err();
+        assert!(error.contains("max_l") && error.contains("max_k"), "{error}");
+    }
+
+    #[test]
+    fn what_is_out_of_range_is_named() {
+        for (flag, value, name) in [
+            ("--max-k", "0", "max_k"),
+            ("--max-searching", "0", "max_searching"),
+            ("--max-open", "9999", "max_open"),
+        ] {
+            let error = resolve(&[flag, value]).unwrap_err();
+            assert!(error.contains(name), "{error}");
+        }
     }
 }

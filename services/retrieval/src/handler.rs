@@ -62,9 +62,11 @@ impl Handler {
         let call = async {
             let permit = Arc::clone(&self.running).acquire_owned().await.map_err(|_| broken())?;
             let shelf = Arc::clone(&self.shelf);
+            // What the work logs belongs to the call.
+            let span = tracing::Span::current();
             let task = tokio::task::spawn_blocking(move || {
                 let _permit = permit;
-                shelf.get().map_err(status).and_then(|shelf| work(shelf).map_err(named))
+                span.in_scope(|| shelf.get().map_err(status).and_then(|shelf| work(shelf).map_err(named)))
             });
             task.await.map_err(|_| broken())?
         };
@@ -111,7 +113,8 @@ impl Retrieval for Handler {
         match response.await? {
             Some(response) => Ok(Response::new(response)),
             None => {
-                Err(from_parts(Fault::NotFound, format!("id: no picture is called `{wanted}`"), Vec::new()))
+                let reason = format!("no picture is called `{wanted}`");
+                Err(from_parts(Fault::NotFound, format!("id: {reason}"), vec![Violation::new("id", reason)]))
             }
         }
     }
@@ -176,4 +179,85 @@ fn picture(generation: &Generation, row: usize, include_data: bool) -> Result<Pi
         data: Bytes::copy_from_slice(data),
         url: item.url,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use fondue_domain::Embedding;
+    use fondue_index::{Builder, Item, NewItem, Root};
+    use fondue_serving::{loading::serve_while_loading, status::fault_of};
+    use tokio::sync::oneshot;
+
+    use super::*;
+    use crate::RunError;
+
+    const LIMITS: Limits = Limits {
+        k: 10,
+        excluded: 0,
+        data_bytes: 0,
+        searching: 1,
+        queued: 1,
+        open: 0,
+        timeout: Duration::from_secs(20),
+    };
+
+    /// A handler whose index of one picture is open.
+    async fn handler() -> (Handler, tempfile::TempDir) {
+        let folder = tempfile::tempdir().unwrap();
+        let mut builder = Builder::new(folder.path(), 2, "model").unwrap();
+        let text = || "a".to_owned();
+        let item = Item { id: text(), caption: text(), group: text(), media_type: text(), url: text() };
+        let new = NewItem { item, picture: None, sha256: [0; 32] };
+        builder.add(new, &Embedding::normalized(vec![1.0, 0.0]).unwrap()).unwrap();
+        let id = builder.publish().unwrap();
+        Root::open(folder.path()).unwrap().activate(&id).unwrap();
+        let shelf = Arc::new(Loading::new("the index"));
+        let path = folder.path().to_owned();
+        let (loaded, is_loaded) = oneshot::channel();
+        let serve = async {
+            let _ = is_loaded.await;
+            Ok(())
+        };
+        let load = move || Ok::<_, RunError>(Shelf::open(&path, true, 0)?);
+        let tell = || {
+            let _ = loaded.send(());
+        };
+        serve_while_loading(serve, &shelf, load, tell).await.unwrap();
+        (Handler::new(shelf, LIMITS), folder)
+    }
+
+    fn search() -> Request<SearchRequest> {
+        Request::new(SearchRequest { query: vec![1.0, 0.0], k: 1, ..SearchRequest::default() })
+    }
+
+    #[tokio::test]
+    async fn a_search_waits_for_its_turn_no_longer_than_its_caller_allows() {
+        let (handler, _folder) = handler().await;
+        let others = handler.running.acquire().await.unwrap();
+        let mut asked = search();
+        asked.set_timeout(Duration::from_millis(20));
+        let late = handler.search(asked).await.unwrap_err();
+        assert_eq!(fault_of(&late), Fault::Deadline);
+        drop(others);
+        assert_eq!(handler.search(search()).await.unwrap().into_inner().hits.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn calls_beyond_the_room_are_told_when_to_come_back() {
+        let (handler, _folder) = handler().await;
+        let running_and_waiting = (handler.enter().unwrap(), handler.enter().unwrap());
+        let refused = handler.search(search()).await.unwrap_err();
+        assert_eq!(fault_of(&refused), Fault::Busy { retry_after: RETRY_AFTER });
+        drop(running_and_waiting);
+        assert!(handler.search(search()).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn nothing_is_answered_before_the_index_is_open() {
+        let handler = Handler::new(Arc::new(Loading::new("the index")), LIMITS);
+        let early = handler.search(search()).await.unwrap_err();
+        assert_eq!(fault_of(&early), Fault::Unavailable);
+    }
 }

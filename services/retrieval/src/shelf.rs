@@ -12,6 +12,9 @@ use fondue_index::{Generation, IndexError, Root};
 pub struct Shelf {
     root: Root,
     open: Mutex<Open>,
+    /// Held through an activation.
+    activating: Mutex<()>,
+    verify: bool,
     max_others: usize,
 }
 
@@ -25,19 +28,16 @@ impl Shelf {
     /// Opens the active generation.
     pub(crate) fn open(root: &Path, verify: bool, max_others: usize) -> Result<Self, IndexError> {
         let root = Root::open(root)?;
-        let active = root.generation(&root.active()?)?;
-        if verify {
-            active.verify()?;
-        }
+        let active = open_to_serve(&root, &root.active()?, verify)?;
         tracing::info!(generation = active.id(), rows = active.len(), dim = active.dim(), "index open");
         let open = Mutex::new(Open { active: Arc::new(active), others: VecDeque::new() });
-        Ok(Self { root, open, max_others })
+        Ok(Self { root, open, activating: Mutex::new(()), verify, max_others })
     }
 
     /// A generation by its id, or the active one if the id is empty. Reads files if it is not open: blocks.
     pub(crate) fn get(&self, id: &str) -> Result<Arc<Generation>, IndexError> {
         {
-            let mut open = self.lock();
+            let mut open = lock(&self.open);
             if id.is_empty() || open.active.id() == id {
                 return Ok(Arc::clone(&open.active));
             }
@@ -50,23 +50,24 @@ impl Shelf {
         }
         // Without the lock: opening may take a while, and searches go on.
         let opened = Arc::new(self.root.generation(id)?);
-        let mut open = self.lock();
-        self.keep(&mut open, Arc::clone(&opened));
+        self.keep(&mut lock(&self.open), Arc::clone(&opened));
         Ok(opened)
     }
 
     /// Makes a generation the active one, for the folder too; without an id the one that the folder names.
-    /// Returns (now, before).
+    /// Returns (now, before). It is opened anew, so that one that was repaired on the disk takes effect.
     pub(crate) fn activate(&self, id: &str) -> Result<(String, String), IndexError> {
+        // One at a time, so that folder and memory cannot end with different ones.
+        let _turn = lock(&self.activating);
         let id = if id.is_empty() { self.root.active()? } else { id.to_owned() };
-        let new = self.get(&id)?;
+        let new = Arc::new(open_to_serve(&self.root, &id, self.verify)?);
         // First the disk, then the memory: after a failure both still say the same.
         self.root.activate(&id)?;
-        let mut open = self.lock();
+        let mut open = lock(&self.open);
+        open.others.retain(|other| other.id() != id);
         let before = std::mem::replace(&mut open.active, new);
         let previous = before.id().to_owned();
         if previous != id {
-            open.others.retain(|other| other.id() != id);
             self.keep(&mut open, before);
         }
         Ok((id, previous))
@@ -78,14 +79,28 @@ impl Shelf {
     }
 
     fn keep(&self, open: &mut Open, generation: Arc<Generation>) {
+        // Two searches may have opened the same one at the same time, or an activation came in between.
+        if open.active.id() == generation.id() {
+            return;
+        }
+        open.others.retain(|other| other.id() != generation.id());
         open.others.push_back(generation);
         while open.others.len() > self.max_others {
             open.others.pop_front();
         }
     }
+}
 
-    fn lock(&self) -> MutexGuard<'_, Open> {
-        // What it guards is whole after every statement.
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+/// A generation whose checksums are right, if that is asked for.
+fn open_to_serve(root: &Root, id: &str, verify: bool) -> Result<Generation, IndexError> {
+    let generation = root.generation(id)?;
+    if verify {
+        generation.verify()?;
     }
+    Ok(generation)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // What they guard is whole after every statement.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -118,7 +118,10 @@ impl Batch {
         }
         let queries = model.mapping().query(&select(hidden, &at_ret)?)?;
         for ((n, _), query) in at_ret.into_iter().zip(queries) {
-            self.running[n].take_query(query);
+            match query {
+                Ok(query) => self.running[n].take_query(query),
+                Err(error) => self.running[n].fail(error.into()),
+            }
         }
         Ok(())
     }

@@ -29,7 +29,7 @@ pub(super) fn query(model: &LanguageModel, mut prompt: Prompt) -> Result<Embeddi
     }
     let mut cache = model.new_cache();
     let last = last_state(model, &mut cache, &prompt)?;
-    model.mapping().query(&last)?.pop().ok_or(EngineError::Stopped)
+    Ok(model.mapping().query(&last)?.pop().ok_or(EngineError::Stopped)??)
 }
 
 /// ln p of each continuation: the prompt runs once, each candidate goes on from a copy of its cache.

@@ -232,3 +232,22 @@ async fn prompts_that_do_not_fit_are_refused() {
     ));
     assert!(collect(engine.generate(ask(&engine, "Q: Hi\nA:")).unwrap()).await.text.len() > 1);
 }
+
+#[tokio::test]
+async fn a_prompt_that_leads_to_no_number_harms_nobody_else() {
+    let engine = engine(LIMITS);
+    let mut good = ask(&engine, "Q: Can you find a rocket?\nA:");
+    good.sampling.ret_bias = 1000.0;
+    good.max_new_tokens = 20;
+    let alone = collect(engine.generate(good.clone()).unwrap()).await.queries.len();
+    let mut bad = good.clone();
+    let features = vec![f32::MAX; engine.facts().feature_dim];
+    let text = engine.tokenizer().encode("A").unwrap();
+    bad.prompt = engine.prompt(vec![PromptPart::Image(features), PromptPart::Text(text)]).unwrap();
+    let (first, bad, second) = (engine.generate(good.clone()), engine.generate(bad), engine.generate(good));
+    let failed = collect(bad.unwrap()).await.last;
+    assert!(matches!(&failed, Emission::Failed(error) if error.fault() == Fault::Invalid), "{failed:?}");
+    for good in [first, second] {
+        assert_eq!(collect(good.unwrap()).await.queries.len(), alone);
+    }
+}

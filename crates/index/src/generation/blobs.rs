@@ -31,6 +31,11 @@ impl Blobs {
         Ok(Self { data, offsets })
     }
 
+    /// The files' bytes, under their names' extensions.
+    pub(super) fn files(&self) -> [(&'static str, &[u8]); 2] {
+        [("blob", self.data.bytes()), ("u64", self.offsets.bytes())]
+    }
+
     pub(super) fn get(&self, row: usize) -> Option<&[u8]> {
         let offsets: &[u64] = self.offsets.as_slice().ok()?;
         let (start, end) = (*offsets.get(row)?, *offsets.get(row + 1)?);

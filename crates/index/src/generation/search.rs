@@ -17,7 +17,7 @@ pub(super) fn nearest(
     // The worst of the best is on top. Its size is bounded by the rows, whatever k is.
     let mut best: BinaryHeap<Worst> = BinaryHeap::new();
     for (row, vector) in vectors.chunks_exact(query.len()).enumerate() {
-        let candidate = Worst(Hit { row, score: dot(vector, query) });
+        let candidate = Worst(Hit { row, score: cosine(vector, query) });
         let full = best.len() >= k;
         // Rows that would not be kept need no look at the exclusions, which are the slow part. A NaN is never kept.
         if candidate.0.score.is_nan()
@@ -34,7 +34,8 @@ pub(super) fn nearest(
     best.into_sorted_vec().into_iter().map(|Worst(hit)| hit).collect()
 }
 
-fn dot(a: &[f32], b: &[f32]) -> f32 {
+/// The dot product of unit vectors; rounding may carry it a little beyond 1, which is cut off. NaN stays NaN.
+fn cosine(a: &[f32], b: &[f32]) -> f32 {
     let mut sums = [0f32; LANES];
     let (a_lanes, b_lanes) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
     let rest: f32 = a_lanes.remainder().iter().zip(b_lanes.remainder()).map(|(a, b)| a * b).sum();
@@ -43,7 +44,7 @@ fn dot(a: &[f32], b: &[f32]) -> f32 {
             sums[lane] += a[lane] * b[lane];
         }
     }
-    sums.iter().sum::<f32>() + rest
+    (sums.iter().sum::<f32>() + rest).clamp(-1.0, 1.0)
 }
 
 /// Orders hits from best to worst, so that a max-heap has the worst on top.

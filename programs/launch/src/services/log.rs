@@ -39,7 +39,7 @@ impl Log {
     /// The last lines of this run, indented; says so if there are none.
     pub(crate) fn tail(&self) -> String {
         let text = self.read().unwrap_or_default();
-        let lines: Vec<_> = text.lines().collect();
+        let lines: Vec<_> = text.lines().filter(|line| !is_backtrace(line)).collect();
         let last = &lines[lines.len().saturating_sub(TAIL_LINES)..];
         if last.is_empty() {
             return format!("  ({} holds nothing of this run)", self.path.display());
@@ -56,6 +56,15 @@ impl Log {
         file.take(TAIL_BYTES).read_to_end(&mut bytes)?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
+}
+
+/// Whether a line belongs to a backtrace, which would push the message out of sight: `  12: name`, `  at file:3:4`.
+fn is_backtrace(line: &str) -> bool {
+    let words = line.trim_start();
+    let frame = |(number, _): (&str, &str)| number.parse::<u32>().is_ok();
+    let indented = line.starts_with(' ');
+    indented && (words.starts_with("at ") || words.split_once(": ").is_some_and(frame))
+        || words.to_ascii_lowercase().starts_with("stack backtrace:")
 }
 
 #[cfg(test)]
@@ -77,5 +86,19 @@ mod tests {
         let (log, mut file) = Log::open(&path).unwrap();
         writeln!(file, "second").unwrap();
         assert!(log.tail().ends_with(":\n  | second"), "{}", log.tail());
+    }
+
+    #[test]
+    fn the_tail_passes_over_backtraces() {
+        for frame in
+            ["Stack backtrace:", "   0: a::b", "  12: <T as c::D>::e", "             at ./src/main.rs:3:4"]
+        {
+            assert!(is_backtrace(frame), "{frame}");
+        }
+        for line in
+            ["Error: no such file", "Caused by:", "    0 pictures", "    reading: x", "at last", "12: x"]
+        {
+            assert!(!is_backtrace(line), "{line}");
+        }
     }
 }

@@ -16,12 +16,12 @@ use nix::{
 use tempfile::TempDir;
 
 /// Ready at once, stops when its stdin closes.
-const GOOD: &str = "echo \"$@\" >&2; echo listening 127.0.0.1:1; read line; exit 0";
+pub(crate) const GOOD: &str = "echo \"$@\" >&2; echo listening 127.0.0.1:1; read line; exit 0";
 /// Ready at once, stops for nothing but SIGKILL.
 const STUBBORN: &str = "trap '' TERM INT HUP; echo listening 127.0.0.1:1; while :; do sleep 1; done";
 
 /// A copy of the program with four services beside it.
-fn folder(scripts: [&str; 4]) -> TempDir {
+pub(crate) fn folder(scripts: [&str; 4]) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     fs::copy(env!("CARGO_BIN_EXE_fondue"), folder.path().join("fondue")).unwrap();
     for (name, script) in ["vision", "language", "retrieval", "gateway"].into_iter().zip(scripts) {
@@ -44,7 +44,7 @@ fn command(folder: &Path, words: &[&str]) -> Command {
     command
 }
 
-fn run(folder: &Path, words: &[&str]) -> Output {
+pub(crate) fn run(folder: &Path, words: &[&str]) -> Output {
     command(folder, words).output().unwrap()
 }
 

@@ -1,8 +1,16 @@
 //! `fondue say` and `fondue chat` against a gateway made for the purpose.
 
-use std::{fs, process::Stdio};
+use std::{fs, process::Stdio, time::Duration};
 
-use tokio::{io::AsyncWriteExt, process::Command};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
+    process::Command,
+    time::timeout,
+};
 
 use crate::fake;
 
@@ -86,6 +94,7 @@ async fn chat_keeps_undoes_and_resets_the_history() {
     let said: Vec<_> = answers.iter().map(|line| line.trim_start_matches("You: ")).collect();
     // The fake counts a failed turn too; the client does not, which shows after the stream broke.
     assert_eq!(said[..3], ["a after 0", "b after 1", "c after 1"], "{stdout}");
+    assert!(said.contains(&"d after 2"), "{stdout}");
     assert_eq!(said.last(), Some(&"e after 0"), "{stdout}");
     for part in
         ["The last turn is forgotten; 1 remain.", "UNAVAILABLE: language is down", "no/such.png", "no /dance"]
@@ -93,4 +102,24 @@ async fn chat_keeps_undoes_and_resets_the_history() {
         assert!(stdout.contains(part), "{part}: {stdout}");
     }
     assert!(found.join("1f34e.png").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn chat_is_left_by_a_second_interrupt_even_if_the_gateway_hangs() {
+    let gateway = fake::gateway().await;
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_fondue"));
+    command.args(["chat", "--gateway", &gateway]).current_dir(folder.path()).kill_on_drop(true);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(b"hang\n").await.unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    while !lines.next_line().await.unwrap().unwrap().contains("[picture") {}
+    for _ in 0..2 {
+        assert!(child.try_wait().unwrap().is_none());
+        kill(Pid::from_raw(child.id().unwrap().cast_signed()), Signal::SIGINT).unwrap();
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    let status = timeout(Duration::from_secs(5), child.wait()).await.unwrap().unwrap();
+    assert!(status.success(), "{status}");
 }

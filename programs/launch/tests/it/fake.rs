@@ -1,4 +1,5 @@
-//! A gateway that answers by what it is told: `fail`, `break`, `hang`; else with a text and a picture.
+//! A gateway that answers by what it is told: `fail`, `break`, `hang`, `mute`
+//! (no picture); else with a text and a picture.
 
 use std::{pin::Pin, time::Duration};
 
@@ -43,7 +44,6 @@ fn answer(said: String, n_before: usize) -> Events {
             message: "language is down".into(),
             ..Default::default()
         })),
-        "hang" => return stream::iter([delta]).chain(stream::pending()).boxed(),
         _ => event(Kind::Done(TurnDone { transcript: text.clone(), text, ..Default::default() })),
     };
     let image = event(Kind::Image(FoundImage {
@@ -53,7 +53,11 @@ fn answer(said: String, n_before: usize) -> Events {
         data: b"png"[..].into(),
         ..Default::default()
     }));
-    stream::iter([delta, image, end]).boxed()
+    match said.as_str() {
+        "hang" => stream::iter([delta, image]).chain(stream::pending()).boxed(),
+        said if said.ends_with("mute") => stream::iter([delta, end]).boxed(),
+        _ => stream::iter([delta, image, end]).boxed(),
+    }
 }
 
 #[tonic::async_trait]
@@ -65,13 +69,16 @@ impl Dialogue for Fake {
         &self,
         request: Request<Streaming<ConverseRequest>>,
     ) -> Result<Response<Events>, Status> {
-        let state = (request.into_inner(), 0_usize);
-        let turns = stream::unfold(state, |(mut messages, mut n_before)| async move {
+        let state = Some((request.into_inner(), 0_usize));
+        let turns = stream::unfold(state, |state| async move {
+            let (mut messages, mut n_before) = state?; // None: the last turn broke the stream
             loop {
                 match messages.message().await.ok()??.action? {
                     Action::Open(open) => n_before = open.history.len(),
                     Action::Turn(turn) => {
-                        return Some((answer(said(&turn), n_before), (messages, n_before + 1)));
+                        let said = said(&turn);
+                        let state = (said != "break").then_some((messages, n_before + 1));
+                        return Some((answer(said, n_before), state));
                     }
                     Action::Cancel(_) => {}
                 }

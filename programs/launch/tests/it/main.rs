@@ -3,5 +3,6 @@
 #![allow(clippy::unwrap_used)] // a test that cannot go on has failed
 
 mod cluster;
+mod demo;
 mod dialogue;
 mod fake;

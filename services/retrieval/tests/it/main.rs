@@ -1,0 +1,7 @@
+//! The whole service on a loopback port, over small indexes that are built here.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod activation;
+mod searching;
+mod service;
