@@ -8,7 +8,7 @@ use fondue_domain::{Classify, Fault};
 #[derive(Debug, thiserror::Error)]
 pub enum IndexError {
     /// The system refused a file.
-    #[error("{}: {source}", path.display())]
+    #[error("cannot read or write {}", path.display())]
     Io {
         /// Which file.
         path: PathBuf,
@@ -38,6 +38,12 @@ pub enum IndexError {
     NoGeneration {
         /// What was asked for.
         id: String,
+    },
+    /// No index at all.
+    #[error("there is no index in {}; build one with `fondue embed`", root.display())]
+    NoIndex {
+        /// The folder that was named.
+        root: PathBuf,
     },
     /// No generation is active.
     #[error("no generation is active in {}; build one with `fondue embed`", root.display())]
@@ -107,7 +113,7 @@ impl Classify for IndexError {
             | Self::Empty
             | Self::TooMany { .. } => Fault::Invalid,
             Self::NoGeneration { .. } => Fault::NotFound,
-            Self::NoneActive { .. } => Fault::Unavailable,
+            Self::NoIndex { .. } | Self::NoneActive { .. } => Fault::Unavailable,
             Self::Io { .. } | Self::Damaged { .. } | Self::Format { .. } => Fault::Internal,
         }
     }

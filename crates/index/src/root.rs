@@ -22,10 +22,15 @@ impl Root {
     /// The index of a folder, which must exist.
     ///
     /// # Errors
-    /// [`IndexError::Io`] if it is no folder.
+    /// [`IndexError::NoIndex`] if there is no such folder, [`IndexError::Io`] if it cannot be read.
     pub fn open(path: &Path) -> Result<Self, IndexError> {
-        fs::read_dir(path).map_err(IndexError::io(path))?;
-        Ok(Self { path: path.to_owned() })
+        match fs::read_dir(path) {
+            Ok(_) => Ok(Self { path: path.to_owned() }),
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                Err(IndexError::NoIndex { root: path.to_owned() })
+            }
+            Err(error) => Err(IndexError::io(path)(error)),
+        }
     }
 
     /// The id that `ACTIVE` names.
