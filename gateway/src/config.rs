@@ -1,10 +1,12 @@
-//! Settings of the gateway: command line over file over defaults, checked once.
+//! Configuration of the gateway: command line over file over defaults, checked once.
+
+mod settings;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use clap::Parser;
-use fondue_serving::settings::{self, Serving, ServingSettings, SettingsError};
-use serde::{Deserialize, Serialize};
+use fondue_serving::settings::{Serving, SettingsError, merge, within};
+pub use settings::Settings;
 
 /// The dialogue API: turns composed of vision, language and retrieval.
 #[derive(Debug, Parser)]
@@ -16,99 +18,6 @@ pub struct Args {
     /// The settings themselves.
     #[command(flatten)]
     pub settings: Settings,
-}
-
-/// What can be set. Unset settings take the file's, then the defaults.
-#[derive(Clone, Debug, clap::Args, Serialize, Deserialize)]
-pub struct Settings {
-    /// Settings of every server.
-    #[command(flatten)]
-    #[serde(flatten)]
-    pub serving: ServingSettings,
-    /// Vision service [default: http://127.0.0.1:7401].
-    #[arg(long, value_name = "ADDR")]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub vision: Option<String>,
-    /// Language service [default: http://127.0.0.1:7402].
-    #[arg(long, value_name = "ADDR")]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub language: Option<String>,
-    /// Retrieval service [default: http://127.0.0.1:7403].
-    #[arg(long, value_name = "ADDR")]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub retrieval: Option<String>,
-    /// Tokens of an answer, where the client does not say [default: 64].
-    #[arg(long, value_name = "N")]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub max_new_tokens: Option<i32>,
-    /// Pictures of a turn, where the client does not say; 0 … 32 [default: 2].
-    #[arg(long, value_name = "N")]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub max_images: Option<i32>,
-    /// Added to the logit of [RET], where the client does not say; -100 … 100 [default: 0].
-    #[arg(long, value_name = "X", allow_negative_numbers = true)]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub ret_bias: Option<f32>,
-    /// Time of a turn in milliseconds, where the client does not say [default: 60000].
-    #[arg(long, value_name = "MS")]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub timeout_ms: Option<u32>,
-    /// Most milliseconds that a client may allow a turn [default: 600000].
-    #[arg(long, value_name = "MS")]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub timeout_limit_ms: Option<u32>,
-    /// Milliseconds for one search; the text goes on without its pictures [default: 10000].
-    #[arg(long, value_name = "MS")]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub search_timeout_ms: Option<u32>,
-    /// Most tokens that a client may ask for [default: 1024].
-    #[arg(long, value_name = "N")]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub new_tokens_limit: Option<i32>,
-    /// Turns that run at once; more are refused [default: 64].
-    #[arg(long, value_name = "N")]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub max_concurrent_turns: Option<usize>,
-    /// Conversations that are open at once [default: 1024].
-    #[arg(long, value_name = "N")]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub max_conversations: Option<usize>,
-    /// Turns of a conversation that wait for the running one [default: 4].
-    #[arg(long, value_name = "N")]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub max_waiting_turns: Option<usize>,
-    /// Turns of a dialogue [default: 256].
-    #[arg(long, value_name = "N")]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub max_turns: Option<usize>,
-    /// Pictures in what a user says [default: 16].
-    #[arg(long, value_name = "N")]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub max_images_per_turn: Option<usize>,
-    /// Pictures in the prompt of a dialogue, its history included [default: 256].
-    #[arg(long, value_name = "N")]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub max_images_per_dialogue: Option<usize>,
-    /// Bytes of text in what a user says [default: 65536].
-    #[arg(long, value_name = "BYTES")]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub max_text_bytes: Option<usize>,
-    /// Events kept for a client that reads slowly; then its turn waits [default: 64].
-    #[arg(long, value_name = "N")]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub event_buffer: Option<usize>,
-    /// What stands before the user's words in the prompt [default: "Q: "].
-    #[arg(long, value_name = "TEXT")]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub question_prefix: Option<String>,
-    /// What stands before the answer [default: "\nA:"].
-    #[arg(long, value_name = "TEXT")]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub answer_prefix: Option<String>,
-    /// What ends a turn [default: "\n"].
-    #[arg(long, value_name = "TEXT")]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub turn_separator: Option<String>,
 }
 
 /// The gateway's configuration, checked.
@@ -130,6 +39,8 @@ pub struct Config {
     pub template: Arc<Template>,
     /// Time for one search.
     pub search_timeout: Duration,
+    /// Pictures whose features are kept for all dialogues.
+    pub feature_cache: usize,
 }
 
 /// Options where a client does not say.
@@ -181,31 +92,13 @@ pub struct Template {
     pub turn_separator: String,
 }
 
-/// Why a configuration is not one.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// A setting of the file or of serving.
-    #[error(transparent)]
-    Settings(#[from] SettingsError),
-    /// A value out of its range.
-    #[error("{setting}: must be {range}, got {got}")]
-    Range {
-        /// Key in the file; the flag has dashes.
-        setting: &'static str,
-        /// What would be right.
-        range: String,
-        /// What was given.
-        got: String,
-    },
-}
-
 impl Args {
     /// Merges command line, file and defaults.
     ///
     /// # Errors
-    /// [`ConfigError`] that names the setting and what would be right.
-    pub fn resolve(self) -> Result<Config, ConfigError> {
-        settings::merge(self.settings, self.config.as_deref())?.resolve()
+    /// [`SettingsError`] that names the setting and what would be right.
+    pub fn resolve(self) -> Result<Config, SettingsError> {
+        merge(self.settings, self.config.as_deref())?.resolve()
     }
 }
 
@@ -213,8 +106,8 @@ impl Settings {
     /// The configuration, defaults filled in.
     ///
     /// # Errors
-    /// [`ConfigError`] that names the setting and what would be right.
-    pub fn resolve(self) -> Result<Config, ConfigError> {
+    /// [`SettingsError`] that names the setting and what would be right.
+    pub fn resolve(self) -> Result<Config, SettingsError> {
         const MAX: usize = 1 << 20; // far above any use, far below what tokio's semaphores hold
         let new_tokens = within("new_tokens_limit", self.new_tokens_limit, 1024, 1, 1024)?;
         let timeout_limit = within("timeout_limit_ms", self.timeout_limit_ms, 600_000, 1, 600_000)?;
@@ -225,10 +118,22 @@ impl Settings {
             language: self.language.unwrap_or_else(|| "http://127.0.0.1:7402".into()),
             retrieval: self.retrieval.unwrap_or_else(|| "http://127.0.0.1:7403".into()),
             defaults: Defaults {
-                max_new_tokens: within("max_new_tokens", self.max_new_tokens, 64.min(new_tokens), 1, new_tokens)?,
+                max_new_tokens: within(
+                    "max_new_tokens",
+                    self.max_new_tokens,
+                    64.min(new_tokens),
+                    1,
+                    new_tokens,
+                )?,
                 max_images: within("max_images", self.max_images, 2, 0, 32)?,
                 ret_bias: within("ret_bias", self.ret_bias, 0.0, -100.0, 100.0)?,
-                timeout: ms(within("timeout_ms", self.timeout_ms, 60_000.min(timeout_limit), 1, timeout_limit)?),
+                timeout: ms(within(
+                    "timeout_ms",
+                    self.timeout_ms,
+                    60_000.min(timeout_limit),
+                    1,
+                    timeout_limit,
+                )?),
             },
             limits: Limits {
                 new_tokens,
@@ -238,7 +143,13 @@ impl Settings {
                 waiting_turns: within("max_waiting_turns", self.max_waiting_turns, 4, 0, 1024)?,
                 turns: within("max_turns", self.max_turns, 256, 1, MAX)?,
                 images_per_turn: within("max_images_per_turn", self.max_images_per_turn, 16, 0, 1024)?,
-                images_per_dialogue: within("max_images_per_dialogue", self.max_images_per_dialogue, 256, 0, MAX)?,
+                images_per_dialogue: within(
+                    "max_images_per_dialogue",
+                    self.max_images_per_dialogue,
+                    256,
+                    0,
+                    MAX,
+                )?,
                 text_bytes: within("max_text_bytes", self.max_text_bytes, 64 << 10, 1, 1 << 30)?,
                 events: within("event_buffer", self.event_buffer, 64, 1, MAX)?,
             },
@@ -248,22 +159,9 @@ impl Settings {
                 turn_separator: self.turn_separator.unwrap_or_else(|| "\n".into()),
             }),
             search_timeout: ms(within("search_timeout_ms", self.search_timeout_ms, 10_000, 1, 600_000)?),
+            feature_cache: within("feature_cache", self.feature_cache, 4096, 0, MAX)?,
         })
     }
-}
-
-fn within<T: PartialOrd + std::fmt::Display>(
-    setting: &'static str,
-    value: Option<T>,
-    default: T,
-    low: T,
-    high: T,
-) -> Result<T, ConfigError> {
-    let value = value.unwrap_or(default);
-    if value >= low && value <= high {
-        return Ok(value);
-    }
-    Err(ConfigError::Range { setting, range: format!("{low} … {high}"), got: value.to_string() })
 }
 
 #[cfg(test)]
@@ -271,7 +169,8 @@ mod tests {
     use super::*;
 
     fn resolve(flags: &[&str]) -> Result<Config, String> {
-        let args = Args::try_parse_from([&["fondue-gateway"], flags].concat()).map_err(|error| error.to_string())?;
+        let args =
+            Args::try_parse_from([&["fondue-gateway"], flags].concat()).map_err(|error| error.to_string())?;
         args.resolve().map_err(|error| error.to_string())
     }
 
@@ -288,7 +187,10 @@ mod tests {
     #[test]
     fn flags_are_read_and_wrong_ones_named() {
         let config = resolve(&["--ret-bias", "-2.5", "--vision", "http://v:1", "--max-turns", "3"]).unwrap();
-        assert_eq!((config.defaults.ret_bias, config.vision.as_str(), config.limits.turns), (-2.5, "http://v:1", 3));
+        assert_eq!(
+            (config.defaults.ret_bias, config.vision.as_str(), config.limits.turns),
+            (-2.5, "http://v:1", 3)
+        );
         let error = resolve(&["--ret-bias", "NaN"]).unwrap_err();
         assert_eq!(error, "ret_bias: must be -100 … 100, got NaN");
         let error = resolve(&["--max-concurrent-turns", "0"]).unwrap_err();

@@ -7,10 +7,10 @@ use std::{collections::VecDeque, future::Future, pin::Pin, time::Instant};
 
 use fondue_domain::Fault;
 use fondue_proto::dialogue::{self as wire, ConverseRequest, converse_request::Action};
-use fondue_serving::status::status;
+use fondue_serving::status::{fault_of, status};
 use futures::{Stream, StreamExt};
 use tokio_util::sync::CancellationToken;
-use tonic::{Code, Status};
+use tonic::Status;
 use tracing::Instrument;
 
 use crate::{
@@ -104,13 +104,21 @@ impl<'a> Conversation<'a> {
                     running = None;
                     self.remember(outcome?);
                 }
-                message = messages.next(), if open => match message {
-                    Some(Ok(message)) => self.take(message, running.is_some()).await?,
-                    Some(Err(status)) => return Err(broken(status)),
-                    None => open = false,
-                },
+                message = messages.next(), if open => {
+                    let taken = match message {
+                        Some(Ok(message)) => self.take(message, running.is_some()).await,
+                        Some(Err(status)) => Err(broken(status)),
+                        None => {
+                            open = false;
+                            Ok(())
+                        }
+                    };
+                    if let Err(end) = taken {
+                        return Err(self.end(running, end).await);
+                    }
+                }
                 () = self.desk.draining.cancelled(), if running.is_none() => {
-                    return Err(Failure::new(Fault::Unavailable, "the server is stopping; begin again").into());
+                    return Err(Failure::stopping().into());
                 }
                 () = tokio::time::sleep_until(self.call_deadline.into()), if running.is_none() => {
                     return Err(Failure::new(Fault::Deadline, "the call's deadline has passed").into());
@@ -119,12 +127,23 @@ impl<'a> Conversation<'a> {
         }
     }
 
+    /// Stops the running turn, so that it gets its closing event before the conversation ends.
+    async fn end(self, running: Option<Running<'_>>, end: End) -> End {
+        self.cancel.cancel();
+        match running {
+            Some(running) => running.await.map_or(End::Gone, |_| end),
+            None => end,
+        }
+    }
+
     /// Does what a message says.
     async fn take(&mut self, message: ConverseRequest, runs: bool) -> Result<(), End> {
         self.n_messages += 1;
         let config = &self.desk.config;
         match message.action {
-            None => Err(Failure::field("action", "must be `open`, `turn` or `cancel`, got none of them").into()),
+            None => {
+                Err(Failure::field("action", "must be `open`, `turn` or `cancel`, got none of them").into())
+            }
             Some(Action::Open(_)) if self.n_messages > 1 => {
                 Err(Failure::field("open", "may only be the first message").into())
             }
@@ -142,7 +161,8 @@ impl<'a> Conversation<'a> {
                 self.n_turns = self.n_turns.saturating_add(1);
                 let most = config.limits.waiting_turns;
                 if runs && self.waiting.len() >= most {
-                    let failure = Failure::busy(format!("{most} turns are waiting, the limit; wait for an answer"));
+                    let failure =
+                        Failure::busy(format!("{most} turns are waiting, the limit; wait for an answer"));
                     let reply = Reply::new(self.n_turns, self.events.clone());
                     return Ok(turn::refused(&turn_id(), failure, &reply).await?);
                 }
@@ -165,7 +185,9 @@ impl<'a> Conversation<'a> {
         let (desk, call_deadline, cancel) = (self.desk, self.call_deadline, self.cancel.clone());
         let running = async move {
             match drafted {
-                Ok((draft, options)) => run(desk, turn_id, draft, options, call_deadline, &reply, &cancel).await,
+                Ok((draft, options)) => {
+                    run(desk, turn_id, draft, options, call_deadline, &reply, &cancel).await
+                }
                 Err(failure) => turn::refused(&turn_id, failure, &reply).await.map(|()| None),
             }
         };
@@ -218,8 +240,8 @@ async fn finished(running: &mut Option<Running<'_>>) -> Result<Option<Outcome>, 
 
 /// The stream of messages broke: bytes that are no message are the client's fault, too many are a limit.
 fn broken(status: Status) -> End {
-    match status.code() {
-        Code::OutOfRange => Failure::new(Fault::TooLarge, status.message()).into(),
+    match fault_of(&status) {
+        Fault::TooLarge => Failure::new(Fault::TooLarge, status.message()).into(),
         _ => End::Broken(Box::new(status)),
     }
 }

@@ -10,7 +10,7 @@ use fondue_serving::upstream::{self, Channel, UpstreamError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
-use crate::{config::Config, failure::Failure};
+use crate::{config::Config, failure::Failure, turn::see::cache::Cache};
 
 /// Pictures of a whole turn come in one message: never less than this may be read from an upstream.
 const MIN_RESPONSE_BYTES: usize = 64 << 20;
@@ -24,14 +24,16 @@ pub struct Desk {
     pub language: LanguageClient<Channel>,
     /// Queries to pictures.
     pub retrieval: RetrievalClient<Channel>,
+    /// Features that vision gave lately.
+    pub features: Cache,
     /// What was configured.
     pub config: Config,
     turns: Arc<Semaphore>,
     conversations: Arc<Semaphore>,
     /// Cancelled when the server begins to stop: what runs is finished, nothing new begins.
     pub draining: CancellationToken,
-    /// Cancelled when the server has stopped: whatever still runs is dropped.
-    pub stopped: CancellationToken,
+    /// Cancelled shortly before the end of the drain: whatever still runs is closed.
+    pub ending: CancellationToken,
 }
 
 impl Desk {
@@ -50,9 +52,10 @@ impl Desk {
             retrieval: retrieval.max_decoding_message_size(max),
             turns: Arc::new(Semaphore::new(config.limits.concurrent_turns)),
             conversations: Arc::new(Semaphore::new(config.limits.conversations)),
+            features: Cache::new(config.feature_cache),
             config,
             draining: CancellationToken::new(),
-            stopped: CancellationToken::new(),
+            ending: CancellationToken::new(),
         })
     }
 

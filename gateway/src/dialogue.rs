@@ -2,6 +2,7 @@
 //! Pure; a turn works on a [`Draft`] of it, and only a turn that was answered is recorded.
 
 pub mod prompt;
+pub mod shown;
 
 #[cfg(test)]
 mod tests;
@@ -14,10 +15,11 @@ use std::{
 use crate::{
     config::{Limits, Template},
     failure::Failure,
-    request::{Exchange, MAX_EXCLUDED, Open, Part, Picture, PictureKey, Turn},
+    request::{Exchange, Open, Part, Picture, PictureKey, Turn},
     turn::answer::Answer,
 };
 pub use prompt::Piece;
+pub use shown::Shown;
 
 /// Features by picture; `[feature_dim]` f32 each.
 pub type Features = HashMap<PictureKey, Arc<[f32]>>;
@@ -32,8 +34,8 @@ pub struct Dialogue {
     features: Features,
     /// Pictures of the history that were not: given with it, or found and fed back.
     unseen: Vec<Picture>,
-    /// Ids found, oldest first.
-    shown: Vec<String>,
+    /// Pictures that must not be found.
+    shown: Shown,
     /// The index generation that all searches use, once one was answered.
     generation: Option<String>,
     n_turns: usize,
@@ -48,10 +50,8 @@ pub struct Draft {
     pub features: Features,
     /// Pictures of `pieces` without features, each once.
     pub unseen: Vec<Picture>,
-    /// Ids that must not be found.
-    pub shown: Vec<String>,
-    /// SHA-256 of all pictures of the dialogue; they must not be found either.
-    pub digests: Vec<[u8; 32]>,
+    /// Pictures that must not be found.
+    pub shown: Shown,
     /// The pinned generation.
     pub generation: Option<String>,
     /// Pictures that the user sends in this turn.
@@ -65,8 +65,8 @@ pub struct Spoken {
     pub draft: Draft,
     /// What the model answered.
     pub answer: Answer,
-    /// Whether the found pictures enter the history.
-    pub feed_back: bool,
+    /// Pictures that must not be found from now on.
+    pub shown: Shown,
 }
 
 impl Dialogue {
@@ -77,15 +77,16 @@ impl Dialogue {
             pieces: Vec::new(),
             features: HashMap::new(),
             unseen: Vec::new(),
-            shown: Vec::new(),
+            shown: Shown::default(),
             generation: open.generation,
             n_turns: 0,
         };
         for Exchange { parts, reply, image_ids } in open.history {
             dialogue.unseen.extend(pictures(&parts).cloned());
+            pictures(&parts).for_each(|picture| dialogue.shown.add_digest(picture.key.sha256));
             prompt::ask(&mut dialogue.pieces, &parts, &dialogue.template);
             prompt::close(&mut dialogue.pieces, vec![Piece::Text(reply)], &dialogue.template);
-            dialogue.shown.extend(image_ids);
+            image_ids.into_iter().for_each(|id| dialogue.shown.add_id(id));
             dialogue.n_turns += 1;
         }
         dialogue
@@ -98,26 +99,31 @@ impl Dialogue {
     pub fn draft(&self, turn: &Turn, limits: &Limits) -> Result<Draft, Failure> {
         if self.n_turns >= limits.turns {
             let most = limits.turns;
-            return Err(Failure::field("turn", format!("the dialogue holds {most} turns, the limit; begin another")));
+            return Err(Failure::field(
+                "turn",
+                format!("the dialogue holds {most} turns, the limit; begin another"),
+            ));
         }
         let mut pieces = self.pieces.clone();
         prompt::ask(&mut pieces, &turn.parts, &self.template);
         let n_images = pieces.iter().filter(|piece| matches!(piece, Piece::Picture(_))).count();
         if n_images > limits.images_per_dialogue {
             let most = limits.images_per_dialogue;
-            let what = format!("the dialogue would hold {n_images} pictures, the limit is {most}; begin another");
+            let what =
+                format!("the dialogue would hold {n_images} pictures, the limit is {most}; begin another");
             return Err(Failure::field("turn.parts", what));
         }
         let mut met = HashSet::new();
         let unseen = self.unseen.iter().chain(pictures(&turn.parts));
-        let unseen = unseen.filter(|picture| !self.features.contains_key(&picture.key) && met.insert(picture.key));
+        let unseen =
+            unseen.filter(|picture| !self.features.contains_key(&picture.key) && met.insert(picture.key));
         let unseen: Vec<_> = unseen.cloned().collect();
-        let digests: HashSet<_> = pieces.iter().filter_map(Piece::picture).map(|key| key.sha256).collect();
+        let mut shown = self.shown.clone();
+        pictures(&turn.parts).for_each(|picture| shown.add_digest(picture.key.sha256));
         Ok(Draft {
             features: self.features.clone(),
             unseen,
-            shown: self.shown[self.shown.len().saturating_sub(MAX_EXCLUDED)..].to_vec(),
-            digests: digests.into_iter().take(MAX_EXCLUDED).collect(),
+            shown,
             generation: self.generation.clone(),
             n_images: pictures(&turn.parts).count(),
             pieces,
@@ -131,12 +137,12 @@ impl Dialogue {
 
     /// Takes an answered turn into the history.
     pub fn record(&mut self, spoken: Spoken) {
-        let Spoken { draft, answer, feed_back } = spoken;
+        let Spoken { draft, answer, shown } = spoken;
         self.pieces = draft.pieces;
         self.features = draft.features;
         self.unseen.clear();
-        self.shown.extend(answer.found_ids().map(str::to_owned));
-        let (pieces, found) = answer.into_pieces(feed_back);
+        self.shown = shown;
+        let (pieces, found) = answer.into_pieces();
         self.unseen.extend(found);
         prompt::close(&mut self.pieces, pieces, &self.template);
         self.n_turns += 1;

@@ -1,14 +1,14 @@
 //! Why a call or a turn could not be done: the gateway's own refusals and its upstreams' errors, in one type.
 
-use std::time::Duration;
+use std::{error::Error, time::Duration};
 
 use fondue_domain::{Classify, Fault, Violation};
 use fondue_proto::dialogue as wire;
-use tonic::{Code, Status};
-use tonic_types::StatusExt;
+use fondue_serving::status::{fault_of, status, violations_of};
+use tonic::Status;
 
 /// When a client that found no room should come back.
-pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(1);
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// Why a call or a turn could not be done.
 #[derive(Debug, thiserror::Error)]
@@ -39,7 +39,8 @@ impl Failure {
 
     /// A wrong request; the message tells the first violations.
     pub fn invalid(violations: Vec<Violation>) -> Self {
-        let shown: Vec<_> = violations.iter().take(3).map(|v| format!("{}: {}", v.field, v.description)).collect();
+        let shown: Vec<_> =
+            violations.iter().take(3).map(|v| format!("{}: {}", v.field, v.description)).collect();
         let more = violations.len().saturating_sub(shown.len());
         let message = shown.join("; ") + &if more > 0 { format!("; and {more} more") } else { String::new() };
         Self { fault: Fault::Invalid, message, violations, cause: None }
@@ -55,36 +56,42 @@ impl Failure {
         Self::new(Fault::Busy { retry_after: RETRY_AFTER }, message)
     }
 
+    /// The server is about to stop.
+    pub fn stopping() -> Self {
+        Self::new(Fault::Unavailable, "the server is stopping; ask again")
+    }
+
     /// The turn's time ran out while `waiting_for` something.
     pub fn deadline(waiting_for: &str) -> Self {
-        Self::new(Fault::Deadline, format!("time ran out while waiting for {waiting_for}; allow more with timeout_ms"))
+        Self::new(
+            Fault::Deadline,
+            format!("time ran out while waiting for {waiting_for}; allow more with timeout_ms"),
+        )
     }
 
     /// The failure of an upstream call to `service`.
     ///
-    /// A broken connection reads as unknown or internal in gRPC's own codes; to a client both mean that a
-    /// service behind the gateway is down. Only an INTERNAL that the service itself sent stays internal.
+    /// gRPC has no code of its own for a broken connection: it reads as unknown, internal or cancelled. To a
+    /// client all of these mean that a service behind the gateway is down.
     pub fn upstream(service: &str, status: Status) -> Self {
-        let local = std::error::Error::source(&status).is_some();
-        let details = status.get_error_details();
-        let retry_after = details.retry_info().and_then(|info| info.retry_delay);
-        let fault = match status.code() {
-            Code::InvalidArgument => Fault::Invalid,
-            Code::NotFound => Fault::NotFound,
-            Code::ResourceExhausted if retry_after.is_some() => {
-                Fault::Busy { retry_after: retry_after.unwrap_or(RETRY_AFTER) }
-            }
-            Code::ResourceExhausted | Code::OutOfRange => Fault::TooLarge,
-            Code::DeadlineExceeded => Fault::Deadline,
-            Code::Internal if !local && !status.message().contains("h2 protocol error") => Fault::Internal,
-            Code::Unimplemented => Fault::Internal,
-            _ => Fault::Unavailable,
+        let broken = status.source().is_some() || status.message().starts_with("h2 protocol error");
+        let fault = match fault_of(&status) {
+            _ if broken => Fault::Unavailable,
+            Fault::Cancelled => Fault::Unavailable, // not by us: we have not left
+            Fault::Unsupported => Fault::Internal,
+            fault => fault,
         };
-        let violations = details.bad_request().map_or_else(Vec::new, |bad| {
-            bad.field_violations.iter().map(|v| Violation::new(&v.field, &v.description)).collect()
-        });
+        let violations = violations_of(&status);
+        // A picture reaches the language service as features, which no client can mend.
+        let mismatch = service == "language" && violations.iter().any(|v| v.field.contains(".image"));
+        let fault = if mismatch { Fault::Internal } else { fault };
         let message = match fault {
-            Fault::Invalid | Fault::NotFound | Fault::Busy { .. } | Fault::TooLarge => status.message().to_owned(),
+            _ if mismatch => {
+                "vision and language do not fit together: are both of the same model?".to_owned()
+            }
+            Fault::Invalid | Fault::NotFound | Fault::Busy { .. } | Fault::TooLarge => {
+                status.message().to_owned()
+            }
             Fault::Deadline => format!("time ran out in the {service} service; allow more with timeout_ms"),
             Fault::Internal => format!("the {service} service failed"),
             _ => format!("the {service} service is unavailable: {}", status.message()),
@@ -97,26 +104,26 @@ impl Failure {
         if self.fault != Fault::Invalid || self.violations.is_empty() {
             return self;
         }
-        let violations = self.violations.into_iter().map(|v| Violation::new(translate(&v.field), v.description));
+        let violations =
+            self.violations.into_iter().map(|v| Violation::new(translate(&v.field), v.description));
         Self { cause: self.cause, ..Self::invalid(violations.collect()) }
     }
 
     /// The event that tells it to the client, with the `text` that had been sent.
     pub(crate) fn event(self, text: String) -> wire::TurnFailed {
-        let status = fondue_serving::status::status(self);
-        let details = status.get_error_details();
-        let violations = details.bad_request().map_or_else(Vec::new, |bad| {
-            let fields = bad.field_violations.iter();
-            fields
-                .map(|v| wire::FieldViolation { field: v.field.clone(), description: v.description.clone() })
-                .collect()
-        });
-        let delay = details.retry_info().and_then(|info| info.retry_delay).unwrap_or_default();
+        let status = status(self);
+        let fields = violations_of(&status).into_iter();
+        let violations =
+            fields.map(|v| wire::FieldViolation { field: v.field, description: v.description }).collect();
+        let retry_after = match fault_of(&status) {
+            Fault::Busy { retry_after } => retry_after,
+            _ => Duration::ZERO,
+        };
         wire::TurnFailed {
             code: status.code() as i32,
             message: status.message().to_owned(),
             violations,
-            retry_delay_ms: u32::try_from(delay.as_millis()).unwrap_or(u32::MAX),
+            retry_delay_ms: u32::try_from(retry_after.as_millis()).unwrap_or(u32::MAX),
             text,
         }
     }

@@ -65,7 +65,6 @@ impl DialogueApi for Handler {
         let conversation = async move {
             tokio::select! {
                 () = events.closed() => {}
-                () = desk.stopped.cancelled() => {}
                 () = converse::converse(&desk, request.into_inner(), &events, call_deadline) => {}
             }
             drop(room);
@@ -94,7 +93,6 @@ impl DialogueApi for Handler {
             let never = CancellationToken::new(); // a client cancels this call by leaving
             tokio::select! {
                 () = events.closed() => {}
-                () = desk.stopped.cancelled() => {}
                 _ = turn.finish(&reply, &never) => {}
             }
             drop(room);
@@ -103,7 +101,10 @@ impl DialogueApi for Handler {
         Ok(Response::new(ReceiverStream::new(stream)))
     }
 
-    async fn retrieve(&self, request: Request<RetrieveRequest>) -> Result<Response<RetrieveResponse>, Status> {
+    async fn retrieve(
+        &self,
+        request: Request<RetrieveRequest>,
+    ) -> Result<Response<RetrieveResponse>, Status> {
         let _room = self.desk.admit_turn().map_err(status)?;
         let deadline = self.unary_deadline(request.metadata());
         let asked = request::retrieve(request.into_inner(), &self.desk.config.limits).map_err(status)?;

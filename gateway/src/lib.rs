@@ -13,7 +13,7 @@ pub mod unary;
 
 pub mod failure;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use fondue_proto::dialogue::dialogue_server::DialogueServer;
 use fondue_serving::{
@@ -24,6 +24,9 @@ use tokio::net::TcpListener;
 use tonic::service::RoutesBuilder;
 
 use crate::{config::Config, desk::Desk, handler::Handler};
+
+/// How long before the end of the drain the turns that still run are closed.
+const CLOSING: Duration = Duration::from_millis(500);
 
 /// Why the gateway cannot run.
 #[derive(Debug, thiserror::Error)]
@@ -61,13 +64,19 @@ pub async fn run(
     let readiness = Readiness::new(&["fondue.dialogue.v1.Dialogue"]);
     readiness.ready();
     fondue_serving::announce::listening(listener.local_addr().map_err(RunError::Listener)?);
-    let draining = desk.draining.clone();
+    let (draining, ending) = (desk.draining.clone(), desk.ending.clone());
+    // Whatever way serving ends, no turn outlives it.
+    let _ended = desk.ending.clone().drop_guard();
+    let drain = serving.drain;
     let shutdown = async move {
         shutdown.await;
         draining.cancel();
+        tokio::spawn(async move {
+            // While the streams are still open, so that each turn can be closed.
+            tokio::time::sleep(drain - drain.min(CLOSING)).await;
+            ending.cancel();
+        });
     };
-    // Whatever way serving ends, no conversation outlives it.
-    let _stopped = desk.stopped.clone().drop_guard();
     server::serve(&serving, listener, routes, readiness, fondue_proto::DESCRIPTORS, shutdown).await?;
     Ok(())
 }

@@ -83,7 +83,8 @@ pub fn turn(
     limits: &Limits,
 ) -> Result<Turn, Failure> {
     let mut faults = Faults::default();
-    let overrides = options::overrides(raw.options.unwrap_or_default(), &format!("{path}.options"), limits, &mut faults);
+    let overrides =
+        options::overrides(raw.options.unwrap_or_default(), &format!("{path}.options"), limits, &mut faults);
     let options = overrides.over(base).resolve(defaults);
     options.check(&format!("{path}.options"), &mut faults);
     let parts = parts::said(raw.parts, &format!("{path}.parts"), limits, &mut faults);
@@ -161,7 +162,8 @@ pub fn score(raw: wire::ScoreRequest, limits: &Limits) -> Result<Score, Failure>
     if !(1..=128).contains(&n) {
         faults.add("candidates", format!("must be 1 … 128 texts, got {n}"));
     } else if bytes > limits.text_bytes {
-        faults.add("candidates", format!("may hold {} bytes of text together, got {bytes}", limits.text_bytes));
+        faults
+            .add("candidates", format!("may hold {} bytes of text together, got {bytes}", limits.text_bytes));
     } else {
         for (index, _) in raw.candidates.iter().enumerate().filter(|(_, text)| text.is_empty()) {
             faults.add(format!("candidates[{index}]"), "must not be empty");

@@ -51,6 +51,8 @@ pub struct Turn {
     n_found: u32,
     started: Instant,
     deadline: Instant,
+    /// The server stops: the turn must close now.
+    ending: CancellationToken,
     timings: Timings,
 }
 
@@ -94,10 +96,16 @@ pub async fn begin(
     deadline: Instant,
 ) -> Result<Turn, Failure> {
     let started = Instant::now();
-    let seen = see::see(&desk.vision, &draft.unseen, deadline).await?;
-    draft.learn(seen.features, &seen.unreadable);
-    let parts = prompt::to_wire(&draft.pieces, &draft.features)?;
-    let speech = speak::speak(&desk.language, parts, options, deadline).await?;
+    let taken = async {
+        let seen = see::see(desk, &draft.unseen, deadline).await?;
+        draft.learn(seen.features, &seen.unreadable);
+        let parts = prompt::to_wire(&draft.pieces, &draft.features)?;
+        Ok((seen.took, speak::speak(&desk.language, parts, options, deadline).await?))
+    };
+    let (vision_took, speech) = tokio::select! {
+        taken = taken => taken?,
+        () = desk.ending.cancelled() => return Err(Failure::stopping()),
+    };
     let allowance = Allowance {
         images: options.max_images,
         images_per_ret: options.max_images_per_ret,
@@ -109,12 +117,17 @@ pub async fn begin(
         recall: Recall::new(desk.retrieval.clone(), &draft, allowance),
         draft,
         feed_back: options.feed_back_images,
-        timings: Timings { vision_ms: ms(seen.took), queue_ms: speech.started.queue_ms, ..Timings::default() },
+        timings: Timings {
+            vision_ms: ms(vision_took),
+            queue_ms: speech.started.queue_ms,
+            ..Timings::default()
+        },
         speech,
         answer: Answer::default(),
         n_found: 0,
         started,
         deadline,
+        ending: desk.ending.clone(),
     })
 }
 
@@ -125,30 +138,26 @@ impl Turn {
     /// [`Gone`] if the client left or does not read.
     pub async fn finish(mut self, reply: &Reply, cancel: &CancellationToken) -> Result<Outcome, Gone> {
         reply.started(&self.turn_id).await?;
+        let ending = self.ending.clone();
         let end = tokio::select! {
             biased;
             () = cancel.cancelled() => End::Cancelled,
-            heard = timeout_at(self.deadline.into(), self.listen(reply)) => match heard {
-                Ok(Ok(done)) => End::Done(done),
-                Ok(Err(Stop::Gone)) => return Err(Gone),
-                Ok(Err(Stop::Failed(failure))) => End::Failed(failure),
-                Err(_) => End::Failed(Failure::deadline("the answer")),
-            },
-        };
-        let end = match end {
-            End::Done(done) => {
-                let collected = tokio::select! {
-                    biased;
-                    () = cancel.cancelled() => None,
-                    collected = timeout_at((self.deadline + CLOSING_GRACE).into(), self.collect(reply)) => {
-                        Some(collected.unwrap_or(Err(Gone))?)
-                    }
-                };
-                if collected.is_some() { End::Done(done) } else { End::Cancelled }
-            }
-            end => end,
+            () = ending.cancelled() => End::Failed(Failure::stopping()),
+            end = self.answer(reply) => end?,
         };
         self.close(end, reply).await
+    }
+
+    async fn answer(&mut self, reply: &Reply) -> Result<End, Gone> {
+        let done = match timeout_at(self.deadline.into(), self.listen(reply)).await {
+            Ok(Ok(done)) => done,
+            Ok(Err(Stop::Gone)) => return Err(Gone),
+            Ok(Err(Stop::Failed(failure))) => return Ok(End::Failed(failure)),
+            Err(_) => return Ok(End::Failed(Failure::deadline("the answer"))),
+        };
+        let last = self.deadline + CLOSING_GRACE;
+        timeout_at(last.into(), self.collect(reply)).await.unwrap_or(Err(Gone))?;
+        Ok(End::Done(done))
     }
 
     /// Passes on what the model does until it is done, and the pictures that are found meanwhile.
@@ -202,7 +211,9 @@ impl Turn {
             Recalled::Unavailable(place, reason, message) => reply.unavailable(place, reason, message).await,
             Recalled::Found(images) => {
                 for image in images {
-                    self.answer.found(&image, self.feed_back);
+                    if self.feed_back {
+                        self.answer.feed_back(&image);
+                    }
                     self.n_found += 1;
                     reply.image(image).await?;
                 }
@@ -213,10 +224,11 @@ impl Turn {
 
     /// Lets go of the upstreams and tells how it ended.
     async fn close(self, end: End, reply: &Reply) -> Result<Outcome, Gone> {
-        let Self { draft, feed_back, speech, recall, answer, n_found, started, timings, .. } = self;
+        let Self { draft, speech, recall, answer, n_found, started, timings, .. } = self;
         let prompt_tokens = speech.started.prompt_tokens;
         let (generation, search_ms) = (recall.generation(), ms(recall.took));
-        drop((speech, recall)); // a cancelled turn frees its engine slot before the client reads on
+        drop(speech); // a cancelled turn frees its engine slot before the client reads on
+        let shown = recall.shown();
         let (reason, done) = match end {
             End::Failed(failure) => {
                 tracing::warn!(%failure, "turn failed");
@@ -253,7 +265,7 @@ impl Turn {
             }),
         };
         reply.done(event).await?;
-        Ok(Outcome { spoken: Some(Spoken { draft, answer, feed_back }), generation })
+        Ok(Outcome { spoken: Some(Spoken { draft, answer, shown }), generation })
     }
 }
 

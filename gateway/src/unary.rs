@@ -55,11 +55,13 @@ pub async fn score(desk: &Desk, asked: Score, deadline: Instant) -> Result<Score
     let n_candidates = asked.candidates.len();
     let parts = encode(desk, asked.parts, deadline).await?;
     let request = language::ScoreRequest { parts, candidates: asked.candidates };
-    let scored =
-        clock::call("language", deadline, request, async |request| desk.language.clone().score(request).await);
+    let scored = clock::call("language", deadline, request, async |request| {
+        desk.language.clone().score(request).await
+    });
     let scores = scored.await?.scores;
     if scores.len() != n_candidates {
-        let message = format!("the language service gave {} scores for {n_candidates} candidates", scores.len());
+        let message =
+            format!("the language service gave {} scores for {n_candidates} candidates", scores.len());
         return Err(Failure::new(Fault::Internal, message));
     }
     let scores = scores.into_iter();
@@ -83,6 +85,6 @@ async fn encode(desk: &Desk, parts: Vec<Part>, deadline: Instant) -> Result<Vec<
         }
     });
     let pieces: Vec<_> = pieces.collect();
-    let seen = see::see(&desk.vision, &pictures, deadline).await?;
+    let seen = see::see(desk, &pictures, deadline).await?;
     prompt::to_wire(&pieces, &seen.features)
 }

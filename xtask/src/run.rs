@@ -31,7 +31,7 @@ pub(crate) fn fondue(root: &Path, task: &str, more: &[String]) -> Result<()> {
     let mut fondue = Command::new(bin.join("fondue"));
     fondue.arg(task).arg("--model").arg(root.join(MODEL)).arg("--data").arg(&data);
     if task == "demo" {
-        fondue.arg("--drawings").arg(&drawings).arg("--script").arg(root.join("assets/demo.json"));
+        fondue.arg("--drawings").arg(&drawings);
     }
     // Signals reach `fondue` itself then, with nothing between.
     Err(fondue.args(more).exec()).context("fondue could not be started")

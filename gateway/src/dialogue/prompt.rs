@@ -91,7 +91,9 @@ pub fn to_wire(pieces: &[Piece], features: &Features) -> Result<Vec<language::Pa
         Piece::Picture(key) => features
             .get(key)
             .map(|values| Kind::Image(language::Features { values: values.to_vec() }))
-            .ok_or_else(|| Failure::new(fondue_domain::Fault::Internal, "a picture of the prompt was not encoded")),
+            .ok_or_else(|| {
+                Failure::new(fondue_domain::Fault::Internal, "a picture of the prompt was not encoded")
+            }),
     };
     pieces.iter().map(|piece| Ok(language::Part { kind: Some(kind(piece)?) })).collect()
 }

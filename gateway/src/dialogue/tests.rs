@@ -3,10 +3,7 @@
 use fondue_proto::dialogue::FoundImage;
 
 use super::*;
-use crate::request::{
-    Fit, Overrides,
-    parts::Origin,
-};
+use crate::request::{Fit, Overrides, parts::Origin};
 
 fn limits() -> Limits {
     config().limits
@@ -55,7 +52,10 @@ fn a_turn_is_a_question_with_its_pictures_in_place() {
     composes(vec![text("a "), text("b")], &["Q: a b\nA:"]);
     composes(vec![picture(1), text("what?")], &["<1>", "Q: what?\nA:"]);
     composes(vec![text(" "), picture(1), picture(2), text("what?")], &["<1>", "<2>", "Q: what?\nA:"]);
-    composes(vec![text("this"), picture(1), text(" and "), picture(2)], &["Q: this", "<1>", "and", "<2>", "\nA:"]);
+    composes(
+        vec![text("this"), picture(1), text(" and "), picture(2)],
+        &["Q: this", "<1>", "and", "<2>", "\nA:"],
+    );
     composes(vec![picture(1), text("a"), picture(2), text(" ")], &["<1>", "Q: a", "<2>", "\nA:"]);
     composes(vec![picture(1), picture(2)], &["<1>", "<2>", "Q:\nA:"]);
 }
@@ -70,8 +70,12 @@ fn after_one(parts: Vec<Part>, feed_back: bool) -> Dialogue {
     answer.push("Here it is");
     answer.ret(0, 4);
     let image = FoundImage { id: "nine".into(), data: vec![9].into(), ..Default::default() };
-    answer.found(&image, feed_back);
-    dialogue.record(Spoken { draft, answer, feed_back });
+    if feed_back {
+        answer.feed_back(&image);
+    }
+    let mut shown = draft.shown.clone();
+    shown.add_found(&image);
+    dialogue.record(Spoken { draft, answer, shown });
     dialogue
 }
 
@@ -80,8 +84,8 @@ fn history_is_one_text_until_a_picture_comes_between() {
     let dialogue = after_one(vec![text("one")], false);
     let draft = dialogue.draft(&turn(vec![text("two")]), &limits()).unwrap();
     assert_eq!(shown(&draft.pieces), ["Q: one\nA: Here [RET] it is\nQ: two\nA:"]);
-    assert_eq!(draft.shown, ["nine"]);
-    assert!(draft.unseen.is_empty() && draft.digests.is_empty());
+    assert_eq!(draft.shown.ids(), ["nine"]);
+    assert!(draft.unseen.is_empty());
 }
 
 #[test]
@@ -91,7 +95,6 @@ fn found_pictures_enter_the_next_prompt_when_asked() {
     assert_eq!(shown(&draft.pieces), ["Q: one\nA: Here [RET]", "<9>", " it is\nQ: two\nA:"]);
     assert_eq!(draft.unseen.len(), 1);
     assert_eq!(draft.unseen[0].origin, Origin::Found);
-    assert_eq!(draft.digests.len(), 1);
     assert_eq!(draft.n_images, 0, "the user sent none in this turn");
 }
 
@@ -109,20 +112,23 @@ fn a_picture_is_encoded_once_in_a_dialogue() {
     let dialogue = after_one(vec![picture(1), picture(1), text("one")], false);
     let draft = dialogue.draft(&turn(vec![picture(1), picture(2), picture(2)]), &limits()).unwrap();
     assert_eq!(draft.unseen.len(), 1, "only picture 2, once");
-    assert_eq!(draft.digests.len(), 2);
+    assert_eq!(draft.shown.digests().len(), 3, "both of the user, and the one that was found");
     let wire = prompt::to_wire(&draft.pieces, &draft.features);
     assert!(wire.is_err(), "picture 2 has no features yet");
 }
 
 #[test]
 fn a_given_history_reads_as_one_that_was_held() {
-    let exchange =
-        Exchange { parts: vec![text("one")], reply: "Here [RET] it is".into(), image_ids: vec!["nine".into()] };
+    let exchange = Exchange {
+        parts: vec![text("one")],
+        reply: "Here [RET] it is".into(),
+        image_ids: vec!["nine".into()],
+    };
     let open = Open { history: vec![exchange], generation: Some("g".into()), ..Open::default() };
     let mut dialogue = Dialogue::new(config().template, open);
     let held = after_one(vec![text("one")], false);
     assert_eq!(dialogue.pieces, held.pieces);
-    assert_eq!(dialogue.shown, held.shown);
+    assert_eq!(dialogue.shown.ids(), held.shown.ids());
     dialogue.pin(Some("later".into()));
     assert_eq!(dialogue.generation.as_deref(), Some("g"));
 }

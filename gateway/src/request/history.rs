@@ -20,7 +20,12 @@ pub struct Exchange {
 }
 
 /// Checks a history, oldest first. One turn must still fit after it.
-pub fn exchanges(raw: Vec<wire::Exchange>, path: &str, limits: &Limits, faults: &mut Faults) -> Vec<Exchange> {
+pub fn exchanges(
+    raw: Vec<wire::Exchange>,
+    path: &str,
+    limits: &Limits,
+    faults: &mut Faults,
+) -> Vec<Exchange> {
     if raw.len() >= limits.turns {
         let most = limits.turns.saturating_sub(1);
         faults.add(path, format!("at most {most} turns, got {}; leave out the oldest", raw.len()));
@@ -37,7 +42,10 @@ pub fn exchanges(raw: Vec<wire::Exchange>, path: &str, limits: &Limits, faults: 
         let path = format!("{path}[{index}]");
         let reply_bytes = exchange.reply.len();
         if reply_bytes > limits.text_bytes {
-            faults.add(format!("{path}.reply"), format!("may hold {} bytes, got {reply_bytes}", limits.text_bytes));
+            faults.add(
+                format!("{path}.reply"),
+                format!("may hold {} bytes, got {reply_bytes}", limits.text_bytes),
+            );
         }
         let n_ids = exchange.image_ids.len();
         if n_ids > MAX_FOUND {

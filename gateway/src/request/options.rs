@@ -111,7 +111,9 @@ impl Overrides {
             max_images_per_ret: count(self.max_images_per_ret.unwrap_or(1)),
             max_images: count(self.max_images.unwrap_or(defaults.max_images)),
             feed_back_images: self.feed_back_images.unwrap_or(false),
-            timeout: self.timeout_ms.map_or(defaults.timeout, |ms| Duration::from_millis(u64::from(ms.unsigned_abs()))),
+            timeout: self
+                .timeout_ms
+                .map_or(defaults.timeout, |ms| Duration::from_millis(u64::from(ms.unsigned_abs()))),
         }
     }
 }
@@ -121,11 +123,15 @@ impl Options {
     pub fn check(&self, path: &str, faults: &mut Faults) {
         if self.top_p < 1.0 && self.temperature == 0.0 {
             let got = self.top_p;
-            faults.add(format!("{path}.top_p"), format!("other than 1 needs a temperature above 0, got {got}"));
+            faults
+                .add(format!("{path}.top_p"), format!("other than 1 needs a temperature above 0, got {got}"));
         }
         if self.min_word_tokens > self.max_new_tokens {
             let (most, got) = (self.max_new_tokens, self.min_word_tokens);
-            faults.add(format!("{path}.min_word_tokens"), format!("must be 0 … max_new_tokens ({most}), got {got}"));
+            faults.add(
+                format!("{path}.min_word_tokens"),
+                format!("must be 0 … max_new_tokens ({most}), got {got}"),
+            );
         }
     }
 }

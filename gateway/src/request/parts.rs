@@ -107,7 +107,10 @@ pub fn prompt(raw: Vec<wire::Part>, path: &str, limits: &Limits, faults: &mut Fa
                 if before <= limits.text_bytes && text_bytes > limits.text_bytes {
                     let field = format!("{path}[{index}].text");
                     let max = limits.text_bytes;
-                    faults.add(field, format!("texts may hold {max} bytes together, got at least {text_bytes}"));
+                    faults.add(
+                        field,
+                        format!("texts may hold {max} bytes together, got at least {text_bytes}"),
+                    );
                 }
                 parts.push(Part::Text(text));
             }

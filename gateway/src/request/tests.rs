@@ -37,7 +37,10 @@ fn refused(parts: Vec<wire::Part>, options: wire::TurnOptions) -> Vec<(String, S
 
 #[track_caller]
 fn refused_option(options: wire::TurnOptions, field: &str, description: &str) {
-    assert_eq!(refused(vec![text("hi")], options), [(format!("turn.options.{field}"), description.to_owned())]);
+    assert_eq!(
+        refused(vec![text("hi")], options),
+        [(format!("turn.options.{field}"), description.to_owned())]
+    );
 }
 
 #[track_caller]
@@ -115,7 +118,10 @@ fn parts_that_mean_nothing_are_named() {
 fn all_wrong_fields_are_told_at_once_but_not_without_end() {
     let options = wire::TurnOptions { max_images: Some(-1), temperature: Some(-1.0), ..Default::default() };
     assert_eq!(refused(vec![], options).len(), 3);
-    assert_eq!(refused(vec![wire::Part { kind: None }; 1000], wire::TurnOptions::default()).len(), MAX_VIOLATIONS);
+    assert_eq!(
+        refused(vec![wire::Part { kind: None }; 1000], wire::TurnOptions::default()).len(),
+        MAX_VIOLATIONS
+    );
 }
 
 #[test]
@@ -155,7 +161,10 @@ fn histories_are_checked_by_path() {
         refused(vec![good.clone(), exchange(vec![text("hi"), image(b"", 0)], vec![])]),
         ["open.history[1].parts[1].image.data"]
     );
-    assert_eq!(refused(vec![exchange(vec![text("hi")], vec![String::new()])]), ["open.history[0].image_ids[0]"]);
+    assert_eq!(
+        refused(vec![exchange(vec![text("hi")], vec![String::new()])]),
+        ["open.history[0].image_ids[0]"]
+    );
     assert_eq!(
         refused(vec![wire::Exchange { reply: "x".repeat(70_000), ..good.clone() }]),
         ["open.history[0].reply"]

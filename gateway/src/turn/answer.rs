@@ -2,14 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::{
-    dialogue::Piece,
-    request::{
-        Picture,
-        parts::{Fit, Origin},
-    },
-};
 use fondue_proto::dialogue::FoundImage;
+
+use crate::{
+    dialogue::prompt::{Piece, push},
+    request::{Fit, Picture, parts::Origin},
+};
 
 /// How `[RET]` reads in a transcript.
 const RET: &str = " [RET]";
@@ -30,7 +28,8 @@ pub struct Answer {
 struct Ret {
     /// In code points of `text`.
     offset: u32,
-    found: Vec<(String, Option<Picture>)>,
+    /// Pictures to feed back.
+    found: Vec<Picture>,
 }
 
 impl Answer {
@@ -57,12 +56,12 @@ impl Answer {
         offset
     }
 
-    /// Notes a picture that `[RET]` number `image.ret_index` brought.
-    pub fn found(&mut self, image: &FoundImage, feed_back: bool) {
-        if let Some(ret) = self.rets.get_mut(&image.ret_index) {
-            let feeds = feed_back && !image.data.is_empty();
-            let picture = feeds.then(|| Picture::new(image.data.clone(), Fit::Crop, Origin::Found));
-            ret.found.push((image.id.clone(), picture));
+    /// Notes a picture that `[RET]` number `image.ret_index` brought and that the model shall see from now on.
+    pub fn feed_back(&mut self, image: &FoundImage) {
+        if let Some(ret) = self.rets.get_mut(&image.ret_index)
+            && !image.data.is_empty()
+        {
+            ret.found.push(Picture::new(image.data.clone(), Fit::Crop, Origin::Found));
         }
     }
 
@@ -76,26 +75,21 @@ impl Answer {
         self.n_chars
     }
 
-    /// Ids of the pictures found.
-    pub fn found_ids(&self) -> impl Iterator<Item = &str> {
-        self.rets.values().flat_map(|ret| &ret.found).map(|(id, _)| id.as_str())
-    }
-
     /// The answer as the model wrote it, with `[RET]`.
     pub fn transcript(&self) -> String {
         let texts = self.segments().map(|(text, ret)| text.to_owned() + if ret.is_some() { RET } else { "" });
         texts.collect()
     }
 
-    /// The answer for the history; with `feed_back` the found pictures stand after their `[RET]`.
-    pub fn into_pieces(self, feed_back: bool) -> (Vec<Piece>, Vec<Picture>) {
+    /// The answer for the history; the pictures to feed back stand after their `[RET]`.
+    pub fn into_pieces(self) -> (Vec<Piece>, Vec<Picture>) {
         let (mut pieces, mut pictures) = (Vec::new(), Vec::new());
         for (text, ret) in self.segments() {
-            crate::dialogue::prompt::push(&mut pieces, Piece::Text(text.to_owned()));
+            push(&mut pieces, Piece::Text(text.to_owned()));
             let Some(ret) = ret else { continue };
-            crate::dialogue::prompt::push(&mut pieces, Piece::Text(RET.to_owned()));
-            for picture in ret.found.iter().filter(|_| feed_back).filter_map(|(_, picture)| picture.as_ref()) {
-                pieces.push(Piece::Picture(picture.key));
+            push(&mut pieces, Piece::Text(RET.to_owned()));
+            for picture in &ret.found {
+                push(&mut pieces, Piece::Picture(picture.key));
                 pictures.push(picture.clone());
             }
         }
@@ -165,14 +159,9 @@ mod tests {
     fn fed_back_pictures_stand_after_their_ret() {
         let mut answer = answer(&[Some(" a"), None, Some(" b")]);
         let image = FoundImage { id: "x".into(), data: vec![1].into(), ..FoundImage::default() };
-        answer.found(&image, true);
-        assert_eq!(answer.found_ids().collect::<Vec<_>>(), ["x"]);
-        let (pieces, pictures) = answer.into_pieces(true);
+        answer.feed_back(&image);
+        let (pieces, pictures) = answer.into_pieces();
         let key = pictures[0].key;
-        assert_eq!(pieces, [
-            Piece::Text("a [RET]".into()),
-            Piece::Picture(key),
-            Piece::Text(" b".into())
-        ]);
+        assert_eq!(pieces, [Piece::Text("a [RET]".into()), Piece::Picture(key), Piece::Text(" b".into())]);
     }
 }

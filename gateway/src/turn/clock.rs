@@ -22,7 +22,9 @@ pub async fn call<Q, R>(
     match tokio::time::timeout_at(deadline.into(), send(request)).await {
         Ok(Ok(response)) => Ok(response.into_inner()),
         // The transport's own timer may win by a hair and calls it cancelled.
-        Ok(Err(_)) | Err(_) if left_is_up(deadline) => Err(Failure::deadline(&format!("the {service} service"))),
+        Ok(Err(_)) | Err(_) if left_is_up(deadline) => {
+            Err(Failure::deadline(&format!("the {service} service")))
+        }
         Ok(Err(status)) => Err(Failure::upstream(service, status)),
         Err(_) => Err(Failure::deadline(&format!("the {service} service"))),
     }

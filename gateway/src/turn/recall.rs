@@ -1,10 +1,10 @@
 //! `[RET]` queries ↔ retrieval: searches in the order of the `[RET]`s, beside decoding.
 //!
-//! One search runs at a time, since each must leave out what the ones before it found. No task is spawned: the
-//! turn polls the running search, so dropping the turn drops it.
+//! A search starts at once, in its own task: neither the text nor a slow client holds it up. One runs at a time,
+//! since each must leave out what the ones before it found. Dropping the turn aborts it.
 
 use std::{
-    collections::{HashSet, VecDeque},
+    collections::VecDeque,
     time::{Duration, Instant},
 };
 
@@ -14,11 +14,14 @@ use fondue_proto::{
     retrieval::{Hit, SearchRequest, SearchResponse, retrieval_client::RetrievalClient},
 };
 use fondue_serving::upstream::Channel;
-use futures::{FutureExt, future::BoxFuture};
+use tokio::task::JoinSet;
 use tracing::Instrument;
 
 use super::clock;
-use crate::{dialogue::Draft, failure::Failure, request::MAX_EXCLUDED};
+use crate::{
+    dialogue::{Draft, Shown},
+    failure::Failure,
+};
 
 /// Where a picture belongs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,28 +42,27 @@ pub enum Recalled {
 }
 
 /// The searches of a turn.
+#[derive(Debug)]
 pub struct Recall {
     retrieval: RetrievalClient<Channel>,
-    /// The next request, but for its query and k.
-    request: SearchRequest,
+    /// Pictures that must not be found.
+    shown: Shown,
+    /// The generation to search; empty until one was searched.
+    generation: String,
     images_left: usize,
     images_per_ret: usize,
     deadline: Instant,
     search_timeout: Duration,
     waiting: VecDeque<(Place, Vec<f32>)>,
-    running: Option<(Place, Search)>,
+    running: Option<Place>,
+    /// The running search; aborted when dropped.
+    search: JoinSet<Searched>,
     /// All searches, added up.
     pub took: Duration,
 }
 
-type Search = BoxFuture<'static, (Result<SearchResponse, Failure>, Duration)>;
-
-impl std::fmt::Debug for Recall {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let running = self.running.as_ref().map(|(place, _)| place);
-        f.debug_struct("Recall").field("running", &running).field("waiting", &self.waiting.len()).finish()
-    }
-}
+/// What a search came to, and how long it took.
+type Searched = (Result<SearchResponse, Failure>, Duration);
 
 /// How much a turn may search.
 #[derive(Clone, Copy, Debug)]
@@ -78,22 +80,17 @@ pub struct Allowance {
 impl Recall {
     /// No search yet. `draft` tells what must not be found and which generation is searched.
     pub fn new(retrieval: RetrievalClient<Channel>, draft: &Draft, allowance: Allowance) -> Self {
-        let request = SearchRequest {
-            excluded_ids: draft.shown.clone(),
-            excluded_sha256: draft.digests.iter().map(|digest| digest.to_vec()).collect(),
-            generation: draft.generation.clone().unwrap_or_default(),
-            include_data: true,
-            ..SearchRequest::default()
-        };
         Self {
             retrieval,
-            request,
+            shown: draft.shown.clone(),
+            generation: draft.generation.clone().unwrap_or_default(),
             images_left: allowance.images,
             images_per_ret: allowance.images_per_ret,
             deadline: allowance.deadline,
             search_timeout: allowance.search_timeout,
             waiting: VecDeque::new(),
             running: None,
+            search: JoinSet::new(),
             took: Duration::ZERO,
         }
     }
@@ -101,6 +98,7 @@ impl Recall {
     /// Asks for the pictures of a `[RET]`.
     pub fn ask(&mut self, place: Place, query: Vec<f32>) {
         self.waiting.push_back((place, query));
+        self.start();
     }
 
     /// Whether nothing was asked that is not answered.
@@ -110,45 +108,71 @@ impl Recall {
 
     /// The generation that the searches stay with, once one was answered.
     pub fn generation(&self) -> Option<String> {
-        (!self.request.generation.is_empty()).then(|| self.request.generation.clone())
+        (!self.generation.is_empty()).then(|| self.generation.clone())
+    }
+
+    /// Pictures that must not be found from now on.
+    pub fn shown(self) -> Shown {
+        self.shown
     }
 
     /// Gives up what was asked and not answered.
     pub fn abandon(&mut self) -> Vec<Place> {
-        let running = self.running.take().map(|(place, _)| place);
-        running.into_iter().chain(self.waiting.drain(..).map(|(place, _)| place)).collect()
+        self.search = JoinSet::new();
+        self.running.take().into_iter().chain(self.waiting.drain(..).map(|(place, _)| place)).collect()
     }
 
     /// The next answer, in the order of asking; waits for ever while idle. Can be dropped and asked again
     /// without loss.
     pub async fn next(&mut self) -> Recalled {
-        loop {
-            if let Some((place, search)) = &mut self.running {
-                let place = *place;
-                let (response, took) = search.await;
-                self.running = None;
-                self.took += took;
-                return self.recalled(place, response);
+        if let Some(place) = self.running {
+            let (response, took) = match self.search.join_next().await {
+                Some(Ok(searched)) => searched,
+                _ => (Err(Failure::new(Fault::Internal, "the search broke off")), Duration::ZERO),
+            };
+            self.running = None;
+            self.took += took;
+            let recalled = self.recalled(place, response);
+            self.start();
+            return recalled;
+        }
+        match self.waiting.pop_front() {
+            // Nothing is left to search for, or it would run.
+            Some((place, _)) => {
+                Recalled::Unavailable(place, Reason::Limit, "the turn's max_images were found already".into())
             }
-            let Some((place, query)) = self.waiting.pop_front() else { return std::future::pending().await };
-            if self.images_left == 0 {
-                return Recalled::Unavailable(place, Reason::Limit, "the turn's max_images were found already".into());
-            }
-            self.running = Some((place, self.search(query)));
+            None => std::future::pending().await,
         }
     }
 
-    fn search(&self, query: Vec<f32>) -> Search {
-        let k = i32::try_from(self.images_left.min(self.images_per_ret)).unwrap_or(i32::MAX);
-        let request = SearchRequest { query, k, ..self.request.clone() };
-        let (started, client) = (Instant::now(), self.retrieval.clone());
-        let deadline = self.deadline.min(started + self.search_timeout);
-        let search = async move {
-            let mut client = client;
-            let found = clock::call("retrieval", deadline, request, async move |request| client.search(request).await);
-            (found.await, started.elapsed())
+    /// Starts the search that is next, unless one runs or no more pictures may be found.
+    fn start(&mut self) {
+        if self.running.is_none()
+            && self.images_left > 0
+            && let Some((place, query)) = self.waiting.pop_front()
+        {
+            let span = tracing::info_span!("recall", place.ret_index);
+            self.search.spawn(self.ask_index(query).instrument(span));
+            self.running = Some(place);
+        }
+    }
+
+    fn ask_index(&self, query: Vec<f32>) -> impl Future<Output = Searched> + use<> {
+        let request = SearchRequest {
+            query,
+            k: i32::try_from(self.images_left.min(self.images_per_ret)).unwrap_or(i32::MAX),
+            excluded_ids: self.shown.ids(),
+            excluded_sha256: self.shown.digests(),
+            generation: self.generation.clone(),
+            include_data: true,
         };
-        search.instrument(tracing::info_span!("recall", k)).boxed()
+        let (started, mut client) = (Instant::now(), self.retrieval.clone());
+        let deadline = self.deadline.min(started + self.search_timeout);
+        async move {
+            let found =
+                clock::call("retrieval", deadline, request, async |request| client.search(request).await);
+            (found.await, started.elapsed())
+        }
     }
 
     fn recalled(&mut self, place: Place, response: Result<SearchResponse, Failure>) -> Recalled {
@@ -163,21 +187,21 @@ impl Recall {
                 return Recalled::Unavailable(place, reason, message);
             }
         };
-        if self.request.generation.is_empty() {
-            self.request.generation.clone_from(&response.generation);
+        if self.generation.is_empty() {
+            self.generation.clone_from(&response.generation);
         }
-        // Trusts no index with the promise that no picture is shown twice.
-        let excluded = &mut self.request.excluded_ids;
-        let mut shown: HashSet<_> = excluded.iter().cloned().collect();
-        let new = response.hits.into_iter().filter_map(|hit| found_image(hit, &response.generation));
-        let new = new.filter(|image| shown.insert(image.id.clone()));
-        let mut images: Vec<_> = new.take(self.images_left.min(self.images_per_ret)).collect();
-        for (rank, image) in (0..).zip(&mut images) {
-            (image.rank, image.ret_index, image.text_offset) = (rank, place.ret_index, place.text_offset);
-            excluded.push(image.id.clone());
+        let mut images = Vec::new();
+        for hit in response.hits {
+            let Some(mut image) = found_image(hit, &response.generation) else { continue };
+            // Trusts no index with the promise that no picture is shown twice, nor with k.
+            if images.len() == self.images_left.min(self.images_per_ret) || self.shown.has(&image.id) {
+                continue;
+            }
+            self.shown.add_found(&image);
+            image.rank = u32::try_from(images.len()).unwrap_or(u32::MAX);
+            (image.ret_index, image.text_offset) = (place.ret_index, place.text_offset);
+            images.push(image);
         }
-        let surplus = excluded.len().saturating_sub(MAX_EXCLUDED);
-        excluded.drain(..surplus); // the oldest
         self.images_left -= images.len();
         if images.is_empty() {
             let message = "every picture of the index was shown already, or it is empty".into();

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use fondue_proto::dialogue::{
-    Event, FoundImage, ImageUnavailable, TextDelta, TurnDone, TurnStarted, event::Kind, image_unavailable::Reason,
+    Event, FoundImage, ImageUnavailable, TextDelta, TurnDone, TurnStarted, event::Kind,
+    image_unavailable::Reason,
 };
 use tokio::sync::mpsc;
 use tonic::Status;

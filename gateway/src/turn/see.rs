@@ -1,16 +1,19 @@
 //! Pictures → vision → features.
 
+pub mod cache;
+
 use std::{
     collections::HashSet,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use fondue_domain::{Classify, Fault};
-use fondue_proto::vision::{EncodeRequest, Image, vision_client::VisionClient};
-use fondue_serving::upstream::Channel;
+use fondue_proto::vision::{EncodeRequest, EncodeResponse, Image};
 
 use super::clock;
 use crate::{
+    desk::Desk,
     dialogue::Features,
     failure::Failure,
     request::{Picture, PictureKey, parts::Origin},
@@ -32,22 +35,26 @@ pub struct Seen {
     pub took: Duration,
 }
 
-/// Encodes `pictures`, each once.
+/// Encodes `pictures`, each once; those that any dialogue showed lately are known.
 ///
 /// # Errors
 /// [`Failure`] that names the field of a picture that cannot be read, or tells that vision is down.
 #[tracing::instrument(skip_all, fields(n_images = pictures.len()))]
-pub async fn see(
-    vision: &VisionClient<Channel>,
-    mut pictures: &[Picture],
-    deadline: Instant,
-) -> Result<Seen, Failure> {
+pub async fn see(desk: &Desk, pictures: &[Picture], deadline: Instant) -> Result<Seen, Failure> {
     let started = Instant::now();
     let mut seen = Seen::default();
-    while !pictures.is_empty() {
-        let (now, later) = pictures.split_at(call_length(pictures));
-        encode(vision, now.to_vec(), deadline, &mut seen).await?;
-        pictures = later;
+    let mut unknown = Vec::new();
+    for picture in pictures {
+        match desk.features.get(&picture.key) {
+            Some(features) => drop(seen.features.insert(picture.key, features)),
+            None => unknown.push(picture.clone()),
+        }
+    }
+    let mut unknown = unknown.as_slice();
+    while !unknown.is_empty() {
+        let (now, later) = unknown.split_at(call_length(unknown));
+        encode(desk, now.to_vec(), deadline, &mut seen).await?;
+        unknown = later;
     }
     seen.took = started.elapsed();
     Ok(seen)
@@ -55,17 +62,22 @@ pub async fn see(
 
 /// Encodes one call's worth; again without the found pictures that vision refuses.
 async fn encode(
-    vision: &VisionClient<Channel>,
+    desk: &Desk,
     mut pictures: Vec<Picture>,
     deadline: Instant,
     seen: &mut Seen,
 ) -> Result<(), Failure> {
     while !pictures.is_empty() {
-        let images = pictures.iter().map(|p| Image { data: p.data.clone(), fit: p.key.fit.to_wire() as i32 }).collect();
+        let images = pictures
+            .iter()
+            .map(|p| Image { data: p.data.clone(), fit: p.key.fit.to_wire() as i32 })
+            .collect();
         let request = EncodeRequest { images };
-        let call = clock::call("vision", deadline, request, async |request| vision.clone().encode(request).await);
+        let call = clock::call("vision", deadline, request, async |request| {
+            desk.vision.clone().encode(request).await
+        });
         match call.await {
-            Ok(response) => return keep(&pictures, response.features.into_iter().map(|f| f.values), seen),
+            Ok(response) => return keep(desk, &pictures, response, seen),
             Err(failure) => match refused_found(&failure, &pictures) {
                 Some(index) => {
                     let picture = pictures.remove(index);
@@ -79,12 +91,17 @@ async fn encode(
     Ok(())
 }
 
-fn keep(pictures: &[Picture], features: impl ExactSizeIterator<Item = Vec<f32>>, seen: &mut Seen) -> Result<(), Failure> {
-    if features.len() != pictures.len() {
-        let message = format!("vision gave {} features for {} pictures", features.len(), pictures.len());
+fn keep(desk: &Desk, pictures: &[Picture], response: EncodeResponse, seen: &mut Seen) -> Result<(), Failure> {
+    let (got, expected) = (response.features.len(), pictures.len());
+    if got != expected {
+        let message = format!("the vision service gave {got} features for {expected} pictures");
         return Err(Failure::new(Fault::Internal, message));
     }
-    seen.features.extend(pictures.iter().map(|picture| picture.key).zip(features.map(Into::into)));
+    for (picture, features) in pictures.iter().zip(response.features) {
+        let features: Arc<[f32]> = features.values.into();
+        desk.features.put(picture.key, features.clone());
+        seen.features.insert(picture.key, features);
+    }
     Ok(())
 }
 
@@ -101,7 +118,9 @@ fn call_length(pictures: &[Picture]) -> usize {
 /// The first found picture that the failure names.
 fn refused_found(failure: &Failure, pictures: &[Picture]) -> Option<usize> {
     let named = failure.violations().into_iter().filter_map(|violation| Some(split(&violation.field)?.0));
-    named.into_iter().find(|&index| pictures.get(index).is_some_and(|picture| picture.origin == Origin::Found))
+    named
+        .into_iter()
+        .find(|&index| pictures.get(index).is_some_and(|picture| picture.origin == Origin::Found))
 }
 
 /// `images[3].data` → 3 and `.data`.
@@ -131,8 +150,7 @@ mod tests {
 
     #[test]
     fn a_refused_picture_is_named_by_the_clients_path() {
-        let pictures =
-            [picture(1, Origin::Found), picture(1, Origin::Field("turn.parts[4].image".into()))];
+        let pictures = [picture(1, Origin::Found), picture(1, Origin::Field("turn.parts[4].image".into()))];
         assert_eq!(path("images[1].data", &pictures), "turn.parts[4].image.data");
         assert_eq!(path("images[1]", &pictures), "turn.parts[4].image.data");
         assert_eq!(path("images[1].fit", &pictures), "turn.parts[4].image.fit");

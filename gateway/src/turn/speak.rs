@@ -45,7 +45,8 @@ pub async fn speak(
 ) -> Result<Speech, Failure> {
     let request = generate_request(parts, options);
     let stream =
-        clock::call("language", deadline, request, async |request| language.clone().generate(request).await).await;
+        clock::call("language", deadline, request, async |request| language.clone().generate(request).await)
+            .await;
     let mut stream = stream.map_err(|failure| failure.with_paths(path))?;
     let first = tokio::time::timeout_at(deadline.into(), next(&mut stream)).await;
     let first = first.map_err(|_| Failure::deadline("the language service's queue"))?;
@@ -81,7 +82,8 @@ async fn next(stream: &mut Streaming<GenerateEvent>) -> Result<Kind, Failure> {
                 } // else a kind of a newer service
             }
             Ok(None) => {
-                let message = "the language service is unavailable: its stream ended in the middle of the answer";
+                let message =
+                    "the language service is unavailable: its stream ended in the middle of the answer";
                 return Err(Failure::new(Fault::Unavailable, message));
             }
             Err(status) => return Err(Failure::upstream("language", status)),

@@ -66,7 +66,7 @@ async fn wrong_requests_name_their_field_and_harm_nothing() -> Result<()> {
             turn(vec![image(b"hello, I am no picture".to_vec()), text("a")], plain()),
         ),
         ("turn.parts", turn(vec![image(png(1)?); 1000], plain())),
-        ("turn.parts", turn(vec![text(&"a".repeat(1 << 20))], plain())),
+        ("turn.parts[0].text", turn(vec![text(&"a".repeat(1 << 20))], plain())),
         ("turn.options.max_new_tokens", with(TurnOptions { max_new_tokens: Some(-1), ..plain() })),
         ("turn.options.max_images", with(TurnOptions { max_images: Some(-5), ..plain() })),
         ("turn.options.temperature", with(TurnOptions { temperature: Some(f32::NAN), ..plain() })),

@@ -40,7 +40,7 @@ fn generation_agrees() -> Result<()> {
                         model.forward(&mut [Chunk { vectors: model.embed(&whole)?, cache: &mut fresh }])?;
                     let last = states.size()[0] - 1;
                     queries
-                        .extend(model.mapping().query(&states.narrow(0, last, 1))?.remove(0).into_values());
+                        .extend(model.mapping().query(&states.narrow(0, last, 1))?.remove(0)?.into_values());
                 }
             }
             assert_eq!(ids, expected, "{}: {name}", golden.folder.display());

@@ -1,0 +1,175 @@
+//! Language that plays scripts, one for each reply.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex},
+};
+
+use fondue_proto::language::{
+    CandidateScore, DescribeRequest, DescribeResponse, Done, Embedding, FinishReason, GenerateEvent,
+    GenerateRequest, Part, ProjectRequest, ProjectResponse, QueryRequest, QueryResponse, RetQuery,
+    ScoreRequest, ScoreResponse, Started, TextDelta,
+    generate_event::Kind,
+    language_server::{Language, LanguageServer},
+    part,
+};
+use tokio::sync::{Semaphore, mpsc};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status, service::Routes};
+
+/// What the model does next.
+#[derive(Clone, Debug)]
+pub(crate) enum Step {
+    Text(&'static str),
+    /// `[RET]` with this query.
+    Ret(f32),
+    /// Waits until the test lets it go on, before `Started`.
+    Queue,
+    /// Waits until the test lets it go on.
+    Wait,
+    /// Ends the stream without `Done`.
+    End,
+    /// Ends the stream with this status; as the first step, in place of `Started`.
+    Fail(Status),
+}
+
+#[derive(Clone)]
+pub(crate) struct LanguageFake {
+    scripts: Arc<Mutex<VecDeque<Vec<Step>>>>,
+    asked: Arc<Mutex<Vec<GenerateRequest>>>,
+    queried: Arc<Mutex<Vec<QueryRequest>>>,
+    /// One permit lets one `Wait` go on.
+    pub(crate) go_on: Arc<Semaphore>,
+    /// One permit for each `Generate` that has come in.
+    pub(crate) came: Arc<Semaphore>,
+    /// One permit for each stream that the gateway dropped before its end.
+    pub(crate) dropped: Arc<Semaphore>,
+}
+
+impl Default for LanguageFake {
+    fn default() -> Self {
+        let none = || Arc::new(Semaphore::new(0));
+        Self {
+            scripts: Arc::default(),
+            asked: Arc::default(),
+            queried: Arc::default(),
+            go_on: none(),
+            came: none(),
+            dropped: none(),
+        }
+    }
+}
+
+impl LanguageFake {
+    pub(crate) fn routes(&self) -> Routes {
+        Routes::new(LanguageServer::new(self.clone()))
+    }
+
+    /// The next reply; without one the model says ` ok`.
+    pub(crate) fn will(&self, script: impl Into<Vec<Step>>) {
+        self.scripts.lock().unwrap().push_back(script.into());
+    }
+
+    pub(crate) fn asked(&self) -> Vec<GenerateRequest> {
+        self.asked.lock().unwrap().clone()
+    }
+
+    /// The prompt of reply number `index`; see [`shown`].
+    pub(crate) fn prompt(&self, index: usize) -> Vec<String> {
+        shown(&self.asked()[index].parts)
+    }
+
+    /// The prompt of the only `Query`.
+    pub(crate) fn queried(&self) -> Vec<String> {
+        let queried = self.queried.lock().unwrap();
+        assert_eq!(queried.len(), 1);
+        shown(&queried[0].parts)
+    }
+}
+
+/// A prompt in short: texts as they are, pictures as `<their features>`.
+fn shown(parts: &[Part]) -> Vec<String> {
+    let show = |part: &Part| match part.kind.as_ref().unwrap() {
+        part::Kind::Text(text) => text.clone(),
+        part::Kind::Image(features) => format!("<{:?}>", features.values),
+    };
+    parts.iter().map(show).collect()
+}
+
+type Events = mpsc::Sender<Result<GenerateEvent, Status>>;
+
+impl LanguageFake {
+    /// `None` if the gateway dropped the stream.
+    async fn play(&self, script: Vec<Step>, events: &Events) -> Option<()> {
+        let send = async |kind| events.send(Ok(GenerateEvent { kind: Some(kind) })).await.ok();
+        let (mut offset, mut n_rets) = (0, 0);
+        let mut started = false;
+        for step in script {
+            if !started && !matches!(step, Step::Fail(_) | Step::Queue) {
+                send(Kind::Started(Started { prompt_tokens: 7, queue_ms: 1.5 })).await?;
+                started = true;
+            }
+            match step {
+                Step::Text(text) => {
+                    send(Kind::Text(TextDelta { text: text.to_owned() })).await?;
+                    offset += u32::try_from(text.chars().count()).unwrap();
+                }
+                Step::Ret(query) => {
+                    let query = RetQuery { embedding: vec![query], ret_index: n_rets, text_offset: offset };
+                    send(Kind::Query(query)).await?;
+                    n_rets += 1;
+                }
+                Step::Queue | Step::Wait => tokio::select! {
+                    permit = self.go_on.acquire() => permit.unwrap().forget(),
+                    () = events.closed() => return None,
+                },
+                Step::End => return Some(()),
+                Step::Fail(status) => return events.send(Err(status)).await.ok(),
+            }
+        }
+        let reason = FinishReason::Stop as i32;
+        let done = Done { reason, prompt_tokens: 7, generated_tokens: 3, prefill_ms: 2.5, decode_ms: 3.5 };
+        send(Kind::Done(done)).await
+    }
+}
+
+#[tonic::async_trait]
+impl Language for LanguageFake {
+    type GenerateStream = ReceiverStream<Result<GenerateEvent, Status>>;
+
+    async fn generate(
+        &self,
+        request: Request<GenerateRequest>,
+    ) -> Result<Response<Self::GenerateStream>, Status> {
+        self.asked.lock().unwrap().push(request.into_inner());
+        self.came.add_permits(1);
+        let script = self.scripts.lock().unwrap().pop_front().unwrap_or(vec![Step::Text(" ok")]);
+        let (events, stream) = mpsc::channel(1);
+        let fake = self.clone();
+        tokio::spawn(async move {
+            if fake.play(script, &events).await.is_none() {
+                fake.dropped.add_permits(1);
+            }
+        });
+        Ok(Response::new(ReceiverStream::new(stream)))
+    }
+
+    async fn query(&self, request: Request<QueryRequest>) -> Result<Response<QueryResponse>, Status> {
+        self.queried.lock().unwrap().push(request.into_inner());
+        Ok(Response::new(QueryResponse { embedding: Some(Embedding { values: vec![0.5] }) }))
+    }
+
+    async fn score(&self, request: Request<ScoreRequest>) -> Result<Response<ScoreResponse>, Status> {
+        let score = |text: String| CandidateScore { log_likelihood: -(text.len() as f32), tokens: 1 };
+        let scores = request.into_inner().candidates.into_iter().map(score).collect();
+        Ok(Response::new(ScoreResponse { scores }))
+    }
+
+    async fn project(&self, _: Request<ProjectRequest>) -> Result<Response<ProjectResponse>, Status> {
+        Err(Status::unimplemented("the gateway does not project"))
+    }
+
+    async fn describe(&self, _: Request<DescribeRequest>) -> Result<Response<DescribeResponse>, Status> {
+        Ok(Response::new(DescribeResponse::default()))
+    }
+}

@@ -1,0 +1,51 @@
+//! Vision whose features tell the picture: `[first byte, number of bytes]`. A picture `bad` cannot be read.
+
+use std::sync::{Arc, Mutex};
+
+use fondue_domain::{Fault, Violation};
+use fondue_proto::vision::{
+    DescribeRequest, DescribeResponse, EncodeRequest, EncodeResponse, Features,
+    vision_server::{Vision, VisionServer},
+};
+use fondue_serving::status::from_parts;
+use tonic::{Request, Response, Status, service::Routes};
+
+#[derive(Clone, Default)]
+pub(crate) struct VisionFake {
+    asked: Arc<Mutex<Vec<EncodeRequest>>>,
+}
+
+impl VisionFake {
+    pub(crate) fn routes(&self) -> Routes {
+        Routes::new(VisionServer::new(self.clone()))
+    }
+
+    /// All pictures that were encoded, by content and fit.
+    pub(crate) fn encoded(&self) -> Vec<(Vec<u8>, i32)> {
+        let asked = self.asked.lock().unwrap();
+        asked
+            .iter()
+            .flat_map(|request| &request.images)
+            .map(|image| (image.data.to_vec(), image.fit))
+            .collect()
+    }
+}
+
+#[tonic::async_trait]
+impl Vision for VisionFake {
+    async fn encode(&self, request: Request<EncodeRequest>) -> Result<Response<EncodeResponse>, Status> {
+        let request = request.into_inner();
+        if let Some(index) = request.images.iter().position(|image| *image.data == *b"bad") {
+            let violation = Violation::new(format!("images[{index}].data"), "not a picture");
+            return Err(from_parts(Fault::Invalid, "not a picture", vec![violation]));
+        }
+        let tell = |data: &[u8]| Features { values: vec![f32::from(data[0]), data.len() as f32] };
+        let features = request.images.iter().map(|image| tell(&image.data)).collect();
+        self.asked.lock().unwrap().push(request);
+        Ok(Response::new(EncodeResponse { features }))
+    }
+
+    async fn describe(&self, _: Request<DescribeRequest>) -> Result<Response<DescribeResponse>, Status> {
+        Ok(Response::new(DescribeResponse::default()))
+    }
+}

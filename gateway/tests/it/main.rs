@@ -1,0 +1,13 @@
+//! The gateway between a real client and in-process fakes of the three services, all on free ports.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod fakes;
+mod scene;
+
+mod calls;
+mod conversation;
+mod events;
+mod failures;
+mod refusals;
+mod room;
