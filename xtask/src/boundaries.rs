@@ -10,8 +10,21 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, PackageId};
 
 /// Packages that must not reach a dependency, directly or through others.
 const UNREACHABLE: &[(&str, &[&str])] = &[
-    ("torch-sys", &["fondue-gateway", "fondue-retrieval", "fondue-launch", "fondue-drawings", "fondue-xtask"]),
-    ("tonic", &["fondue-domain", "fondue-mapped", "fondue-imaging", "fondue-index", "fondue-model", "fondue-engine"]),
+    (
+        "torch-sys",
+        &["fondue-gateway", "fondue-retrieval", "fondue-launch", "fondue-drawings", "fondue-xtask"],
+    ),
+    (
+        "tonic",
+        &[
+            "fondue-domain",
+            "fondue-mapped",
+            "fondue-imaging",
+            "fondue-index",
+            "fondue-model",
+            "fondue-engine",
+        ],
+    ),
     ("tokio", &["fondue-domain", "fondue-mapped", "fondue-imaging", "fondue-index", "fondue-model"]),
     ("clap", &["fondue-domain", "fondue-imaging", "fondue-index", "fondue-model", "fondue-engine"]),
 ];
@@ -40,9 +53,10 @@ fn faults(metadata: &Metadata) -> Result<Vec<String>> {
         .nodes
         .iter()
         .map(|node| {
-            let normal = node.deps.iter().filter(|dep| {
-                dep.dep_kinds.iter().any(|kind| kind.kind == DependencyKind::Normal)
-            });
+            let normal = node
+                .deps
+                .iter()
+                .filter(|dep| dep.dep_kinds.iter().any(|kind| kind.kind == DependencyKind::Normal));
             (&node.id, normal.map(|dep| &dep.pkg).collect())
         })
         .collect();
@@ -106,8 +120,7 @@ mod tests {
         let metadata = graph();
         let id = |name: &str| &metadata.packages.iter().find(|package| package.name == name).unwrap().id;
         let resolve = metadata.resolve.as_ref().unwrap();
-        let edges =
-            resolve.nodes.iter().map(|node| (&node.id, node.dependencies.iter().collect())).collect();
+        let edges = resolve.nodes.iter().map(|node| (&node.id, node.dependencies.iter().collect())).collect();
         assert!(reach(id("fondue-language"), &edges).contains(id("torch-sys")));
         assert!(!reach(id("fondue-domain"), &edges).contains(id("torch-sys")));
     }

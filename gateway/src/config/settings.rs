@@ -30,7 +30,7 @@ pub struct Settings {
     #[arg(long, value_name = "N")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_images: Option<i32>,
-    /// Added to the logit of [RET], where the client does not say; -100 … 100 [default: 0].
+    /// Added to the logit of `[RET]`, where the client does not say; -100 … 100 [default: 0].
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ret_bias: Option<f32>,

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use crate::request::MAX_EXCLUDED;
 
-/// Pictures of a dialogue, the user's and the found ones; the newest [`MAX_EXCLUDED`] of each kind.
+/// Pictures of a dialogue, the user's and the found ones; the newest 10,000 of each kind.
 #[derive(Clone, Debug, Default)]
 pub struct Shown {
     ids: VecDeque<String>,

@@ -73,7 +73,7 @@ impl Reply {
     /// Ends the turn well.
     ///
     /// # Errors
-    /// [`Gone`] also when the client reads nothing for [`CLOSING_GRACE`].
+    /// [`Gone`] also when the client reads nothing for half a minute.
     pub async fn done(&self, done: TurnDone) -> Result<(), Gone> {
         self.close(Kind::Done(done)).await
     }
@@ -81,7 +81,7 @@ impl Reply {
     /// Ends the turn with a failure, after `text` had been sent.
     ///
     /// # Errors
-    /// [`Gone`] also when the client reads nothing for [`CLOSING_GRACE`].
+    /// [`Gone`] also when the client reads nothing for half a minute.
     pub async fn failed(&self, failure: Failure, text: String) -> Result<(), Gone> {
         self.close(Kind::Failed(failure.event(text))).await
     }

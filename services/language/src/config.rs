@@ -164,7 +164,13 @@ impl Settings {
                 text_bytes: within("max_text_bytes", self.max_text_bytes, 1 << 20, 1, 1 << 30)?,
                 features: within("max_features", self.max_features, 1024, 1, 1 << 20)?,
                 candidates: within("max_candidates", self.max_candidates, 128, 1, 1 << 16)?,
-                timeout: Duration::from_millis(within("timeout_limit_ms", self.timeout_limit_ms, 600_000, 1, 3_600_000)?),
+                timeout: Duration::from_millis(within(
+                    "timeout_limit_ms",
+                    self.timeout_limit_ms,
+                    600_000,
+                    1,
+                    3_600_000,
+                )?),
             },
         })
     }

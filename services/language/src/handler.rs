@@ -6,9 +6,9 @@ use fondue_domain::{Embedding, Fault};
 use fondue_engine::{Emission, EngineError, FinishReason, Generation, LanguageEngine};
 use fondue_model::Placement;
 use fondue_proto::language::{
-    self as wire, CandidateScore, DescribeRequest, DescribeResponse, GenerateEvent, GenerateRequest, ProjectRequest,
-    ProjectResponse, QueryRequest, QueryResponse, ScoreRequest, ScoreResponse, generate_event::Kind,
-    language_server::Language,
+    self as wire, CandidateScore, DescribeRequest, DescribeResponse, GenerateEvent, GenerateRequest,
+    ProjectRequest, ProjectResponse, QueryRequest, QueryResponse, ScoreRequest, ScoreResponse,
+    generate_event::Kind, language_server::Language,
 };
 use fondue_serving::{
     deadline::deadline,
@@ -47,7 +47,10 @@ impl Language for Handler {
     type GenerateStream = Pin<Box<dyn Stream<Item = Result<GenerateEvent, Status>> + Send>>;
 
     #[tracing::instrument(skip_all, fields(parts = asked.get_ref().parts.len()), err(level = "debug", Display))]
-    async fn generate(&self, asked: Request<GenerateRequest>) -> Result<Response<Self::GenerateStream>, Status> {
+    async fn generate(
+        &self,
+        asked: Request<GenerateRequest>,
+    ) -> Result<Response<Self::GenerateStream>, Status> {
         let deadline = deadline(asked.metadata(), self.limits.timeout);
         let asked = asked.into_inner();
         let engine = &self.model.get().map_err(status)?.engine;
@@ -126,7 +129,11 @@ fn events(emissions: impl Stream<Item = Emission>) -> impl Stream<Item = Result<
                 Some(event(emission))
             }
             None if *closed => None,
-            None => Some(Err(from_parts(Fault::Internal, "the engine broke off in the middle of a text", Vec::new()))),
+            None => Some(Err(from_parts(
+                Fault::Internal,
+                "the engine broke off in the middle of a text",
+                Vec::new(),
+            ))),
         };
         std::future::ready(item)
     })

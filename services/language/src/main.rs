@@ -2,8 +2,8 @@
 
 use anyhow::Context;
 use clap::Parser;
-use fondue_serving::{stop, telemetry};
 use fondue_language::config::Args;
+use fondue_serving::{stop, telemetry};
 use tokio::net::TcpListener;
 
 #[tokio::main]

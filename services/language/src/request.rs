@@ -41,32 +41,45 @@ impl Classify for RequestError {
     fn violations(&self) -> Vec<Violation> {
         match self {
             Self::Field { field, reason } => vec![Violation::new(field, reason)],
-            Self::Prompt(error) if error.fault() == Fault::Invalid => vec![Violation::new("parts", error.to_string())],
+            Self::Prompt(error) if error.fault() == Fault::Invalid => {
+                vec![Violation::new("parts", error.to_string())]
+            }
             Self::Prompt(_) => Vec::new(),
         }
     }
 }
 
 /// The prompt of a request.
-pub(crate) fn prompt(parts: Vec<wire::Part>, engine: &LanguageEngine, limits: &Limits) -> Result<Prompt, RequestError> {
+pub(crate) fn prompt(
+    parts: Vec<wire::Part>,
+    engine: &LanguageEngine,
+    limits: &Limits,
+) -> Result<Prompt, RequestError> {
     if parts.len() > limits.parts {
         return Err(RequestError::field("parts", format!("{} pieces, limit {}", parts.len(), limits.parts)));
     }
     let text = |part: &wire::Part| if let Some(Kind::Text(text)) = &part.kind { text.len() } else { 0 };
     let bytes: usize = parts.iter().map(text).sum();
     if bytes > limits.text_bytes {
-        return Err(RequestError::field("parts", format!("{bytes} bytes of text, limit {}", limits.text_bytes)));
+        return Err(RequestError::field(
+            "parts",
+            format!("{bytes} bytes of text, limit {}", limits.text_bytes),
+        ));
     }
     let mut checked = Vec::with_capacity(parts.len());
     for (index, part) in parts.into_iter().enumerate() {
         checked.push(match part.kind {
-            Some(Kind::Text(text)) => PromptPart::Text(engine.tokenizer().encode(&text).map_err(|error| {
-                RequestError::field(format!("parts[{index}].text"), error.to_string())
-            })?),
+            Some(Kind::Text(text)) => {
+                PromptPart::Text(engine.tokenizer().encode(&text).map_err(|error| {
+                    RequestError::field(format!("parts[{index}].text"), error.to_string())
+                })?)
+            }
             Some(Kind::Image(image)) => {
                 PromptPart::Image(features(image, &format!("parts[{index}].image.values"), engine)?)
             }
-            None => return Err(RequestError::field(format!("parts[{index}]"), "neither text nor image is set")),
+            None => {
+                return Err(RequestError::field(format!("parts[{index}]"), "neither text nor image is set"));
+            }
         });
     }
     engine.prompt(checked).map_err(RequestError::Prompt)
@@ -86,7 +99,11 @@ pub(crate) fn all_features(
     all.map(|(index, one)| features(one, &format!("features[{index}].values"), engine)).collect()
 }
 
-fn features(features: wire::Features, field: &str, engine: &LanguageEngine) -> Result<Vec<f32>, RequestError> {
+fn features(
+    features: wire::Features,
+    field: &str,
+    engine: &LanguageEngine,
+) -> Result<Vec<f32>, RequestError> {
     let (got, expected) = (features.values.len(), engine.facts().feature_dim);
     if got != expected {
         return Err(RequestError::field(field, format!("{got} values, expected {expected}")));
@@ -109,11 +126,17 @@ pub(crate) fn candidates(
     }
     let bytes: usize = texts.iter().map(String::len).sum();
     if bytes > limits.text_bytes {
-        return Err(RequestError::field("candidates", format!("{bytes} bytes of text, limit {}", limits.text_bytes)));
+        return Err(RequestError::field(
+            "candidates",
+            format!("{bytes} bytes of text, limit {}", limits.text_bytes),
+        ));
     }
     let encode = |(index, text): (usize, &String)| {
         let field = || format!("candidates[{index}]");
-        let tokens = engine.tokenizer().encode(text).map_err(|error| RequestError::field(field(), error.to_string()))?;
+        let tokens = engine
+            .tokenizer()
+            .encode(text)
+            .map_err(|error| RequestError::field(field(), error.to_string()))?;
         if tokens.is_empty() { Err(RequestError::field(field(), "is empty")) } else { Ok(tokens) }
     };
     texts.iter().enumerate().map(encode).collect()
@@ -125,7 +148,10 @@ pub(crate) fn new_tokens(asked: i32, limits: &Limits) -> Result<usize, RequestEr
     match usize::try_from(asked) {
         Ok(0) => Ok(DEFAULT_NEW_TOKENS.min(max)),
         Ok(n) if n <= max => Ok(n),
-        _ => Err(RequestError::field("max_new_tokens", format!("{asked}, expected 1 … {max}, or 0 for the default"))),
+        _ => Err(RequestError::field(
+            "max_new_tokens",
+            format!("{asked}, expected 1 … {max}, or 0 for the default"),
+        )),
     }
 }
 
@@ -155,7 +181,8 @@ pub(crate) fn sampling(asked: Option<wire::Sampling>, random: u64) -> Result<Sam
         }
     };
     let count = |field: &str, value: i32| {
-        let negative = |_| RequestError::field(format!("sampling.{field}"), format!("{value}, expected 0 or more"));
+        let negative =
+            |_| RequestError::field(format!("sampling.{field}"), format!("{value}, expected 0 or more"));
         usize::try_from(value).map_err(negative)
     };
     let temperature = within("temperature", asked.temperature, 0.0, 100.0)?;

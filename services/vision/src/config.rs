@@ -142,7 +142,13 @@ impl Settings {
                     max_bytes: serving.max_message_bytes,
                 },
                 decoding: within("max_decoding", self.max_decoding, 4, 1, 1024)?,
-                timeout: Duration::from_millis(within("timeout_limit_ms", self.timeout_limit_ms, 60_000, 1, 3_600_000)?),
+                timeout: Duration::from_millis(within(
+                    "timeout_limit_ms",
+                    self.timeout_limit_ms,
+                    60_000,
+                    1,
+                    3_600_000,
+                )?),
             },
             serving,
         })

@@ -61,7 +61,9 @@ impl Classify for EncodeError {
     fn violations(&self) -> Vec<Violation> {
         match self {
             Self::Field { field, reason } => vec![Violation::new(field, reason)],
-            Self::Picture { index, source } => vec![Violation::new(format!("images[{index}].data"), source.to_string())],
+            Self::Picture { index, source } => {
+                vec![Violation::new(format!("images[{index}].data"), source.to_string())]
+            }
             Self::Broken => Vec::new(),
         }
     }
@@ -90,7 +92,13 @@ impl Handler {
         fits.collect()
     }
 
-    async fn pixels(&self, index: usize, image: Image, fit: Fit, preprocess: Preprocess) -> Result<Vec<f32>, EncodeError> {
+    async fn pixels(
+        &self,
+        index: usize,
+        image: Image,
+        fit: Fit,
+        preprocess: Preprocess,
+    ) -> Result<Vec<f32>, EncodeError> {
         // A permit bounds the memory of decoded pictures; it goes with the work, even if the caller has gone.
         let permit = Arc::clone(&self.decoding).acquire_owned().await.map_err(|_| EncodeError::Broken)?;
         let limits = self.limits.image;
@@ -111,9 +119,10 @@ impl Vision for Handler {
         let images = self.check(request.into_inner().images).map_err(status)?;
         let model = self.model.get().map_err(status)?;
         let work = async {
-            let decoded = images.into_iter().enumerate().map(|(index, (image, fit))| {
-                self.pixels(index, image, fit, model.preprocess.clone())
-            });
+            let decoded = images
+                .into_iter()
+                .enumerate()
+                .map(|(index, (image, fit))| self.pixels(index, image, fit, model.preprocess.clone()));
             let pixels = try_join_all(decoded).await.map_err(status)?;
             model.engine.encode(pixels, until).await.map_err(status)
         };
