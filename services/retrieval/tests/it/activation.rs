@@ -138,7 +138,10 @@ async fn an_index_that_cannot_be_served_ends_the_service_and_says_why() {
     let empty = tempfile::tempdir().unwrap();
     let error = run_error(empty.path()).await;
     assert!(matches!(error, RunError::Index(IndexError::NoneActive { .. })), "{error}");
-    assert!(matches!(run_error(&empty.path().join("absent")).await, RunError::Index(IndexError::NoIndex { .. })));
+    assert!(matches!(
+        run_error(&empty.path().join("absent")).await,
+        RunError::Index(IndexError::NoIndex { .. })
+    ));
     let (root, id) = index(3);
     flip_a_bit(&root.path().join("generations").join(id), "items.blob");
     assert!(matches!(run_error(root.path()).await, RunError::Index(IndexError::Damaged { .. })));
