@@ -17,7 +17,7 @@ use std::{sync::Arc, time::Duration};
 
 use fondue_proto::dialogue::dialogue_server::DialogueServer;
 use fondue_serving::{
-    server::{self, Readiness, ServeError},
+    server::{Readiness, ServeError, Site},
     upstream::UpstreamError,
 };
 use tokio::net::TcpListener;
@@ -77,6 +77,7 @@ pub async fn run(
             ending.cancel();
         });
     };
-    server::serve(&serving, listener, routes, readiness, fondue_proto::DESCRIPTORS, shutdown).await?;
-    Ok(())
+    let site =
+        Site { serving: &serving, listener, routes, readiness, descriptors: fondue_proto::DESCRIPTORS };
+    Ok(site.serve(shutdown).await?)
 }

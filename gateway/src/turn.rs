@@ -227,7 +227,11 @@ impl Turn {
         let Self { draft, speech, recall, answer, n_found, started, timings, .. } = self;
         let prompt_tokens = speech.started.prompt_tokens;
         let (generation, search_ms) = (recall.generation(), ms(recall.took));
-        drop(speech); // a cancelled turn frees its engine slot before the client reads on
+        match &end {
+            End::Done(_) => speech.let_end(),
+            // Frees the engine's slot before the client reads on.
+            End::Cancelled | End::Failed(_) => drop(speech),
+        }
         let shown = recall.shown();
         let (reason, done) = match end {
             End::Failed(failure) => {

@@ -4,7 +4,7 @@ mod observe;
 mod probes;
 mod readiness;
 
-use std::time::Duration;
+use std::{thread, time::Duration};
 
 use axum::Router;
 pub use readiness::Readiness;
@@ -14,7 +14,7 @@ use tonic::{
     transport::{Server, server::TcpIncoming},
 };
 
-use crate::{settings::Serving, telemetry::metrics_handle};
+use crate::{announce, loading::Loading, settings::Serving, telemetry::metrics_handle};
 
 /// How often a silent client is tried, so that one that vanished does not keep its slot.
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
@@ -25,67 +25,120 @@ pub enum ServeError {
     /// The descriptors of the contract cannot be read.
     #[error("reflection: {0}")]
     Reflection(String),
+    /// The listener's address is unknown.
+    #[error("the listener has no address")]
+    Listener(#[source] std::io::Error),
+    /// No thread to load on.
+    #[error("cannot start the loading thread")]
+    Thread(#[source] std::io::Error),
+    /// Loading broke off.
+    #[error("the loading thread broke off")]
+    Broken,
     /// The transport failed.
     #[error("serving failed: {0}")]
     Transport(#[from] tonic::transport::Error),
 }
 
-/// Serves `routes` on `listener` until `shutdown`, then lets running calls end for at most `serving.drain`.
-///
-/// Beside the routes: `grpc.health.v1` by `readiness`, reflection of what `descriptors` and `readiness` name,
-/// `/livez`, `/readyz` and `/metrics`.
-///
-/// # Errors
-/// [`ServeError`].
-pub async fn serve(
-    serving: &Serving,
-    listener: TcpListener,
-    mut routes: RoutesBuilder,
-    readiness: Readiness,
-    descriptors: &'static [u8],
-    shutdown: impl Future<Output = ()> + Send + 'static,
-) -> Result<(), ServeError> {
-    // Before the first call, so that none goes uncounted.
-    metrics_handle();
-    let (reporter, health) = tonic_health::server::health_reporter();
-    routes.add_service(health);
-    reflect(&mut routes, &readiness, descriptors)?;
-    let router: Router = routes.routes().into_axum_router().merge(probes::router(readiness.clone()));
-    // Outermost first: the trace and the count of a call take in whatever happens within it.
-    let router =
-        router.layer(axum::middleware::map_response(observe::explain_oversize)).layer(observe::layer());
+/// A server that does not serve yet.
+pub struct Site<'a> {
+    /// What every server is told.
+    pub serving: &'a Serving,
+    /// Where clients come in.
+    pub listener: TcpListener,
+    /// The services.
+    pub routes: RoutesBuilder,
+    /// Whether they can do their work; names them for health and reflection.
+    pub readiness: Readiness,
+    /// The contract's encoded descriptors, for reflection.
+    pub descriptors: &'static [u8],
+}
 
-    let following = tokio::spawn(readiness.clone().drive(reporter));
-    let (stopping, stopped) = oneshot::channel();
-    let signal = async move {
-        shutdown.await;
-        readiness.not_ready("stopping");
-        let _ = stopping.send(());
-    };
-    // A token is a small message that should not wait for the acknowledgement of the one before it.
-    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
-    let server = Server::builder()
-        .accept_http1(true)
-        .http2_keepalive_interval(Some(KEEP_ALIVE))
-        .add_routes(router.into())
-        .serve_with_incoming_shutdown(incoming, signal);
-    let drained = async {
-        // An error means that the server ended by itself; the other branch tells.
-        if stopped.await.is_ok() {
-            tokio::time::sleep(serving.drain).await;
-        } else {
-            std::future::pending::<()>().await;
+impl Site<'_> {
+    /// Serves while `load` runs on a thread of its own, and refuses calls until what it gives has its `place`; then
+    /// the server is ready and says so. Nobody waits for the thread: a server can stop in the middle of loading.
+    ///
+    /// # Errors
+    /// The error of `load`, or of [`Site::serve`].
+    pub async fn serve_while_loading<T, E>(
+        self,
+        place: &Loading<T>,
+        load: impl FnOnce() -> Result<T, E> + Send + 'static,
+        shutdown: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<(), E>
+    where
+        T: Send + 'static,
+        E: From<ServeError> + Send + 'static,
+    {
+        let address = self.listener.local_addr().map_err(ServeError::Listener)?;
+        let readiness = self.readiness.clone();
+        let (done, result) = oneshot::channel();
+        let span = tracing::Span::current();
+        let work = move || {
+            let _ = done.send(span.in_scope(load));
+        };
+        thread::Builder::new().name("load".to_owned()).spawn(work).map_err(ServeError::Thread)?;
+        let mut serve = std::pin::pin!(self.serve(shutdown));
+        tokio::select! {
+            ended = &mut serve => return Ok(ended?),
+            result = result => {
+                place.fill(result.map_err(|_| ServeError::Broken)??);
+                readiness.ready();
+                announce::listening(address);
+            }
         }
-    };
-    let result = tokio::select! {
-        result = server => result.map_err(ServeError::from),
-        () = drained => {
-            tracing::warn!(drain = ?serving.drain, "calls still ran at the end of the drain; they are cut off");
-            Ok(())
-        }
-    };
-    following.abort();
-    result
+        Ok(serve.await?)
+    }
+
+    /// Serves until `shutdown`, then lets running calls end for at most `serving.drain`.
+    ///
+    /// Beside the routes: `grpc.health.v1` by `readiness`, reflection, `/livez`, `/readyz` and `/metrics`.
+    ///
+    /// # Errors
+    /// [`ServeError`].
+    pub async fn serve(self, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<(), ServeError> {
+        let Self { serving, listener, mut routes, readiness, descriptors } = self;
+        // Before the first call, so that none goes uncounted.
+        metrics_handle();
+        let (reporter, health) = tonic_health::server::health_reporter();
+        routes.add_service(health);
+        reflect(&mut routes, &readiness, descriptors)?;
+        let router: Router = routes.routes().into_axum_router().merge(probes::router(readiness.clone()));
+        // Outermost first: the trace and the count of a call take in whatever happens within it.
+        let router =
+            router.layer(axum::middleware::map_response(observe::explain_oversize)).layer(observe::layer());
+
+        let following = tokio::spawn(readiness.clone().drive(reporter));
+        let (stopping, stopped) = oneshot::channel();
+        let signal = async move {
+            shutdown.await;
+            readiness.not_ready("stopping");
+            let _ = stopping.send(());
+        };
+        // A token is a small message that should not wait for the acknowledgement of the one before it.
+        let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+        let server = Server::builder()
+            .accept_http1(true)
+            .http2_keepalive_interval(Some(KEEP_ALIVE))
+            .add_routes(router.into())
+            .serve_with_incoming_shutdown(incoming, signal);
+        let drained = async {
+            // An error means that the server ended by itself; the other branch tells.
+            if stopped.await.is_ok() {
+                tokio::time::sleep(serving.drain).await;
+            } else {
+                std::future::pending::<()>().await;
+            }
+        };
+        let result = tokio::select! {
+            result = server => result.map_err(ServeError::from),
+            () = drained => {
+                tracing::warn!(drain = ?serving.drain, "calls still ran at the end of the drain; they are cut off");
+                Ok(())
+            }
+        };
+        following.abort();
+        result
+    }
 }
 
 fn reflect(

@@ -1,6 +1,6 @@
 //! Prompt → language → text and retrieval queries, as they are decoded.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use fondue_domain::Fault;
 use fondue_proto::language::{
@@ -72,6 +72,19 @@ impl Speech {
         }
     }
 }
+
+impl Speech {
+    /// Lets a stream that has told its `Done` come to its end by itself, so that the language service counts it as
+    /// ended and not as cut off. Nobody waits for it.
+    pub fn let_end(mut self) {
+        tokio::spawn(async move {
+            let _ = tokio::time::timeout(END, self.stream.message()).await;
+        });
+    }
+}
+
+/// Time for a stream's trailers, which follow its last message at once.
+const END: Duration = Duration::from_secs(1);
 
 async fn next(stream: &mut Streaming<GenerateEvent>) -> Result<Kind, Failure> {
     loop {

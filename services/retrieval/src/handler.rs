@@ -187,11 +187,9 @@ mod tests {
 
     use fondue_domain::Embedding;
     use fondue_index::{Builder, Item, NewItem, Root};
-    use fondue_serving::{loading::serve_while_loading, status::fault_of};
-    use tokio::sync::oneshot;
+    use fondue_serving::status::fault_of;
 
     use super::*;
-    use crate::RunError;
 
     const LIMITS: Limits = Limits {
         k: 10,
@@ -204,7 +202,7 @@ mod tests {
     };
 
     /// A handler whose index of one picture is open.
-    async fn handler() -> (Handler, tempfile::TempDir) {
+    fn handler() -> (Handler, tempfile::TempDir) {
         let folder = tempfile::tempdir().unwrap();
         let mut builder = Builder::new(folder.path(), 2, "model").unwrap();
         let text = || "a".to_owned();
@@ -214,17 +212,7 @@ mod tests {
         let id = builder.publish().unwrap();
         Root::open(folder.path()).unwrap().activate(&id).unwrap();
         let shelf = Arc::new(Loading::new("the index"));
-        let path = folder.path().to_owned();
-        let (loaded, is_loaded) = oneshot::channel();
-        let serve = async {
-            let _ = is_loaded.await;
-            Ok(())
-        };
-        let load = move || Ok::<_, RunError>(Shelf::open(&path, true, 0)?);
-        let tell = || {
-            let _ = loaded.send(());
-        };
-        serve_while_loading(serve, &shelf, load, tell).await.unwrap();
+        shelf.fill(Shelf::open(folder.path(), true, 0).unwrap());
         (Handler::new(shelf, LIMITS), folder)
     }
 
@@ -234,7 +222,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_search_waits_for_its_turn_no_longer_than_its_caller_allows() {
-        let (handler, _folder) = handler().await;
+        let (handler, _folder) = handler();
         let others = handler.running.acquire().await.unwrap();
         let mut asked = search();
         asked.set_timeout(Duration::from_millis(20));
@@ -246,7 +234,7 @@ mod tests {
 
     #[tokio::test]
     async fn calls_beyond_the_room_are_told_when_to_come_back() {
-        let (handler, _folder) = handler().await;
+        let (handler, _folder) = handler();
         let running_and_waiting = (handler.enter().unwrap(), handler.enter().unwrap());
         let refused = handler.search(search()).await.unwrap_err();
         assert_eq!(fault_of(&refused), Fault::Busy { retry_after: RETRY_AFTER });

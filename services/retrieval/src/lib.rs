@@ -11,8 +11,8 @@ use std::sync::Arc;
 use fondue_index::IndexError;
 use fondue_proto::retrieval::retrieval_server::RetrievalServer;
 use fondue_serving::{
-    loading::{self, Loading, LoadingError},
-    server::{self, Readiness, ServeError},
+    loading::Loading,
+    server::{Readiness, ServeError, Site},
 };
 use tokio::net::TcpListener;
 use tonic::service::RoutesBuilder;
@@ -25,12 +25,6 @@ pub enum RunError {
     /// The index's files.
     #[error(transparent)]
     Index(#[from] IndexError),
-    /// The loading thread.
-    #[error(transparent)]
-    Loading(#[from] LoadingError),
-    /// The listener's address is unknown.
-    #[error("the listener has no address")]
-    Listener(#[source] std::io::Error),
     /// Serving failed.
     #[error(transparent)]
     Serve(#[from] ServeError),
@@ -47,7 +41,6 @@ pub async fn run(
 ) -> Result<(), RunError> {
     tracing::info!(?config, "retrieval service starts");
     let serving = config.serving.clone();
-    let address = listener.local_addr().map_err(RunError::Listener)?;
     let shelf = Arc::new(Loading::new("the index"));
     let service = RetrievalServer::new(Handler::new(Arc::clone(&shelf), config.limits))
         .max_decoding_message_size(serving.max_message_bytes)
@@ -55,14 +48,8 @@ pub async fn run(
     let mut routes = RoutesBuilder::default();
     routes.add_service(service);
     let readiness = Readiness::new(&["fondue.retrieval.v1.Retrieval"]);
-    let loaded = {
-        let readiness = readiness.clone();
-        move || {
-            readiness.ready();
-            fondue_serving::announce::listening(address);
-        }
-    };
-    let serve = server::serve(&serving, listener, routes, readiness, fondue_proto::DESCRIPTORS, shutdown);
+    let site =
+        Site { serving: &serving, listener, routes, readiness, descriptors: fondue_proto::DESCRIPTORS };
     let load = move || Ok::<_, RunError>(Shelf::open(&config.index, config.verify, config.limits.open)?);
-    loading::serve_while_loading(serve, &shelf, load, loaded).await
+    site.serve_while_loading(&shelf, load, shutdown).await
 }

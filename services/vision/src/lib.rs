@@ -11,8 +11,8 @@ use fondue_imaging::{ImagingError, Preprocess};
 use fondue_model::{ModelError, VisionTower, fingerprint, placement::set_threads};
 use fondue_proto::vision::vision_server::VisionServer;
 use fondue_serving::{
-    loading::{self, Loading, LoadingError},
-    server::{self, Readiness, ServeError},
+    loading::Loading,
+    server::{Readiness, ServeError, Site},
 };
 use tokio::net::TcpListener;
 use tonic::service::RoutesBuilder;
@@ -42,12 +42,6 @@ pub enum RunError {
     /// The engine.
     #[error(transparent)]
     Engine(#[from] EngineError),
-    /// The loading thread.
-    #[error(transparent)]
-    Loading(#[from] LoadingError),
-    /// The listener's address is unknown.
-    #[error("the listener has no address")]
-    Listener(#[source] std::io::Error),
     /// Serving failed.
     #[error(transparent)]
     Serve(#[from] ServeError),
@@ -64,7 +58,6 @@ pub async fn run(
 ) -> Result<(), RunError> {
     tracing::info!(?config, "vision service starts");
     let serving = config.serving.clone();
-    let address = listener.local_addr().map_err(RunError::Listener)?;
     let model = Arc::new(Loading::new("the vision tower"));
     let service = VisionServer::new(Handler::new(Arc::clone(&model), config.limits))
         .max_decoding_message_size(serving.max_message_bytes)
@@ -72,15 +65,9 @@ pub async fn run(
     let mut routes = RoutesBuilder::default();
     routes.add_service(service);
     let readiness = Readiness::new(&["fondue.vision.v1.Vision"]);
-    let loaded = {
-        let readiness = readiness.clone();
-        move || {
-            readiness.ready();
-            fondue_serving::announce::listening(address);
-        }
-    };
-    let serve = server::serve(&serving, listener, routes, readiness, fondue_proto::DESCRIPTORS, shutdown);
-    loading::serve_while_loading(serve, &model, move || load(&config), loaded).await
+    let site =
+        Site { serving: &serving, listener, routes, readiness, descriptors: fondue_proto::DESCRIPTORS };
+    site.serve_while_loading(&model, move || load(&config), shutdown).await
 }
 
 fn load(config: &Config) -> Result<Loaded, RunError> {

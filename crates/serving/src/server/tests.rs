@@ -39,7 +39,8 @@ async fn start() -> Running {
                 let _ = stopped.await;
             };
             let descriptors = tonic_health::pb::FILE_DESCRIPTOR_SET;
-            serve(&serving, listener, RoutesBuilder::default(), readiness, descriptors, shutdown).await
+            let routes = RoutesBuilder::default();
+            Site { serving: &serving, listener, routes, readiness, descriptors }.serve(shutdown).await
         }
     });
     Running { address, readiness, stop, ended }
