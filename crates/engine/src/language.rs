@@ -7,6 +7,7 @@ mod sequence;
 mod stop;
 
 use std::{
+    collections::VecDeque,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -22,7 +23,8 @@ pub use job::{Emission, FinishReason, Generation, Likelihood, Usage};
 
 use self::{
     batch::Batch,
-    job::{Candidates, Command, Job, Question},
+    job::{Ask, Command, Job},
+    questions::{Question, Score},
 };
 use crate::{EngineError, owner::Owner};
 
@@ -87,6 +89,11 @@ impl LanguageEngine {
         Ok(Self { owner: Arc::new(owner), tokenizer, facts, room, limits, load: figures })
     }
 
+    /// Completes when the thread has ended though it should not have.
+    pub fn ended(&self) -> impl Future<Output = ()> + Send + use<> {
+        self.owner.ended()
+    }
+
     /// What the loaded model is like.
     pub fn facts(&self) -> LanguageFacts {
         self.facts
@@ -139,7 +146,7 @@ impl LanguageEngine {
             out,
             submitted,
             span,
-            _permit: permit,
+            permit: Some(permit),
         })))?;
         Ok(emissions)
     }
@@ -153,7 +160,7 @@ impl LanguageEngine {
         features: Vec<Vec<f32>>,
         deadline: Instant,
     ) -> Result<Vec<Embedding>, EngineError> {
-        self.ask(features, deadline, Command::Project).await
+        self.ask(deadline, |ask| Question::Project(ask, features)).await
     }
 
     /// The retrieval query of a prompt: the state at its last `[RET]`, which is added if it is missing.
@@ -161,7 +168,7 @@ impl LanguageEngine {
     /// # Errors
     /// As [`LanguageEngine::project`].
     pub async fn query(&self, prompt: Prompt, deadline: Instant) -> Result<Embedding, EngineError> {
-        self.ask(prompt, deadline, Command::Query).await
+        self.ask(deadline, |ask| Question::Query(ask, prompt)).await
     }
 
     /// Log-likelihoods of continuations of a prompt, in their order.
@@ -179,18 +186,18 @@ impl LanguageEngine {
         if before + longest > self.facts.max_positions {
             return Err(EngineError::PromptTooLong { got: before + longest, max: self.facts.max_positions });
         }
-        self.ask(Candidates { prompt, candidates }, deadline, Command::Score).await
+        let score = Score::new(prompt, candidates);
+        self.ask(deadline, |ask| Question::Score(ask, score)).await
     }
 
-    async fn ask<Ask, Answer>(
+    async fn ask<Answer>(
         &self,
-        ask: Ask,
         deadline: Instant,
-        command: impl FnOnce(Question<Ask, Answer>) -> Command,
+        question: impl FnOnce(Ask<Answer>) -> Question,
     ) -> Result<Answer, EngineError> {
         let permit = self.permit()?;
         let (out, answer) = oneshot::channel();
-        self.owner.send(command(Question { ask, deadline, out, _permit: permit }))?;
+        self.owner.send(Command::Question(Box::new(question(Ask { deadline, out, permit }))))?;
         answer.await.map_err(|_| EngineError::Stopped)?
     }
 
@@ -210,7 +217,8 @@ fn facts(model: &LanguageModel) -> LanguageFacts {
     }
 }
 
-/// The thread's life: take what came, let go of what is over, one step, again. It sleeps only when idle.
+/// The thread's life: take what came, let go of what is over, one step of the answers, one pass for a question,
+/// again. It sleeps only when idle.
 fn own(
     model: &LanguageModel,
     tokenizer: &Tokenizer,
@@ -219,40 +227,43 @@ fn own(
     load: &Load,
 ) {
     let mut batch = Batch::new(limits);
+    let mut questions = VecDeque::new();
     loop {
-        if batch.is_idle() {
+        if batch.is_idle() && questions.is_empty() {
             match commands.blocking_recv() {
-                Some(command) => take(command, model, &mut batch),
+                Some(command) => take(command, &mut batch, &mut questions),
                 None => return,
             }
         }
         loop {
             match commands.try_recv() {
-                Ok(command) => take(command, model, &mut batch),
+                Ok(command) => take(command, &mut batch, &mut questions),
                 Err(mpsc::error::TryRecvError::Empty) => break,
                 // Nobody holds the engine any more.
-                Err(mpsc::error::TryRecvError::Disconnected) => return batch.abandon(),
+                Err(mpsc::error::TryRecvError::Disconnected) => {
+                    batch.abandon();
+                    return questions.into_iter().for_each(Question::abandon);
+                }
             }
         }
         batch.turn_over(model);
-        let (active, queued) = batch.load();
+        let (active, waiting) = batch.load();
         load.active.store(active, Ordering::Relaxed);
-        load.queued.store(queued, Ordering::Relaxed);
+        load.queued.store(waiting + questions.len(), Ordering::Relaxed);
         metrics::gauge!("fondue_language_active_slots").set(active as f64);
-        metrics::gauge!("fondue_language_queued").set(queued as f64);
+        metrics::gauge!("fondue_language_queued").set((waiting + questions.len()) as f64);
         batch.step(model, tokenizer);
+        if let Some(question) = questions.pop_front()
+            && let Some(more) = question.advance(model)
+        {
+            questions.push_back(more);
+        }
     }
 }
 
-fn take(command: Command, model: &LanguageModel, batch: &mut Batch) {
+fn take(command: Command, batch: &mut Batch, questions: &mut VecDeque<Question>) {
     match command {
         Command::Generate(job) => batch.enqueue(*job),
-        Command::Project(question) => {
-            questions::answer(question, |features, _| Ok(model.mapping().project(&features)?));
-        }
-        Command::Query(question) => questions::answer(question, |prompt, _| questions::query(model, prompt)),
-        Command::Score(question) => {
-            questions::answer(question, |ask, deadline| questions::score(model, ask, deadline))
-        }
+        Command::Question(question) => questions.push_back(*question),
     }
 }

@@ -11,4 +11,4 @@ pub mod vision;
 
 pub use error::EngineError;
 pub use language::{Emission, FinishReason, Generation, LanguageEngine, LanguageLimits};
-pub use vision::{VisionEngine, VisionLimits};
+pub use vision::{Reservation, VisionEngine, VisionLimits};

@@ -3,7 +3,7 @@
 use std::thread::{self, JoinHandle};
 
 use fondue_model::ModelError;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use crate::EngineError;
 
@@ -11,6 +11,7 @@ use crate::EngineError;
 pub(crate) struct Owner<Command> {
     queue: Option<mpsc::UnboundedSender<Command>>,
     thread: Option<JoinHandle<()>>,
+    alive: watch::Receiver<()>,
 }
 
 impl<Command: Send + 'static> Owner<Command> {
@@ -26,9 +27,12 @@ impl<Command: Send + 'static> Owner<Command> {
     ) -> Result<(Self, Facts), EngineError> {
         let (queue, commands) = mpsc::unbounded_channel();
         let (loaded, ready) = std::sync::mpsc::channel();
+        let (living, alive) = watch::channel(());
         let work = move || match load() {
             Ok(model) => {
                 let _ = loaded.send(Ok(describe(&model)));
+                // Dropped when the thread ends, by a panic too.
+                let _living = living;
                 // No gradient is ever wanted here; without this every step would keep a graph.
                 tch::no_grad(|| serve(model, commands));
             }
@@ -41,7 +45,13 @@ impl<Command: Send + 'static> Owner<Command> {
             .spawn(work)
             .map_err(|error| EngineError::Thread(error.to_string()))?;
         let facts = ready.recv().map_err(|_| EngineError::Stopped)??;
-        Ok((Self { queue: Some(queue), thread: Some(thread) }, facts))
+        Ok((Self { queue: Some(queue), thread: Some(thread), alive }, facts))
+    }
+
+    /// Completes when the thread has ended.
+    pub(crate) fn ended(&self) -> impl Future<Output = ()> + Send + use<Command> {
+        let mut alive = self.alive.clone();
+        async move { while alive.changed().await.is_ok() {} }
     }
 
     pub(crate) fn send(&self, command: Command) -> Result<(), EngineError> {

@@ -27,13 +27,19 @@ pub struct VisionEngine {
     owner: Arc<Owner<Picture>>,
     room: Arc<Semaphore>,
     limits: VisionLimits,
+    /// Values of one picture.
+    expected: usize,
 }
+
+/// Room for pictures that are not there yet.
+#[derive(Debug)]
+pub struct Reservation(OwnedSemaphorePermit);
 
 struct Picture {
     pixels: Vec<f32>,
     out: oneshot::Sender<Result<Vec<f32>, EngineError>>,
     deadline: Instant,
-    _permit: OwnedSemaphorePermit,
+    permit: OwnedSemaphorePermit,
 }
 
 impl VisionEngine {
@@ -46,27 +52,47 @@ impl VisionEngine {
         limits: VisionLimits,
     ) -> Result<Self, EngineError> {
         let serve = move |tower, pictures| own(&tower, pictures, limits);
-        let (owner, ()) = Owner::spawn("vision", load, |_| (), serve)?;
-        Ok(Self { owner: Arc::new(owner), room: Arc::new(Semaphore::new(limits.max_queued)), limits })
+        let values = |tower: &VisionTower| 3 * tower.image_size() * tower.image_size();
+        let (owner, expected) = Owner::spawn("vision", load, values, serve)?;
+        let room = Arc::new(Semaphore::new(limits.max_queued));
+        Ok(Self { owner: Arc::new(owner), room, limits, expected })
     }
 
-    /// Features of pictures, in their order: `3 × size × size` normalised f32 → `feature_dim` f32 each.
+    /// Completes when the thread has ended though it should not have.
+    pub fn ended(&self) -> impl Future<Output = ()> + Send + use<> {
+        self.owner.ended()
+    }
+
+    /// Takes room for `n` pictures, before the work of decoding them is done.
     ///
     /// # Errors
-    /// [`EngineError::Busy`] at once if they find no room in the queue; [`EngineError::Deadline`].
+    /// [`EngineError::Busy`] at once if there is not enough.
+    pub fn reserve(&self, n: usize) -> Result<Reservation, EngineError> {
+        let n = u32::try_from(n).unwrap_or(u32::MAX);
+        let busy = |_| EngineError::Busy { limit: self.limits.max_queued };
+        Ok(Reservation(Arc::clone(&self.room).try_acquire_many_owned(n).map_err(busy)?))
+    }
+
+    /// Features of pictures, in their order: `3 × size × size` normalised f32 → `feature_dim` f32 each. The room must
+    /// have been reserved for as many.
+    ///
+    /// # Errors
+    /// [`EngineError::Model`] for a picture of another length; [`EngineError::Deadline`].
     pub async fn encode(
         &self,
+        Reservation(mut permits): Reservation,
         pictures: Vec<Vec<f32>>,
         deadline: Instant,
     ) -> Result<Vec<Vec<f32>>, EngineError> {
-        let n = u32::try_from(pictures.len()).unwrap_or(u32::MAX);
-        let busy = |_| EngineError::Busy { limit: self.limits.max_queued };
-        let mut permits = Arc::clone(&self.room).try_acquire_many_owned(n).map_err(busy)?;
+        let expected = self.expected;
+        if let Some(wrong) = pictures.iter().find(|pixels| pixels.len() != expected) {
+            return Err(ModelError::Shape { what: "picture", got: wrong.len(), expected }.into());
+        }
         let mut results = Vec::with_capacity(pictures.len());
         for pixels in pictures {
             let (out, result) = oneshot::channel();
-            let permit = permits.split(1).ok_or(EngineError::Stopped)?;
-            self.owner.send(Picture { pixels, out, deadline, _permit: permit })?;
+            let permit = permits.split(1).ok_or(EngineError::Busy { limit: self.limits.max_queued })?;
+            self.owner.send(Picture { pixels, out, deadline, permit })?;
             results.push(result);
         }
         let mut features = Vec::with_capacity(results.len());
@@ -77,6 +103,14 @@ impl VisionEngine {
     }
 }
 
+impl Picture {
+    fn answer(self, answer: Result<Vec<f32>, EngineError>) {
+        // The room is free before the answer is there: whoever asks again at once finds it.
+        drop(self.permit);
+        let _ = self.out.send(answer);
+    }
+}
+
 /// The thread's life: gather, run, hand out.
 fn own(tower: &VisionTower, mut pictures: mpsc::UnboundedReceiver<Picture>, limits: VisionLimits) {
     while let Some(first) = pictures.blocking_recv() {
@@ -84,30 +118,48 @@ fn own(tower: &VisionTower, mut pictures: mpsc::UnboundedReceiver<Picture>, limi
         gather(&mut batch, &mut pictures, limits);
         let now = Instant::now();
         let (due, late): (Vec<_>, Vec<_>) = batch.into_iter().partition(|picture| now < picture.deadline);
-        for picture in late {
-            let _ = picture.out.send(Err(EngineError::Deadline { tokens: 0 }));
+        late.into_iter().for_each(|picture| picture.answer(Err(EngineError::Deadline { tokens: 0 })));
+        // Whoever has hung up is not worth a place in the batch.
+        let mut batch: Vec<Picture> = due.into_iter().filter(|picture| !picture.out.is_closed()).collect();
+        if batch.is_empty() {
+            continue;
         }
-        let (mut inputs, mut outs) = (Vec::new(), Vec::new());
-        for picture in due {
-            // Whoever has hung up is not worth a place in the batch.
-            if !picture.out.is_closed() {
-                inputs.push(picture.pixels);
-                outs.push((picture.out, picture._permit));
-            }
-        }
-        metrics::histogram!("fondue_vision_batch_pictures").record(inputs.len() as f64);
-        match tower.encode(&inputs) {
-            Ok(features) => outs.into_iter().zip(features).for_each(|((out, _), features)| {
-                let _ = out.send(Ok(features));
-            }),
+        metrics::histogram!("fondue_vision_batch_pictures").record(batch.len() as f64);
+        match run(tower, &mut batch) {
+            Ok(()) => {}
+            Err(error) if batch.len() == 1 => fail(batch, error),
             Err(error) => {
-                let error = EngineError::from(error);
-                outs.into_iter().for_each(|(out, _)| {
-                    let _ = out.send(Err(error.clone()));
-                });
+                // Whoever asks for too much (memory, say) fails without the others.
+                tracing::warn!(%error, pictures = batch.len(), "a batch failed; its pictures are tried one by one");
+                for picture in batch {
+                    let mut alone = vec![picture];
+                    if let Err(error) = run(tower, &mut alone) {
+                        fail(alone, error);
+                    }
+                }
             }
         }
     }
+}
+
+/// Runs a batch and answers it; a batch that fails is as it was.
+fn run(tower: &VisionTower, batch: &mut Vec<Picture>) -> Result<(), ModelError> {
+    let pixels: Vec<Vec<f32>> = batch.iter_mut().map(|picture| std::mem::take(&mut picture.pixels)).collect();
+    match tower.encode(&pixels) {
+        Ok(features) => {
+            batch.drain(..).zip(features).for_each(|(picture, features)| picture.answer(Ok(features)));
+            Ok(())
+        }
+        Err(error) => {
+            batch.iter_mut().zip(pixels).for_each(|(picture, pixels)| picture.pixels = pixels);
+            Err(error)
+        }
+    }
+}
+
+fn fail(batch: Vec<Picture>, error: ModelError) {
+    let error = EngineError::from(error);
+    batch.into_iter().for_each(|picture| picture.answer(Err(error.clone())));
 }
 
 /// Fills the batch with what waits, and with what comes within the time to gather.

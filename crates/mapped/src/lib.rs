@@ -3,7 +3,7 @@
 
 use std::{fs::File, io, path::Path};
 
-use memmap2::Mmap;
+use memmap2::{Mmap, UncheckedAdvice};
 
 /// A file's bytes, mapped.
 pub struct Mapped(Option<Mmap>);
@@ -44,6 +44,32 @@ impl Mapped {
     }
 }
 
+impl Mapped {
+    /// Tells the system that these bytes will not be needed soon: they leave this process's memory, and come from the
+    /// file again if they are read after all. Whole pages within the range only; a range beyond the end does nothing.
+    pub fn release(&self, range: std::ops::Range<usize>) {
+        if let Some(map) = &self.0
+            && range.start < range.end
+            && range.end <= map.len()
+        {
+            release(map, range);
+        }
+    }
+}
+
+#[allow(unsafe_code)]
+fn release(map: &Mmap, range: std::ops::Range<usize>) {
+    // The neighbours' bytes on the first and last page stay.
+    let (start, end) = (range.start.next_multiple_of(PAGE), range.end / PAGE * PAGE);
+    if start < end {
+        // SAFETY: the map is of a file, shared and read-only; pages that are dropped are read from the file again.
+        let _ = unsafe { map.unchecked_advise_range(UncheckedAdvice::DontNeed, start, end - start) };
+    }
+}
+
+/// A multiple of every page size in use.
+const PAGE: usize = 64 << 10;
+
 /// A map stays valid while its file keeps its length. Weights and published index generations are never changed
 /// in place (new ones are written beside and renamed), so only an operator who truncates a live file can break
 /// this, and the system then stops the process (SIGBUS) rather than handing out other bytes.
@@ -56,6 +82,20 @@ fn map(file: &File) -> io::Result<Mmap> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn released_bytes_can_be_read_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("bytes");
+        let bytes: Vec<u8> = (0..300_000u32).map(|n| (n % 251) as u8).collect();
+        std::fs::write(&path, &bytes).unwrap();
+        let mapped = Mapped::open(&path).unwrap();
+        assert_eq!(mapped.bytes(), bytes);
+        for range in [0..300_000, 10..20, 1000..200_000, 5..usize::MAX, 300_000..300_000] {
+            mapped.release(range);
+            assert_eq!(mapped.bytes(), bytes);
+        }
+    }
 
     #[test]
     fn maps_whole_arrays_and_refuses_fractions() {

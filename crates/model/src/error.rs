@@ -23,6 +23,9 @@ pub enum ModelError {
         /// What is wrong and what was expected.
         reason: String,
     },
+    /// A pickle that is not one of tensors.
+    #[error(transparent)]
+    Pickle(#[from] fondue_pickle::PickleError),
     /// A vector or tensor of the wrong size.
     #[error("{what} has {got} values, expected {expected}")]
     Shape {
@@ -81,7 +84,11 @@ impl Classify for ModelError {
             | Self::Token { .. }
             | Self::Positions { .. }
             | Self::NoDirection(_) => Fault::Invalid,
-            Self::Read { .. } | Self::Content { .. } | Self::Tokenizer(_) | Self::Torch(_) => Fault::Internal,
+            Self::Pickle(_)
+            | Self::Read { .. }
+            | Self::Content { .. }
+            | Self::Tokenizer(_)
+            | Self::Torch(_) => Fault::Internal,
         }
     }
 }

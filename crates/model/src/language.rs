@@ -8,8 +8,12 @@ use fondue_domain::TokenId;
 use tch::{Kind, Tensor};
 
 use crate::{
-    Chunk, KvCache, ModelError, Placement, Prompt, layers::values, mapping::Mapping, opt::Opt,
-    opt::OptConfig, prompt::Slot,
+    Chunk, KvCache, ModelError, Placement, Prompt,
+    layers::values,
+    mapping::Mapping,
+    opt::{Opt, OptConfig},
+    prompt::Slot,
+    weights::{Watch, unwatched},
 };
 
 /// OPT with FROMAGe's additions.
@@ -26,14 +30,20 @@ impl LanguageModel {
     ///
     /// # Errors
     /// [`ModelError`] naming the file and what is wrong with it.
-    pub fn load(opt: &Path, mapping: &Path, ret: TokenId, placement: Placement) -> Result<Self, ModelError> {
-        let (model, table) = Opt::load(opt, placement)?;
+    pub fn load(
+        opt: &Path,
+        mapping: &Path,
+        ret: TokenId,
+        placement: Placement,
+        watch: Watch<'_>,
+    ) -> Result<Self, ModelError> {
+        let (model, table) = Opt::load(opt, placement, watch)?;
         let rows = table.size()[0];
         if rows < ret.as_i64() {
             let reason = format!("the embedding has {rows} rows, the tokenizer's [RET] is {}", ret.0);
             return Err(ModelError::content(opt, reason));
         }
-        let mapping = Mapping::load(mapping, model.config().word_dim(), placement)?;
+        let mapping = Mapping::load(mapping, model.config().word_dim(), ret, placement, &unwatched)?;
         let table = Tensor::f_cat(&[&table.f_narrow(0, 0, ret.as_i64())?, mapping.ret_row()], 0)?;
         Ok(Self { opt: model, table, mapping, ret })
     }

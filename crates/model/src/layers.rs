@@ -19,7 +19,7 @@ impl Linear {
     /// # Errors
     /// [`ModelError::Content`] if the weight is missing or a shape is wrong.
     pub fn load(
-        weights: &Weights,
+        weights: &Weights<'_>,
         name: &str,
         output: i64,
         input: i64,
@@ -31,15 +31,24 @@ impl Linear {
         Ok(Self { weight, bias })
     }
 
-    /// Several linears of one input as one: their outputs lie side by side.
+    /// Several linears of one input as one: their outputs, `output` each, lie side by side.
     ///
     /// # Errors
-    /// [`ModelError::Torch`] if their inputs or biases differ.
-    pub fn fused(parts: &[Self]) -> Result<Self, ModelError> {
-        let weights: Vec<&Tensor> = parts.iter().map(|part| &part.weight).collect();
-        let biases: Vec<&Tensor> = parts.iter().filter_map(|part| part.bias.as_ref()).collect();
-        let bias = (!biases.is_empty()).then(|| Tensor::f_cat(&biases, 0)).transpose()?;
-        Ok(Self { weight: Tensor::f_cat(&weights, 0)?, bias })
+    /// As [`Linear::load`]; either all of them have a bias or none.
+    pub fn side_by_side(
+        weights: &Weights<'_>,
+        names: &[String],
+        output: i64,
+        input: i64,
+        at: Placement,
+    ) -> Result<Self, ModelError> {
+        let of = |part: &str| names.iter().map(|name| format!("{name}.{part}")).collect::<Vec<_>>();
+        let biases = of("bias");
+        let any = biases.iter().any(|name| weights.has(name));
+        Ok(Self {
+            weight: weights.stacked(&of("weight"), &[output, input], at)?,
+            bias: any.then(|| weights.stacked(&biases, &[output], at)).transpose()?,
+        })
     }
 
     /// `[…, input]` → `[…, output]`.
@@ -64,7 +73,7 @@ impl LayerNorm {
     /// # Errors
     /// [`ModelError::Content`] if one is missing or of another shape.
     pub fn load(
-        weights: &Weights,
+        weights: &Weights<'_>,
         name: &str,
         width: i64,
         eps: f64,

@@ -4,13 +4,13 @@
 
 use std::path::Path;
 
-use fondue_domain::Embedding;
+use fondue_domain::{Embedding, TokenId};
 use tch::Tensor;
 
 use crate::{
     ModelError, Placement,
     layers::{Linear, read_json, values},
-    weights::Weights,
+    weights::{Survey, Watch, Weights, unwatched},
 };
 
 /// `model_args.json`; keys beyond these are the trainer's.
@@ -19,6 +19,24 @@ struct Args {
     n_visual_tokens: i64,
     shared_emb_dim: i64,
     text_emb_layers: Vec<i64>,
+}
+
+impl Args {
+    fn load(folder: &Path) -> Result<Self, ModelError> {
+        let path = folder.join("model_args.json");
+        let args: Self = read_json(&path)?;
+        let (k, q) = (args.n_visual_tokens, args.shared_emb_dim);
+        if !(1..=1 << 10).contains(&k) || !(1..=1 << 16).contains(&q) {
+            let reason = format!("n_visual_tokens {k} or shared_emb_dim {q} is zero, negative or absurd");
+            return Err(ModelError::content(&path, reason));
+        }
+        if args.text_emb_layers != [-1] {
+            let reason =
+                format!("text_emb_layers {:?}: only [-1], the last layer, is known", args.text_emb_layers);
+            return Err(ModelError::content(&path, reason));
+        }
+        Ok(args)
+    }
 }
 
 /// The mapping layers.
@@ -30,43 +48,55 @@ pub struct Mapping {
     visual_fc: Linear,
     text_fc: Linear,
     ret_row: Tensor,
+    logit_scale: Tensor,
     placement: Placement,
 }
 
 impl Mapping {
-    /// Reads `model_args.json` and `mapping.safetensors` for a language model of `word_dim`.
+    /// Reads `model_args.json` and the mapping layers for a language model of `word_dim`, in any of the forms that
+    /// [`Weights::open_mapping`] knows; `ret` is the tokenizer's id of `[RET]`.
     ///
     /// # Errors
     /// [`ModelError`] naming the file and what is wrong with it.
-    pub fn load(folder: &Path, word_dim: i64, at: Placement) -> Result<Self, ModelError> {
-        let path = folder.join("model_args.json");
-        let args: Args = read_json(&path)?;
+    pub fn load(
+        folder: &Path,
+        word_dim: i64,
+        ret: TokenId,
+        at: Placement,
+        watch: Watch<'_>,
+    ) -> Result<Self, ModelError> {
+        let weights = Weights::open_mapping(folder, watch)?;
+        Self::from_weights(&Args::load(folder)?, &weights, word_dim, ret, at)
+    }
+
+    /// Looks at the same files without reading the weights.
+    ///
+    /// # Errors
+    /// As [`Mapping::load`], but faults of single tensors are part of what is returned.
+    pub fn survey(folder: &Path, word_dim: i64, ret: TokenId) -> Result<Survey, ModelError> {
+        let weights = Weights::open_mapping(folder, &unwatched)?.surveyed();
+        Self::from_weights(&Args::load(folder)?, &weights, word_dim, ret, Placement::CPU_F32)?;
+        Ok(weights.survey())
+    }
+
+    fn from_weights(
+        args: &Args,
+        weights: &Weights<'_>,
+        word_dim: i64,
+        ret: TokenId,
+        at: Placement,
+    ) -> Result<Self, ModelError> {
         let (k, q) = (args.n_visual_tokens, args.shared_emb_dim);
-        if !(1..=1 << 10).contains(&k) || !(1..=1 << 16).contains(&q) {
-            let reason = format!("n_visual_tokens {k} or shared_emb_dim {q} is zero, negative or absurd");
-            return Err(ModelError::content(&path, reason));
-        }
-        if args.text_emb_layers != [-1] {
-            let reason =
-                format!("text_emb_layers {:?}: only [-1], the last layer, is known", args.text_emb_layers);
-            return Err(ModelError::content(&path, reason));
-        }
-        let weights = Weights::open_file(&folder.join("mapping.safetensors"))?;
         // The vision tower's width is written nowhere but in the layers that take its features.
-        let feature_dim = match weights.shape("model.visual_fc.weight") {
+        let feature_dim = match weights.shape(VISUAL_FC) {
             Some(&[_, width]) if width > 0 => width,
             other => {
-                return Err(weights.fault(format!(
-                    "`model.visual_fc.weight` has shape {other:?}, expected [{q}, features]"
-                )));
+                return Err(
+                    weights.fault(format!("`{VISUAL_FC}` has shape {other:?}, expected [{q}, features]"))
+                );
             }
         };
-        let linear = |name: &str, out, input| Linear::load(&weights, name, out, input, at);
-        let ret_row = weights.any(RET_ROW)?;
-        if ret_row.numel() as i64 != word_dim {
-            return Err(weights
-                .fault(format!("`{RET_ROW}` has shape {:?}, expected [1, {word_dim}]", ret_row.size())));
-        }
+        let linear = |name: &str, out, input| Linear::load(weights, name, out, input, at);
         Ok(Self {
             prefix_len: k as usize,
             embedding_dim: q as usize,
@@ -74,7 +104,8 @@ impl Mapping {
             visual_embeddings: linear("model.visual_embeddings", word_dim * k, feature_dim)?,
             visual_fc: linear("model.visual_fc", q, feature_dim)?,
             text_fc: linear("model.text_hidden_fcs.0.0", q, word_dim)?,
-            ret_row: ret_row.f_reshape([1, word_dim])?.f_to_device(at.device)?.f_to_kind(at.dtype.kind())?,
+            ret_row: ret_row(weights, word_dim, ret, at)?,
+            logit_scale: weights.tensor(LOGIT_SCALE, &[], at)?,
             placement: at,
         })
     }
@@ -97,6 +128,11 @@ impl Mapping {
     /// The embedding of `[RET]`, `[1, word_dim]`.
     pub fn ret_row(&self) -> &Tensor {
         &self.ret_row
+    }
+
+    /// The learnt log temperature of the contrastive loss, a scalar.
+    pub fn logit_scale(&self) -> &Tensor {
+        &self.logit_scale
     }
 
     /// `[n, feature_dim]` → `[n, k, word_dim]`.
@@ -169,4 +205,19 @@ impl Mapping {
     }
 }
 
+/// The trained row: `[1, d]` or `[d]` as published; a training checkpoint keeps the whole table that it is a row of.
+fn ret_row(weights: &Weights<'_>, word_dim: i64, ret: TokenId, at: Placement) -> Result<Tensor, ModelError> {
+    if weights.has(RET_ROW) || !weights.has(TABLE) {
+        let shape: &[i64] =
+            if weights.shape(RET_ROW) == Some(&[word_dim]) { &[word_dim] } else { &[1, word_dim] };
+        let row = weights.tensor(RET_ROW, shape, at)?;
+        // While files are only looked at, the row is empty.
+        return if row.numel() == 0 { Ok(row) } else { Ok(row.f_reshape([1, word_dim])?) };
+    }
+    weights.rows(TABLE, ret.as_i64()..ret.as_i64() + 1, at)
+}
+
+const VISUAL_FC: &str = "model.visual_fc.weight";
+const LOGIT_SCALE: &str = "model.logit_scale";
 const RET_ROW: &str = "ret_input_embeddings.weight";
+const TABLE: &str = "model.input_embeddings.weight";

@@ -20,7 +20,7 @@ use layer::Layer;
 use crate::{
     ModelError, Placement,
     layers::{LayerNorm, Linear},
-    weights::Weights,
+    weights::{Survey, Watch, Weights, unwatched},
 };
 
 /// Positions of OPT's table begin here; the two rows before are padding's.
@@ -50,9 +50,28 @@ impl Opt {
     ///
     /// # Errors
     /// [`ModelError`] naming the file and the tensor at fault.
-    pub fn load(folder: &Path, placement: Placement) -> Result<(Self, Tensor), ModelError> {
-        let config = OptConfig::load(folder)?;
-        let weights = Weights::open(folder)?.under(&["model.decoder.", "decoder.", "", "model."], TABLE)?;
+    pub fn load(folder: &Path, placement: Placement, watch: Watch<'_>) -> Result<(Self, Tensor), ModelError> {
+        let (opt, table, _) =
+            Self::from_weights(OptConfig::load(folder)?, Weights::open(folder, watch)?, placement)?;
+        Ok((opt, table))
+    }
+
+    /// Looks at the same files without reading the weights.
+    ///
+    /// # Errors
+    /// As [`Opt::load`], but faults of single tensors are part of what is returned.
+    pub fn survey(folder: &Path) -> Result<Survey, ModelError> {
+        let weights = Weights::open(folder, &unwatched)?.surveyed();
+        let (_, _, weights) = Self::from_weights(OptConfig::load(folder)?, weights, Placement::CPU_F32)?;
+        Ok(weights.survey())
+    }
+
+    fn from_weights<'w>(
+        config: OptConfig,
+        weights: Weights<'w>,
+        placement: Placement,
+    ) -> Result<(Self, Tensor, Weights<'w>), ModelError> {
+        let weights = weights.under(&["model.decoder.", "decoder.", "", "model."], TABLE)?;
         let (width, word, at) = (config.hidden_size, config.word_dim(), placement);
         let table = weights.tensor(TABLE, &[config.vocab_size, word], at)?;
         let rows = config.max_position_embeddings + POSITION_OFFSET;
@@ -73,7 +92,7 @@ impl Opt {
             config,
             placement,
         };
-        Ok((opt, table))
+        Ok((opt, table, weights))
     }
 
     /// Its sizes.

@@ -63,9 +63,12 @@ impl Prompt {
         self.slots.push(Slot::Token(token));
     }
 
-    /// Whether the last step is this token.
-    pub fn ends_with(&self, token: TokenId) -> bool {
-        matches!(self.slots.last(), Some(Slot::Token(last)) if *last == token)
+    /// Drops what stands behind the last of these tokens; `false` if there is none, and the prompt is as it was.
+    pub fn cut_after_last(&mut self, token: TokenId) -> bool {
+        let is_it = |slot: &Slot| matches!(slot, Slot::Token(id) if *id == token);
+        let Some(at) = self.slots.iter().rposition(is_it) else { return false };
+        self.slots.truncate(at + 1);
+        true
     }
 
     /// Positions that it takes when a picture takes `prefix_len`.
@@ -99,7 +102,18 @@ mod tests {
         let ids: Vec<Option<u32>> = prompt.tokens(2).into_iter().map(|id| id.map(|id| id.0)).collect();
         assert_eq!(ids, [None, None, Some(2), Some(7), Some(8), None, None, Some(9)]);
         assert_eq!(prompt.positions(2), 8);
-        assert!(prompt.ends_with(TokenId(9)));
+    }
+
+    #[test]
+    fn a_prompt_is_cut_after_the_last_of_a_token() {
+        let ids = [5, 9, 6, 9, 7].map(TokenId).to_vec();
+        let mut prompt =
+            Prompt::assemble(vec![PromptPart::Text(ids), PromptPart::Image(vec![0.0])], TokenId(2)).unwrap();
+        assert!(!prompt.cut_after_last(TokenId(8)));
+        assert_eq!(prompt.positions(1), 7);
+        assert!(prompt.cut_after_last(TokenId(9)));
+        let ids: Vec<_> = prompt.tokens(1).into_iter().flatten().map(|id| id.0).collect();
+        assert_eq!(ids, [2, 5, 9, 6, 9]);
     }
 
     #[test]

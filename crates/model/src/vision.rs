@@ -9,7 +9,7 @@ use tch::{Kind, Tensor};
 use crate::{
     ModelError, Placement,
     layers::{LayerNorm, Linear, read_json, values},
-    weights::Weights,
+    weights::{Survey, Watch, Weights, unwatched},
 };
 
 #[derive(Clone, Debug, serde::Deserialize)]
@@ -64,23 +64,49 @@ struct Layer {
 }
 
 impl VisionTower {
-    /// Reads `config.json` and the safetensors of a CLIP folder, whole model or vision part alone.
+    /// Reads `config.json` and the weights of a CLIP folder, whole model or vision part alone.
     ///
     /// # Errors
     /// [`ModelError`] naming the file and the tensor at fault.
-    pub fn load(folder: &Path, placement: Placement) -> Result<Self, ModelError> {
+    pub fn load(folder: &Path, placement: Placement, watch: Watch<'_>) -> Result<Self, ModelError> {
+        let config = Self::config(folder)?;
+        let weights = Weights::open(folder, watch)?;
+        let (tower, _) = Self::from_weights(config, weights, placement)?;
+        Ok(tower)
+    }
+
+    /// Looks at the same files without reading the weights.
+    ///
+    /// # Errors
+    /// As [`VisionTower::load`], but faults of single tensors are part of what is returned.
+    pub fn survey(folder: &Path) -> Result<Survey, ModelError> {
+        let config = Self::config(folder)?;
+        let weights = Weights::open(folder, &unwatched)?.surveyed();
+        let (_, weights) = Self::from_weights(config, weights, Placement::CPU_F32)?;
+        Ok(weights.survey())
+    }
+
+    fn config(folder: &Path) -> Result<Config, ModelError> {
         let path = folder.join("config.json");
         let config = match read_json(&path)? {
             ConfigFile::Whole { vision_config } => vision_config,
             ConfigFile::Tower(config) => config,
         };
         check(&config).map_err(|reason| ModelError::content(&path, reason))?;
-        let weights = Weights::open(folder)?.under(&["", "vision_model.", "model.vision_model."], CLASS)?;
+        Ok(config)
+    }
+
+    fn from_weights<'w>(
+        config: Config,
+        weights: Weights<'w>,
+        placement: Placement,
+    ) -> Result<(Self, Weights<'w>), ModelError> {
+        let weights = weights.under(&["", "vision_model.", "model.vision_model."], CLASS)?;
         let (width, eps, at) = (config.hidden_size, config.layer_norm_eps, placement);
         let grid = config.image_size / config.patch_size;
         let patch = [width, 3, config.patch_size, config.patch_size];
         let layers = (0..config.num_hidden_layers).map(|n| Layer::load(&weights, n, &config, at));
-        Ok(Self {
+        let tower = Self {
             class_embedding: weights.tensor(CLASS, &[width], at)?,
             patch_embedding: weights.tensor("embeddings.patch_embedding.weight", &patch, at)?,
             position_embedding: weights.tensor(
@@ -93,7 +119,8 @@ impl VisionTower {
             post_norm: LayerNorm::load(&weights, "post_layernorm", width, eps, at)?,
             config,
             placement,
-        })
+        };
+        Ok((tower, weights))
     }
 
     /// Length of a feature vector.
@@ -177,18 +204,20 @@ fn check(config: &Config) -> Result<(), String> {
 }
 
 impl Layer {
-    fn load(weights: &Weights, n: usize, config: &Config, at: Placement) -> Result<Self, ModelError> {
+    fn load(weights: &Weights<'_>, n: usize, config: &Config, at: Placement) -> Result<Self, ModelError> {
         let (width, ffn, eps) = (config.hidden_size, config.intermediate_size, config.layer_norm_eps);
         let name = |part: &str| format!("encoder.layers.{n}.{part}");
         let linear = |part: &str, out, input| Linear::load(weights, &name(part), out, input, at);
         let square = |part: &str| linear(part, width, width);
         Ok(Self {
             norm1: LayerNorm::load(weights, &name("layer_norm1"), width, eps, at)?,
-            qkv: Linear::fused(&[
-                square("self_attn.q_proj")?,
-                square("self_attn.k_proj")?,
-                square("self_attn.v_proj")?,
-            ])?,
+            qkv: Linear::side_by_side(
+                weights,
+                &["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"].map(name),
+                width,
+                width,
+                at,
+            )?,
             out: square("self_attn.out_proj")?,
             norm2: LayerNorm::load(weights, &name("layer_norm2"), width, eps, at)?,
             fc1: linear("mlp.fc1", ffn, width)?,

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use http::HeaderMap;
 use tonic::metadata::MetadataMap;
 
 /// The header that carries the remaining time of a call.
@@ -11,8 +12,12 @@ const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// The instant by which a call must be done: now plus the caller's `grpc-timeout`, at most `cap`.
 pub fn deadline(metadata: &MetadataMap, cap: Duration) -> Instant {
-    let asked = metadata.get(HEADER).and_then(|value| value.to_str().ok()).and_then(parse);
-    Instant::now() + asked.unwrap_or(cap).min(cap).min(LONGEST)
+    Instant::now() + asked(metadata.as_ref()).unwrap_or(cap).min(cap).min(LONGEST)
+}
+
+/// The caller's `grpc-timeout`, if it sent one that can be read.
+pub(crate) fn asked(headers: &HeaderMap) -> Option<Duration> {
+    headers.get(HEADER).and_then(|value| value.to_str().ok()).and_then(parse)
 }
 
 /// At most eight digits and a unit.

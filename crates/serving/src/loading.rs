@@ -1,6 +1,9 @@
 //! The place of what takes long to load: calls are refused until it is there.
 
-use std::sync::OnceLock;
+use std::sync::{
+    OnceLock,
+    atomic::{AtomicU64, Ordering},
+};
 
 use fondue_domain::{Classify, Fault};
 /// A place for what takes long to load.
@@ -17,6 +20,33 @@ pub struct NotLoaded(&'static str);
 impl Classify for NotLoaded {
     fn fault(&self) -> Fault {
         Fault::Unavailable
+    }
+}
+
+/// Logs how far loading is, in steps of a tenth; nothing for what is small enough to be there at once.
+pub struct LoadLog {
+    what: &'static str,
+    tenths: AtomicU64,
+}
+
+/// Bytes below which loading is not worth a word.
+const WORTH_TELLING: u64 = 256 << 20;
+
+impl LoadLog {
+    /// Of `what`, a phrase such as "the vision tower".
+    pub fn new(what: &'static str) -> Self {
+        Self { what, tenths: AtomicU64::new(0) }
+    }
+
+    /// `read` of `total` bytes are there.
+    pub fn step(&self, read: u64, total: u64) {
+        if total < WORTH_TELLING {
+            return;
+        }
+        let tenths = (u128::from(read) * 10 / u128::from(total)) as u64;
+        if self.tenths.fetch_max(tenths, Ordering::Relaxed) < tenths {
+            tracing::info!(percent = tenths * 10, mebibytes = total >> 20, "loading {}", self.what);
+        }
     }
 }
 

@@ -3,18 +3,24 @@
 mod observe;
 mod probes;
 mod readiness;
+mod timeout;
 
 use std::{thread, time::Duration};
 
 use axum::Router;
 pub use readiness::Readiness;
-use tokio::{net::TcpListener, sync::oneshot};
+use tokio::{net::TcpListener, sync::oneshot, task::JoinSet};
 use tonic::{
     service::RoutesBuilder,
     transport::{Server, server::TcpIncoming},
 };
 
-use crate::{announce, loading::Loading, settings::Serving, telemetry::metrics_handle};
+use crate::{
+    announce,
+    loading::Loading,
+    settings::Serving,
+    telemetry::{metrics_handle, metrics_upkeep},
+};
 
 /// How often a silent client is tried, so that one that vanished does not keep its slot.
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
@@ -83,7 +89,10 @@ impl Site<'_> {
             result = result => {
                 place.fill(result.map_err(|_| ServeError::Broken)??);
                 readiness.ready();
-                announce::listening(address);
+                // It may have been told to stop meanwhile.
+                if readiness.lack().is_none() {
+                    announce::listening(address);
+                }
             }
         }
         Ok(serve.await?)
@@ -97,21 +106,31 @@ impl Site<'_> {
     /// [`ServeError`].
     pub async fn serve(self, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<(), ServeError> {
         let Self { serving, listener, mut routes, readiness, descriptors } = self;
-        // Before the first call, so that none goes uncounted.
+        // Before the first call, so that none goes uncounted and the count is there from the start.
         metrics_handle();
+        observe::begin();
         let (reporter, health) = tonic_health::server::health_reporter();
         routes.add_service(health);
         reflect(&mut routes, &readiness, descriptors)?;
         let router: Router = routes.routes().into_axum_router().merge(probes::router(readiness.clone()));
-        // Outermost first: the trace and the count of a call take in whatever happens within it.
-        let router =
-            router.layer(axum::middleware::map_response(observe::explain_oversize)).layer(observe::layer());
+        // Innermost first: the trace and the count of a call take in whatever happens within it.
+        let router = router
+            .layer(axum::middleware::map_response(observe::explain_oversize))
+            .layer(axum::middleware::from_fn(timeout::bound))
+            .layer(observe::layer());
 
-        let following = tokio::spawn(readiness.clone().drive(reporter));
+        // Before the first client: by itself the health service would begin as serving.
+        readiness.report(&reporter).await;
+        // Ends with this function, whatever way that ends.
+        let mut beside = JoinSet::new();
+        beside.spawn(readiness.clone().drive(reporter.clone()));
+        beside.spawn(metrics_upkeep());
         let (stopping, stopped) = oneshot::channel();
         let signal = async move {
             shutdown.await;
-            readiness.not_ready("stopping");
+            readiness.stop();
+            // Clients hear of it before their connections are told to end.
+            readiness.report(&reporter).await;
             let _ = stopping.send(());
         };
         // A token is a small message that should not wait for the acknowledgement of the one before it.
@@ -129,15 +148,13 @@ impl Site<'_> {
                 std::future::pending::<()>().await;
             }
         };
-        let result = tokio::select! {
+        tokio::select! {
             result = server => result.map_err(ServeError::from),
             () = drained => {
                 tracing::warn!(drain = ?serving.drain, "calls still ran at the end of the drain; they are cut off");
                 Ok(())
             }
-        };
-        following.abort();
-        result
+        }
     }
 }
 

@@ -6,6 +6,15 @@ use fondue_domain::{Classify, Fault, Violation};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
+/// Bytes of a message at most, and of the fields at fault together. A status travels in headers: a client may take
+/// 16 KiB of them, and ends the whole connection with all its calls when there are more.
+const MESSAGE_BYTES: usize = 2 << 10;
+const FIELD_BYTES: usize = 256;
+const DESCRIPTION_BYTES: usize = 1 << 10;
+const VIOLATIONS_BYTES: usize = 3 << 10;
+/// What the frame of one violation takes, rounded up.
+const FRAME_BYTES: usize = 16;
+
 /// The status of an error. A defect is logged here, once, and its cause is not told to the caller.
 pub fn status<E: Classify>(error: E) -> Status {
     let fault = error.fault();
@@ -16,16 +25,20 @@ pub fn status<E: Classify>(error: E) -> Status {
     from_parts(fault, error.to_string(), error.violations())
 }
 
-/// A status put together by hand.
+/// A status put together by hand. Long texts are cut, and fields beyond what headers hold are left out.
 pub fn from_parts(fault: Fault, message: impl Into<String>, violations: Vec<Violation>) -> Status {
     let mut details = ErrorDetails::new();
+    let mut room = VIOLATIONS_BYTES;
     for Violation { field, description } in violations {
+        let (field, description) = (cut(field, FIELD_BYTES), cut(description, DESCRIPTION_BYTES));
+        let Some(left) = room.checked_sub(field.len() + description.len() + FRAME_BYTES) else { break };
+        room = left;
         details.add_bad_request_violation(field, description);
     }
     if let Fault::Busy { retry_after } = fault {
         details.set_retry_info(Some(retry_after));
     }
-    Status::with_error_details(code(fault), message, details)
+    Status::with_error_details(code(fault), cut(message.into(), MESSAGE_BYTES), details)
 }
 
 /// What kind of failure a status tells of.
@@ -55,6 +68,15 @@ pub fn violations_of(status: &Status) -> Vec<Violation> {
 
 fn retry_delay(status: &Status) -> Option<Duration> {
     status.get_error_details().retry_info().and_then(|info| info.retry_delay)
+}
+
+fn cut(mut text: String, max: usize) -> String {
+    if text.len() > max {
+        let end = (0..=max).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
+        text.truncate(end);
+        text.push('…');
+    }
+    text
 }
 
 fn code(fault: Fault) -> Code {

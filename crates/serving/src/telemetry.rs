@@ -3,7 +3,7 @@
 //! Spans get W3C ids whether or not traces are exported, so that a trace id in one service's log finds the lines of
 //! all others.
 
-use std::{io::IsTerminal, sync::OnceLock};
+use std::{io::IsTerminal, sync::OnceLock, time::Duration};
 
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use opentelemetry::trace::{TraceContextExt, TracerProvider};
@@ -105,6 +105,20 @@ pub(crate) fn propagate() {
 /// The trace that the current span belongs to: 32 hexadecimal digits, all 0 outside of any trace.
 pub fn current_trace_id() -> String {
     tracing::Span::current().context().span().span_context().trace_id().to_string()
+}
+
+/// How often what was measured is put into its buckets.
+const UPKEEP: Duration = Duration::from_secs(5);
+
+/// Keeps measurements from piling up where nobody reads them. It never ends.
+pub(crate) async fn metrics_upkeep() {
+    let mut ticks = tokio::time::interval(UPKEEP);
+    loop {
+        ticks.tick().await;
+        if let Some(handle) = metrics_handle() {
+            handle.run_upkeep();
+        }
+    }
 }
 
 /// The process's metrics. Servers that share a process share them.

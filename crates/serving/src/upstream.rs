@@ -1,15 +1,22 @@
 //! The client's side: a connection that is made when it is needed, and the layer that passes the trace on.
 
 use std::{
+    error::Error,
     task::{Context, Poll},
     time::Duration,
 };
 
+use fondue_domain::Fault;
+use futures::{TryFutureExt, future::MapErr};
 use http::Request;
 use opentelemetry_http::HeaderInjector;
-use tonic::{body::Body, transport::Endpoint};
+use tonic::{TimeoutExpired, body::Body, transport::Endpoint};
 use tower::Service;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
+
+use crate::status::from_parts;
+
+type BoxError = Box<dyn Error + Send + Sync>;
 
 /// Time for making a connection; a service that is down should be known soon.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -56,13 +63,17 @@ pub struct Traced<S> {
     inner: S,
 }
 
-impl<S: Service<Request<Body>>> Service<Request<Body>> for Traced<S> {
+impl<S> Service<Request<Body>> for Traced<S>
+where
+    S: Service<Request<Body>>,
+    S::Error: Into<BoxError>,
+{
     type Response = S::Response;
-    type Error = S::Error;
-    type Future = S::Future;
+    type Error = BoxError;
+    type Future = MapErr<S::Future, fn(S::Error) -> BoxError>;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.inner.poll_ready(cx)
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.inner.poll_ready(cx).map_err(Into::into)
     }
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
@@ -70,13 +81,29 @@ impl<S: Service<Request<Body>>> Service<Request<Body>> for Traced<S> {
         opentelemetry::global::get_text_map_propagator(|propagator| {
             propagator.inject_context(&context, &mut HeaderInjector(request.headers_mut()));
         });
-        self.inner.call(request)
+        self.inner.call(request).map_err(tell_timeout)
     }
+}
+
+/// tonic calls the end of a request's own time CANCELLED; to everyone else it is a deadline.
+fn tell_timeout(error: impl Into<BoxError>) -> BoxError {
+    let error = error.into();
+    let mut cause: Option<&(dyn Error + 'static)> = Some(&*error);
+    while let Some(found) = cause {
+        if found.is::<TimeoutExpired>() {
+            return Box::new(from_parts(Fault::Deadline, "time ran out before there was an answer", vec![]));
+        }
+        cause = found.source();
+    }
+    error
 }
 
 #[cfg(test)]
 mod tests {
+    use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
+
     use super::*;
+    use crate::status::fault_of;
 
     #[tokio::test]
     async fn addresses_are_checked_and_the_scheme_may_be_left_out() {
@@ -85,5 +112,22 @@ mod tests {
         for wrong in ["", "http://", "not an address", "/path"] {
             assert!(connect_lazy(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_silent_service_is_a_deadline_and_one_that_is_down_is_unavailable() {
+        let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = silent.local_addr().unwrap().to_string();
+        let ask = async || {
+            let mut client = HealthClient::new(connect_lazy(&address).unwrap());
+            let mut request = tonic::Request::new(HealthCheckRequest::default());
+            request.set_timeout(Duration::from_millis(50));
+            client.check(request).await.unwrap_err()
+        };
+        let status = ask().await;
+        assert_eq!(fault_of(&status), Fault::Deadline, "{status:?}");
+        drop(silent);
+        let status = ask().await;
+        assert_eq!(fault_of(&status), Fault::Unavailable, "{status:?}");
     }
 }

@@ -13,7 +13,9 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::Parser;
 use fondue_imaging::{Fit, ImageLimits, Preprocess, decode};
 use fondue_index::{Builder, Item, NewItem, Root};
-use fondue_model::{Placement, VisionTower, fingerprint, mapping::Mapping, opt::OptConfig};
+use fondue_model::{
+    Placement, Tokenizer, VisionTower, fingerprint, mapping::Mapping, opt::OptConfig, weights::unwatched,
+};
 use indicatif::{ProgressBar, ProgressStyle};
 use sha2::{Digest, Sha256};
 
@@ -135,9 +137,10 @@ impl Model {
             Placement { device: Placement::device_from(&args.device)?, dtype: args.dtype.parse()? };
         let clip = args.model.join("clip");
         let preprocess = Preprocess::from_file(&clip.join("preprocessor_config.json"))?;
-        let tower = VisionTower::load(&clip, placement)?;
-        let word_dim = OptConfig::load(&args.model.join("opt"))?.word_dim();
-        let mapping = Mapping::load(&args.model.join("fromage"), word_dim, placement)?;
+        let tower = VisionTower::load(&clip, placement, &unwatched)?;
+        let opt = args.model.join("opt");
+        let (word_dim, ret) = (OptConfig::load(&opt)?.word_dim(), Tokenizer::load(&opt)?.ret());
+        let mapping = Mapping::load(&args.model.join("fromage"), word_dim, ret, placement, &unwatched)?;
         if mapping.feature_dim() != tower.feature_dim() {
             let (tower, mapping) = (tower.feature_dim(), mapping.feature_dim());
             bail!(

@@ -11,7 +11,7 @@ use fondue_engine::{EngineError, LanguageEngine};
 use fondue_model::{LanguageModel, ModelError, Tokenizer, fingerprint, placement::set_threads};
 use fondue_proto::language::language_server::LanguageServer;
 use fondue_serving::{
-    loading::Loading,
+    loading::{LoadLog, Loading},
     server::{Readiness, ServeError, Site},
 };
 use tokio::net::TcpListener;
@@ -67,7 +67,12 @@ fn load(config: &Config) -> Result<Loaded, RunError> {
     let fingerprint = fingerprint::language(&config.opt, &config.mapping)?;
     let (opt, mapping, ret, placement) =
         (config.opt.clone(), config.mapping.clone(), tokenizer.ret(), config.placement);
-    let load = move || LanguageModel::load(&opt, &mapping, ret, placement);
+    let log = LoadLog::new("the language model");
+    let load = move || {
+        LanguageModel::load(&opt, &mapping, ret, placement, &|progress| {
+            log.step(progress.read, progress.total)
+        })
+    };
     let engine = LanguageEngine::spawn(load, tokenizer, config.engine)?;
     Ok(Loaded { engine, fingerprint, placement, slots: config.engine.slots })
 }

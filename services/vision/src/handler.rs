@@ -118,13 +118,15 @@ impl Vision for Handler {
         let until = deadline(request.metadata(), self.limits.timeout);
         let images = self.check(request.into_inner().images).map_err(status)?;
         let model = self.model.get().map_err(status)?;
+        // Before the work of decoding: what finds no room is refused while it is cheap.
+        let room = model.engine.reserve(images.len()).map_err(status)?;
         let work = async {
             let decoded = images
                 .into_iter()
                 .enumerate()
                 .map(|(index, (image, fit))| self.pixels(index, image, fit, model.preprocess.clone()));
             let pixels = try_join_all(decoded).await.map_err(status)?;
-            model.engine.encode(pixels, until).await.map_err(status)
+            model.engine.encode(room, pixels, until).await.map_err(status)
         };
         let late = || from_parts(Fault::Deadline, "the deadline passed while pictures were read", Vec::new());
         let features = tokio::time::timeout_at(Instant::into(until), work).await.map_err(|_| late())??;

@@ -11,7 +11,7 @@ use fondue_imaging::{ImagingError, Preprocess};
 use fondue_model::{ModelError, VisionTower, fingerprint, placement::set_threads};
 use fondue_proto::vision::vision_server::VisionServer;
 use fondue_serving::{
-    loading::Loading,
+    loading::{LoadLog, Loading},
     server::{Readiness, ServeError, Site},
 };
 use tokio::net::TcpListener;
@@ -77,7 +77,8 @@ fn load(config: &Config) -> Result<Loaded, RunError> {
     let preprocess = Preprocess::from_file(&config.model.join("preprocessor_config.json"))?;
     let fingerprint = fingerprint::vision(&config.model)?;
     let (folder, placement) = (config.model.clone(), config.placement);
-    let tower = VisionTower::load(&folder, placement)?;
+    let log = LoadLog::new("the vision tower");
+    let tower = VisionTower::load(&folder, placement, &|progress| log.step(progress.read, progress.total))?;
     let (feature_dim, image_size) = (tower.feature_dim(), tower.image_size());
     if preprocess.size as usize != image_size {
         return Err(RunError::Size { preprocessor: preprocess.size, tower: image_size });

@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 use fondue_domain::TokenId;
-use fondue_model::{LanguageModel, Placement, VisionTower};
+use fondue_model::{LanguageModel, Placement, VisionTower, weights::unwatched};
 use safetensors::{Dtype, SafeTensors};
 use serde_json::Value;
 
@@ -109,18 +109,30 @@ impl Golden {
         Ok((view.dtype(), view.data().to_vec()))
     }
 
-    /// The language model of this folder.
+    /// The language model of this folder, once from each form that its files are there in.
     ///
     /// # Errors
-    /// If it does not load.
-    pub fn language(&self) -> Result<LanguageModel> {
+    /// If one does not load.
+    pub fn languages(&self) -> Result<Vec<LanguageModel>> {
         let ret = self.token("ret_token")?;
-        Ok(LanguageModel::load(
-            &self.folder.join("opt"),
-            &self.folder.join("fromage"),
-            ret,
-            Placement::CPU_F32,
-        )?)
+        let fromage = self.folder.join("fromage");
+        let mut models = Vec::new();
+        for opt in ["opt", "opt_bin"].map(|name| self.folder.join(name)) {
+            for mapping in ["mapping.safetensors", "pretrained_ckpt.pth.tar"] {
+                if !opt.exists() || !fromage.join(mapping).exists() {
+                    continue;
+                }
+                // A folder of its own, so that this form is the one that is found.
+                let alone = tempfile::tempdir()?;
+                for name in [mapping, "model_args.json"] {
+                    fs::copy(fromage.join(name), alone.path().join(name))?;
+                }
+                let model = LanguageModel::load(&opt, alone.path(), ret, Placement::CPU_F32, &unwatched);
+                models.push(model.with_context(|| format!("{} with {mapping}", opt.display()))?);
+            }
+        }
+        ensure!(!models.is_empty(), "{} holds no language model", self.folder.display());
+        Ok(models)
     }
 
     /// The vision tower of this folder.
@@ -128,7 +140,7 @@ impl Golden {
     /// # Errors
     /// If it does not load.
     pub fn vision(&self) -> Result<VisionTower> {
-        Ok(VisionTower::load(&self.folder.join("clip"), Placement::CPU_F32)?)
+        Ok(VisionTower::load(&self.folder.join("clip"), Placement::CPU_F32, &unwatched)?)
     }
 
     /// Compares with an expected f32 tensor: the largest difference is at most 1e-4 of its largest value.

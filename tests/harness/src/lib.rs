@@ -69,7 +69,7 @@ impl Cluster {
         let clip = model().join("clip");
         let vision = Server::start(
             "vision",
-            strings(&["--model", path(&clip)], flags.vision),
+            strings(&["--threads=1", "--model", path(&clip)], flags.vision),
             |words, listener, stop| {
                 Box::pin(async move {
                     let config = fondue_vision::config::Args::try_parse_from(words)?.resolve()?;
@@ -77,7 +77,7 @@ impl Cluster {
                 })
             },
         );
-        let words = strings(&["--model", path(&model())], flags.language);
+        let words = strings(&["--threads=1", "--model", path(&model())], flags.language);
         let language = Server::start("language", words, |words, listener, stop| {
             Box::pin(async move {
                 let config = fondue_language::config::Args::try_parse_from(words)?.resolve()?;

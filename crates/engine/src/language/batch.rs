@@ -53,24 +53,38 @@ impl Batch {
         }
     }
 
-    /// One forward pass of everything that runs. If it fails, all fail: none of their caches can be trusted.
+    /// One forward pass of everything that runs.
+    ///
+    /// If it fails, nobody's cache has grown, and each sequence is tried alone: whoever asks for too much (memory,
+    /// say) fails without the others.
     pub(super) fn step(&mut self, model: &LanguageModel, tokenizer: &Tokenizer) {
-        if self.running.is_empty() {
+        let all: Vec<usize> = (0..self.running.len()).collect();
+        if all.is_empty() {
             return;
         }
-        if let Err(error) = self.try_step(model, tokenizer) {
-            let error = EngineError::from(error);
-            self.running.drain(..).for_each(|mut sequence| sequence.fail(error.clone()));
+        match self.forward(&all, model) {
+            Ok(states) => self.harvest(states, &all, model, tokenizer),
+            Err(error) if all.len() == 1 => self.running[0].fail(error.into()),
+            Err(error) => {
+                tracing::warn!(%error, sequences = all.len(), "a step failed; its sequences are tried one by one");
+                for n in all {
+                    match self.forward(&[n], model) {
+                        Ok(states) => self.harvest(states, &[n], model, tokenizer),
+                        Err(error) => self.running[n].fail(error.into()),
+                    }
+                }
+            }
         }
     }
 
-    fn try_step(&mut self, model: &LanguageModel, tokenizer: &Tokenizer) -> Result<(), ModelError> {
+    /// Runs the next rows of some sequences.
+    fn forward(&mut self, which: &[usize], model: &LanguageModel) -> Result<States, ModelError> {
         // Prompts share a budget of rows, so that a long one delays the others' next token by a bounded time.
         let mut budget = self.limits.prefill_rows as i64;
-        let mut chunks = Vec::with_capacity(self.running.len());
-        let mut ready = Vec::new();
+        let mut chunks = Vec::with_capacity(which.len());
+        let mut taken = Vec::with_capacity(which.len());
         let mut rows = 0;
-        for (n, sequence) in self.running.iter_mut().enumerate() {
+        for (n, sequence) in self.running.iter_mut().enumerate().filter(|(n, _)| which.contains(n)) {
             let pending = sequence.pending.size()[0];
             let take = if pending == 1 { 1 } else { pending.min(budget) };
             if take == 0 {
@@ -79,20 +93,40 @@ impl Batch {
             if pending > 1 {
                 budget -= take;
             }
-            let vectors = sequence.pending.f_narrow(0, 0, take)?;
             rows += take;
-            if take == pending {
-                ready.push((n, rows - 1));
-            } else {
-                sequence.pending = sequence.pending.f_narrow(0, take, pending - take)?;
-            }
-            chunks.push(Chunk { vectors, cache: &mut sequence.cache });
+            taken.push((n, take, rows - 1));
+            chunks
+                .push(Chunk { vectors: sequence.pending.f_narrow(0, 0, take)?, cache: &mut sequence.cache });
         }
         let hidden = model.forward(&mut chunks)?;
         drop(chunks);
-        if ready.is_empty() {
-            return Ok(());
+        let mut ready = Vec::with_capacity(taken.len());
+        for (n, take, last) in taken {
+            let sequence = &mut self.running[n];
+            let left = sequence.pending.size()[0] - take;
+            if left == 0 {
+                ready.push((n, last));
+            } else {
+                sequence.pending = sequence.pending.f_narrow(0, take, left)?;
+            }
         }
+        Ok(States { hidden, ready })
+    }
+
+    /// Takes queries and tokens from the states of a step. If that fails, its sequences cannot go on.
+    fn harvest(&mut self, states: States, which: &[usize], model: &LanguageModel, tokenizer: &Tokenizer) {
+        if let Err(error) = self.try_harvest(states, model, tokenizer) {
+            let error = EngineError::from(error);
+            which.iter().for_each(|&n| self.running[n].fail(error.clone()));
+        }
+    }
+
+    fn try_harvest(
+        &mut self,
+        States { hidden, mut ready }: States,
+        model: &LanguageModel,
+        tokenizer: &Tokenizer,
+    ) -> Result<(), ModelError> {
         self.take_queries(model, &hidden, &ready)?;
         let running = &self.running;
         ready.retain(|&(n, _)| !running[n].ended());
@@ -131,6 +165,12 @@ impl Batch {
         self.running.drain(..).for_each(|mut sequence| sequence.fail(EngineError::Stopped));
         self.waiting.drain(..).for_each(|job| refuse(&job, EngineError::Stopped));
     }
+}
+
+/// What a step gave: states, and whose last row of all lies where.
+struct States {
+    hidden: Tensor,
+    ready: Vec<(usize, i64)>,
 }
 
 fn refuse(job: &Job, error: EngineError) {

@@ -6,6 +6,7 @@ use fondue_domain::Embedding;
 use fondue_model::{Prompt, Sampling};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
+use super::questions::Question;
 use crate::EngineError;
 
 /// A continuation to generate.
@@ -100,7 +101,8 @@ pub(super) struct Job {
     pub(super) out: mpsc::Sender<Emission>,
     pub(super) submitted: Instant,
     pub(super) span: tracing::Span,
-    pub(super) _permit: OwnedSemaphorePermit,
+    /// Given back before the closing event, so that whoever asks again at once finds the room.
+    pub(super) permit: Option<OwnedSemaphorePermit>,
 }
 
 impl Job {
@@ -110,24 +112,15 @@ impl Job {
     }
 }
 
-/// A question with one answer, worked off between steps.
-pub(super) struct Question<Ask, Answer> {
-    pub(super) ask: Ask,
+/// Who asked a question.
+pub(super) struct Ask<Answer> {
     pub(super) deadline: Instant,
     pub(super) out: oneshot::Sender<Result<Answer, EngineError>>,
-    pub(super) _permit: OwnedSemaphorePermit,
-}
-
-/// Continuations to weigh.
-pub(super) struct Candidates {
-    pub(super) prompt: Prompt,
-    pub(super) candidates: Vec<Vec<fondue_domain::TokenId>>,
+    pub(super) permit: OwnedSemaphorePermit,
 }
 
 /// Everything that reaches the owner's thread.
 pub(super) enum Command {
     Generate(Box<Job>),
-    Project(Question<Vec<Vec<f32>>, Vec<Embedding>>),
-    Query(Question<Prompt, Embedding>),
-    Score(Question<Candidates, Vec<Likelihood>>),
+    Question(Box<Question>),
 }

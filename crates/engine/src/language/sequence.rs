@@ -168,13 +168,15 @@ impl Sequence {
         metrics::counter!("fondue_language_tokens_total").increment(self.usage.generated_tokens as u64);
         metrics::histogram!("fondue_language_prefill_seconds").record(self.usage.prefill);
         self.job.span.in_scope(|| tracing::debug!(?reason, usage = ?self.usage, "answer complete"));
+        self.job.permit = None;
         self.emit(Emission::Done { reason, usage: self.usage });
         self.ended = true;
     }
 
     /// Cuts the text off.
     pub(super) fn fail(&mut self, error: EngineError) {
-        self.job.span.in_scope(|| tracing::warn!(%error, "answer cut off"));
+        // Logged where it is told to the caller.
+        self.job.permit = None;
         self.emit(Emission::Failed(error));
         self.ended = true;
     }

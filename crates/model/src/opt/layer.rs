@@ -20,7 +20,7 @@ pub(super) struct Layer {
 
 impl Layer {
     pub(super) fn load(
-        weights: &Weights,
+        weights: &Weights<'_>,
         n: usize,
         config: &OptConfig,
         at: Placement,
@@ -32,11 +32,13 @@ impl Layer {
         let norm = |part: &str| LayerNorm::load(weights, &name(part), width, EPS, at);
         Ok(Self {
             attention_norm: norm("self_attn_layer_norm")?,
-            qkv: Linear::fused(&[
-                square("self_attn.q_proj")?,
-                square("self_attn.k_proj")?,
-                square("self_attn.v_proj")?,
-            ])?,
+            qkv: Linear::side_by_side(
+                weights,
+                &["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"].map(name),
+                width,
+                width,
+                at,
+            )?,
             out: square("self_attn.out_proj")?,
             ffn_norm: norm("final_layer_norm")?,
             fc1: linear("fc1", ffn, width)?,

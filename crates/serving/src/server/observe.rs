@@ -26,6 +26,14 @@ const RESOURCE_EXHAUSTED: &str = "8";
 const OUT_OF_RANGE: &str = "11";
 const UNIMPLEMENTED: &str = "12";
 
+/// The calls that run now.
+const RUNNING: &str = "fondue_rpc_running";
+
+/// Lets the gauge be seen before the first call.
+pub(super) fn begin() {
+    metrics::gauge!(RUNNING).increment(0.0);
+}
+
 pub(super) fn layer() -> ObserveLayer {
     ObserveLayer
 }
@@ -63,7 +71,9 @@ where
         let method = request.uri().path().to_owned();
         let span = span(&method, request.headers());
         let mut call = Call { method, span: span.clone(), begun: Instant::now(), code: None };
-        metrics::gauge!("fondue_rpc_running").increment(1.0);
+        if call.counts() {
+            metrics::gauge!(RUNNING).increment(1.0);
+        }
         let response = self.inner.call(request);
         let observed = async move {
             let response = response.await?;
@@ -97,6 +107,11 @@ struct Call {
 }
 
 impl Call {
+    /// Whether it is one of ours: probes, health and reflection are not the server's work.
+    fn counts(&self) -> bool {
+        self.method.starts_with("/fondue.")
+    }
+
     fn see(&mut self, headers: &HeaderMap) {
         if let Some(code) = headers.get(STATUS).and_then(|value| value.to_str().ok()) {
             self.code = Some(code.to_owned());
@@ -106,10 +121,10 @@ impl Call {
 
 impl Drop for Call {
     fn drop(&mut self) {
-        metrics::gauge!("fondue_rpc_running").decrement(1.0);
-        if !self.method.starts_with("/fondue.") {
+        if !self.counts() {
             return;
         }
+        metrics::gauge!(RUNNING).decrement(1.0);
         let code = self.code.take().unwrap_or_else(|| "cut off".to_owned());
         // Paths that do not exist are the caller's invention and must not become labels.
         let method = if code == UNIMPLEMENTED { "unknown".to_owned() } else { self.method.clone() };

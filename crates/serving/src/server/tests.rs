@@ -1,5 +1,7 @@
 //! A real server on a loopback port, asked by real clients.
 
+mod calls;
+
 use std::time::Instant;
 
 use tokio::{
@@ -26,6 +28,10 @@ struct Running {
 }
 
 async fn start() -> Running {
+    start_with(RoutesBuilder::default()).await
+}
+
+async fn start_with(routes: RoutesBuilder) -> Running {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let settings = ServingSettings { drain_seconds: Some(0.3), ..ServingSettings::default() };
@@ -39,7 +45,6 @@ async fn start() -> Running {
                 let _ = stopped.await;
             };
             let descriptors = tonic_health::pb::FILE_DESCRIPTOR_SET;
-            let routes = RoutesBuilder::default();
             Site { serving: &serving, listener, routes, readiness, descriptors }.serve(shutdown).await
         }
     });
@@ -47,8 +52,12 @@ async fn start() -> Running {
 }
 
 async fn get(address: &str, path: &str) -> String {
+    http1(address, &format!("GET {path} HTTP/1.1")).await
+}
+
+async fn http1(address: &str, head: &str) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
-    let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    let request = format!("{head}\r\nHost: x\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
@@ -76,7 +85,7 @@ async fn health_and_probes_follow_readiness() {
     assert!(get(&server.address, "/livez").await.starts_with("HTTP/1.1 200"));
     let starting = get(&server.address, "/readyz").await;
     assert!(starting.starts_with("HTTP/1.1 503") && starting.contains("starting"), "{starting}");
-    health_becomes(&server.address, 2).await;
+    assert_eq!(health(&server.address).await, 2, "from the first call on");
     server.readiness.ready();
     assert!(get(&server.address, "/readyz").await.starts_with("HTTP/1.1 200"));
     health_becomes(&server.address, 1).await;

@@ -137,7 +137,7 @@ async fn messages_that_cannot_be_decoded_are_invalid() -> Result<()> {
     request.extend(bad_text);
     for bytes in [request, vec![0x0a, 0x7f], b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff".to_vec()] {
         let mut client = tonic::client::Grpc::new(connect_lazy(&cluster.gateway.address)?);
-        client.ready().await?;
+        client.ready().await.map_err(anyhow::Error::from_boxed)?;
         let path = "/fondue.dialogue.v1.Dialogue/Reply".parse()?;
         let answer = client.server_streaming(Request::new(Bytes::from(bytes)), path, Raw).await;
         let status = answer.map(|_| ()).expect_err("must be refused");

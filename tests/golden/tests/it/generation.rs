@@ -11,43 +11,45 @@ fn generation_agrees() -> Result<()> {
     for golden in Golden::all()? {
         for name in ["plain", "scaled", "floor"] {
             let tensor = |part: &str| format!("generate.{name}.{part}");
-            let model = golden.language()?;
-            let prompt = rebuild(&golden, &model, &golden.integers("generate.prompt_ids")?)?;
-            let sampling = Sampling {
-                ret_scale_factor: golden.floats(&tensor("scale"))?[0],
-                min_word_tokens: golden.integers(&tensor("min_words"))?[0] as usize,
-                ..Sampling::GREEDY
-            };
-            let mut sampler = Sampler::new(sampling, model.ret());
-            let expected = golden.integers(&tensor("ids"))?;
-            let (mut ids, mut all_logits, mut queries) = (Vec::new(), Vec::new(), Vec::new());
-            let mut cache = model.new_cache();
-            let mut vectors = model.embed(&prompt)?;
-            while ids.len() < expected.len() {
-                let rows = vectors.size()[0];
-                let hidden = model.forward(&mut [Chunk { vectors, cache: &mut cache }])?;
-                let mut logits = model.logits(&hidden.narrow(0, rows - 1, 1))?.remove(0);
-                all_logits.extend_from_slice(&logits);
-                let token = sampler.sample(&mut logits);
-                ids.push(token.as_i64());
-                vectors = model.embed_tokens(&[token])?;
-                if token == model.ret() {
-                    // The query is the state where [RET] is input; a cache of its own leaves the loop undisturbed.
-                    let mut whole = prompt.clone();
-                    ids.iter().for_each(|&id| whole.push(fondue_domain::TokenId(id as u32)));
-                    let mut fresh = model.new_cache();
-                    let states =
-                        model.forward(&mut [Chunk { vectors: model.embed(&whole)?, cache: &mut fresh }])?;
-                    let last = states.size()[0] - 1;
-                    queries
-                        .extend(model.mapping().query(&states.narrow(0, last, 1))?.remove(0)?.into_values());
+            for model in golden.languages()? {
+                let prompt = rebuild(&golden, &model, &golden.integers("generate.prompt_ids")?)?;
+                let sampling = Sampling {
+                    ret_scale_factor: golden.floats(&tensor("scale"))?[0],
+                    min_word_tokens: golden.integers(&tensor("min_words"))?[0] as usize,
+                    ..Sampling::GREEDY
+                };
+                let mut sampler = Sampler::new(sampling, model.ret());
+                let expected = golden.integers(&tensor("ids"))?;
+                let (mut ids, mut all_logits, mut queries) = (Vec::new(), Vec::new(), Vec::new());
+                let mut cache = model.new_cache();
+                let mut vectors = model.embed(&prompt)?;
+                while ids.len() < expected.len() {
+                    let rows = vectors.size()[0];
+                    let hidden = model.forward(&mut [Chunk { vectors, cache: &mut cache }])?;
+                    let mut logits = model.logits(&hidden.narrow(0, rows - 1, 1))?.remove(0);
+                    all_logits.extend_from_slice(&logits);
+                    let token = sampler.sample(&mut logits);
+                    ids.push(token.as_i64());
+                    vectors = model.embed_tokens(&[token])?;
+                    if token == model.ret() {
+                        // The query is the state where [RET] is input; a cache of its own leaves the loop undisturbed.
+                        let mut whole = prompt.clone();
+                        ids.iter().for_each(|&id| whole.push(fondue_domain::TokenId(id as u32)));
+                        let mut fresh = model.new_cache();
+                        let states = model
+                            .forward(&mut [Chunk { vectors: model.embed(&whole)?, cache: &mut fresh }])?;
+                        let last = states.size()[0] - 1;
+                        queries.extend(
+                            model.mapping().query(&states.narrow(0, last, 1))?.remove(0)?.into_values(),
+                        );
+                    }
                 }
-            }
-            assert_eq!(ids, expected, "{}: {name}", golden.folder.display());
-            golden.near(&tensor("logits"), &all_logits)?;
-            assert_eq!(golden.has(&tensor("queries")), !queries.is_empty());
-            if golden.has(&tensor("queries")) {
-                golden.near(&tensor("queries"), &queries)?;
+                assert_eq!(ids, expected, "{}: {name}", golden.folder.display());
+                golden.near(&tensor("logits"), &all_logits)?;
+                assert_eq!(golden.has(&tensor("queries")), !queries.is_empty());
+                if golden.has(&tensor("queries")) {
+                    golden.near(&tensor("queries"), &queries)?;
+                }
             }
         }
     }

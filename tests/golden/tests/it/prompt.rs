@@ -30,26 +30,28 @@ pub(crate) fn rebuild(golden: &Golden, model: &LanguageModel, ids: &[i64]) -> Re
 #[test]
 fn forward_pass_agrees() -> Result<()> {
     for golden in Golden::all()? {
-        let model = golden.language()?;
-        let ids = golden.integers("prompt.ids")?;
-        let prompt = rebuild(&golden, &model, &ids)?;
-        let tokens = prompt.tokens(model.mapping().prefix_len());
-        let laid_out: Vec<i64> = tokens.iter().map(|token| token.map_or(-1, TokenId::as_i64)).collect();
-        assert_eq!(laid_out, ids);
+        for model in golden.languages()? {
+            let ids = golden.integers("prompt.ids")?;
+            let prompt = rebuild(&golden, &model, &ids)?;
+            let tokens = prompt.tokens(model.mapping().prefix_len());
+            let laid_out: Vec<i64> = tokens.iter().map(|token| token.map_or(-1, TokenId::as_i64)).collect();
+            assert_eq!(laid_out, ids);
 
-        let mut cache = model.new_cache();
-        let hidden = model.forward(&mut [Chunk { vectors: model.embed(&prompt)?, cache: &mut cache }])?;
-        golden.near("prompt.hidden", &values(&hidden)?)?;
-        golden.near("prompt.logits", &model.logits(&hidden)?.concat())?;
-        let query = model.mapping().query(&hidden.narrow(0, ids.len() as i64 - 1, 1))?;
-        golden.near("prompt.query", query[0].as_ref().unwrap().values())?;
+            let mut cache = model.new_cache();
+            let hidden = model.forward(&mut [Chunk { vectors: model.embed(&prompt)?, cache: &mut cache }])?;
+            golden.near("prompt.hidden", &values(&hidden)?)?;
+            golden.near("prompt.logits", &model.logits(&hidden)?.concat())?;
+            let query = model.mapping().query(&hidden.narrow(0, ids.len() as i64 - 1, 1))?;
+            golden.near("prompt.query", query[0].as_ref().unwrap().values())?;
 
-        // The mean over text tokens, each told by the state before it.
-        let at: Vec<i64> = (1..ids.len() as i64).filter(|&t| ids[t as usize] >= 0).collect();
-        let next: Vec<TokenId> = at.iter().map(|&t| TokenId(ids[t as usize] as u32)).collect();
-        let before: Vec<i64> = at.iter().map(|t| t - 1).collect();
-        let log_probs = model.log_probs(&hidden.index_select(0, &tch::Tensor::from_slice(&before)), &next)?;
-        golden.near("prompt.log_likelihood", &[log_probs.iter().sum::<f32>() / next.len() as f32])?;
+            // The mean over text tokens, each told by the state before it.
+            let at: Vec<i64> = (1..ids.len() as i64).filter(|&t| ids[t as usize] >= 0).collect();
+            let next: Vec<TokenId> = at.iter().map(|&t| TokenId(ids[t as usize] as u32)).collect();
+            let before: Vec<i64> = at.iter().map(|t| t - 1).collect();
+            let log_probs =
+                model.log_probs(&hidden.index_select(0, &tch::Tensor::from_slice(&before)), &next)?;
+            golden.near("prompt.log_likelihood", &[log_probs.iter().sum::<f32>() / next.len() as f32])?;
+        }
     }
     Ok(())
 }
@@ -57,28 +59,31 @@ fn forward_pass_agrees() -> Result<()> {
 #[test]
 fn the_cache_and_the_company_change_nothing() -> Result<()> {
     for golden in Golden::all()? {
-        let model = golden.language()?;
-        let prompt = rebuild(&golden, &model, &golden.integers("prompt.ids")?)?;
-        let other = rebuild(&golden, &model, &golden.integers("generate.prompt_ids")?)?;
-        let (vectors, company) = (model.embed(&prompt)?, model.embed(&other)?);
-        let (mut cache, mut other_cache) = (model.new_cache(), model.new_cache());
-        let mut hidden = Vec::new();
-        // In steps of 1, 2, 3 … rows, each in one batch with rows of another sequence.
-        let (mut start, mut step, mut other_start) = (0, 1, 0);
-        let total = vectors.size()[0];
-        while start < total {
-            let n = step.min(total - start);
-            let mut chunks = vec![Chunk { vectors: vectors.narrow(0, start, n), cache: &mut cache }];
-            if other_start < company.size()[0] {
-                chunks
-                    .insert(0, Chunk { vectors: company.narrow(0, other_start, 1), cache: &mut other_cache });
+        for model in golden.languages()? {
+            let prompt = rebuild(&golden, &model, &golden.integers("prompt.ids")?)?;
+            let other = rebuild(&golden, &model, &golden.integers("generate.prompt_ids")?)?;
+            let (vectors, company) = (model.embed(&prompt)?, model.embed(&other)?);
+            let (mut cache, mut other_cache) = (model.new_cache(), model.new_cache());
+            let mut hidden = Vec::new();
+            // In steps of 1, 2, 3 … rows, each in one batch with rows of another sequence.
+            let (mut start, mut step, mut other_start) = (0, 1, 0);
+            let total = vectors.size()[0];
+            while start < total {
+                let n = step.min(total - start);
+                let mut chunks = vec![Chunk { vectors: vectors.narrow(0, start, n), cache: &mut cache }];
+                if other_start < company.size()[0] {
+                    chunks.insert(
+                        0,
+                        Chunk { vectors: company.narrow(0, other_start, 1), cache: &mut other_cache },
+                    );
+                }
+                let offset = chunks.len() as i64 - 1;
+                let rows = model.forward(&mut chunks)?;
+                hidden.extend(values(&rows.narrow(0, offset, n))?);
+                (start, step, other_start) = (start + n, step + 1, other_start + 1);
             }
-            let offset = chunks.len() as i64 - 1;
-            let rows = model.forward(&mut chunks)?;
-            hidden.extend(values(&rows.narrow(0, offset, n))?);
-            (start, step, other_start) = (start + n, step + 1, other_start + 1);
+            golden.near("prompt.hidden", &hidden)?;
         }
-        golden.near("prompt.hidden", &hidden)?;
     }
     Ok(())
 }

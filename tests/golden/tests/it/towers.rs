@@ -14,10 +14,11 @@ fn pictures_become_the_expected_features_prefix_and_embedding() -> Result<()> {
         let features = tower.encode(&pictures)?;
         golden.near("pooled", &features.concat())?;
 
-        let model = golden.language()?;
-        let rows = model.mapping().features(&features)?;
-        golden.near("prefix", &values(&model.mapping().prefix(&rows)?)?)?;
-        golden.near("image_query_space", &values(&model.mapping().image_to_retrieval(&rows)?)?)?;
+        for model in golden.languages()? {
+            let rows = model.mapping().features(&features)?;
+            golden.near("prefix", &values(&model.mapping().prefix(&rows)?)?)?;
+            golden.near("image_query_space", &values(&model.mapping().image_to_retrieval(&rows)?)?)?;
+        }
     }
     Ok(())
 }
