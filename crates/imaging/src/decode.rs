@@ -16,6 +16,10 @@ pub struct ImageLimits {
     pub max_bytes: usize,
 }
 
+/// Pixels of one side: what JPEG can hold. Resizing needs memory in proportion to the sides, so that a thread of a
+/// million pixels would cost far more than a square of as many.
+pub const MAX_SIDE: u32 = 65_535;
+
 /// What a decoder may allocate per pixel: RGBA with 16 bits is the largest kind of pixel (8 bytes), and some
 /// decoders hold a second copy.
 const BYTES_PER_PIXEL: u64 = 16;
@@ -56,6 +60,9 @@ pub fn decode(bytes: &[u8], limits: &ImageLimits) -> Result<DynamicImage, Imagin
     }
     if u64::from(width) * u64::from(height) > limits.max_pixels {
         return Err(ImagingError::TooManyPixels { width, height, max: limits.max_pixels });
+    }
+    if width.max(height) > MAX_SIDE {
+        return Err(ImagingError::TooLong { width, height, max: MAX_SIDE });
     }
     // Broken EXIF must not cost a good picture.
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);

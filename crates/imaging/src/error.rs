@@ -28,6 +28,18 @@ pub enum ImagingError {
         /// The limit on their product.
         max: u64,
     },
+    /// A side longer than any picture's; nothing was decoded.
+    #[error(
+        "the picture is {width} x {height} pixels, limit {max} pixels a side; send it scaled down or cut"
+    )]
+    TooLong {
+        /// Columns by the header.
+        width: u32,
+        /// Rows by the header.
+        height: u32,
+        /// The limit on each.
+        max: u32,
+    },
     /// The first bytes belong to no known format.
     #[error("these {bytes} bytes are no picture of a known format; send PNG, JPEG, GIF, WebP, BMP or TIFF")]
     UnknownFormat {
@@ -84,6 +96,7 @@ impl Classify for ImagingError {
             Self::TooManyBytes { .. } => Fault::TooLarge,
             Self::Empty
             | Self::TooManyPixels { .. }
+            | Self::TooLong { .. }
             | Self::UnknownFormat { .. }
             | Self::Decode { .. }
             | Self::NoPixels { .. } => Fault::Invalid,

@@ -73,10 +73,16 @@ impl Preprocess {
         // Catmull-Rom is the cubic with a = -0.5, which Pillow calls BICUBIC. Rows first, then columns, with 8 bits
         // between: where the cubic overshoots black or white, the order shows, and this one is Pillow's.
         let bicubic = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::CatmullRom));
-        let rows = bicubic.crop(region.left, 0.0, region.width, height.into());
-        let columns = bicubic.crop(0.0, region.top, self.size.into(), region.height);
+        // Of the rows only those that the columns' filter reaches, so that a crop of a tower costs no more than one
+        // of a square.
+        let reach = 2.0 * (region.height / f64::from(self.size)).max(1.0) + 2.0;
+        let first = (region.top - reach).floor().max(0.0);
+        let last = (region.top + region.height + reach).ceil().min(height.into());
+        let n_rows = (last - first) as u32;
+        let rows = bicubic.crop(region.left, first, region.width, last - first);
+        let columns = bicubic.crop(0.0, region.top - first, self.size.into(), region.height);
         let source = ImageRef::new(width, height, rgb.as_raw(), PixelType::U8x3).map_err(|e| failed(&e))?;
-        let mut narrowed = Image::new(self.size, height, PixelType::U8x3);
+        let mut narrowed = Image::new(self.size, n_rows, PixelType::U8x3);
         let mut square = Image::new(self.size, self.size, PixelType::U8x3);
         let mut resizer = Resizer::new();
         resizer.resize(&source, &mut narrowed, &rows).map_err(|e| failed(&e))?;

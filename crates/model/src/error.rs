@@ -26,6 +26,14 @@ pub enum ModelError {
     /// A pickle that is not one of tensors.
     #[error(transparent)]
     Pickle(#[from] fondue_pickle::PickleError),
+    /// A device that is not there.
+    #[error("device `{device}`: {reason}")]
+    NoDevice {
+        /// As it was asked for.
+        device: String,
+        /// What is there, or what is lacking.
+        reason: String,
+    },
     /// A vector or tensor of the wrong size.
     #[error("{what} has {got} values, expected {expected}")]
     Shape {
@@ -85,6 +93,7 @@ impl Classify for ModelError {
             | Self::Positions { .. }
             | Self::NoDirection(_) => Fault::Invalid,
             Self::Pickle(_)
+            | Self::NoDevice { .. }
             | Self::Read { .. }
             | Self::Content { .. }
             | Self::Tokenizer(_)

@@ -51,6 +51,7 @@ impl Opt {
     /// # Errors
     /// [`ModelError`] naming the file and the tensor at fault.
     pub fn load(folder: &Path, placement: Placement, watch: Watch<'_>) -> Result<(Self, Tensor), ModelError> {
+        placement.check()?;
         let (opt, table, _) =
             Self::from_weights(OptConfig::load(folder)?, Weights::open(folder, watch)?, placement)?;
         Ok((opt, table))

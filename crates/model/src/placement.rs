@@ -4,6 +4,8 @@ use std::{fmt, str::FromStr};
 
 use tch::{Device, Kind};
 
+use crate::ModelError;
+
 /// Precision of weights and activations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dtype {
@@ -88,6 +90,23 @@ impl Placement {
             Some(("cuda", n)) => n.parse().map(Device::Cuda).map_err(|_| wrong()),
             _ => Err(wrong()),
         }
+    }
+
+    /// Checks that the device is there.
+    ///
+    /// # Errors
+    /// [`ModelError::NoDevice`] with what would be needed.
+    pub fn check(&self) -> Result<(), ModelError> {
+        let Device::Cuda(n) = self.device else { return Ok(()) };
+        let reason = if !tch::Cuda::is_available() {
+            "there is no CUDA here: this libtorch is built without it, or the system has no working GPU"
+                .to_owned()
+        } else if n as i64 >= tch::Cuda::device_count() {
+            format!("there are {} CUDA devices, counted from 0", tch::Cuda::device_count())
+        } else {
+            return Ok(());
+        };
+        Err(ModelError::NoDevice { device: self.device_name(), reason })
     }
 
     /// The device as [`Placement::device_from`] reads it.

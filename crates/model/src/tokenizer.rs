@@ -12,7 +12,8 @@ use crate::ModelError;
 
 /// The added token that makes pictures; ordinary, so that it is kept when special tokens are skipped.
 pub const RET: &str = "[RET]";
-/// The added token that stands for a picture; it is never placed in a sequence.
+/// The added token that stands for a picture. Prompt assembly never places it; a text that spells it holds its id, as
+/// with the reference, and likewise the other special tokens.
 pub const IMAGE: &str = "<|image|>";
 
 /// A tokenizer with the added tokens.

@@ -69,6 +69,7 @@ impl VisionTower {
     /// # Errors
     /// [`ModelError`] naming the file and the tensor at fault.
     pub fn load(folder: &Path, placement: Placement, watch: Watch<'_>) -> Result<Self, ModelError> {
+        placement.check()?;
         let config = Self::config(folder)?;
         let weights = Weights::open(folder, watch)?;
         let (tower, _) = Self::from_weights(config, weights, placement)?;

@@ -25,6 +25,9 @@ use crate::{
 /// How often a silent client is tried, so that one that vanished does not keep its slot.
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
 
+/// Calls of one connection at once; further ones wait at the client.
+const MAX_STREAMS: u32 = 256;
+
 /// Why serving ended or could not begin.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
@@ -117,7 +120,8 @@ impl Site<'_> {
         let router = router
             .layer(axum::middleware::map_response(observe::explain_oversize))
             .layer(axum::middleware::from_fn(timeout::bound))
-            .layer(observe::layer());
+            .layer(observe::layer())
+            .layer(axum::middleware::from_fn(probes::only_grpc));
 
         // Before the first client: by itself the health service would begin as serving.
         readiness.report(&reporter).await;
@@ -138,6 +142,7 @@ impl Site<'_> {
         let server = Server::builder()
             .accept_http1(true)
             .http2_keepalive_interval(Some(KEEP_ALIVE))
+            .max_concurrent_streams(Some(MAX_STREAMS))
             .add_routes(router.into())
             .serve_with_incoming_shutdown(incoming, signal);
         let drained = async {

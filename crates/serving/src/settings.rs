@@ -146,7 +146,7 @@ pub enum LogFormat {
 }
 
 /// What every server has, checked.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Serving {
     /// Address to listen on.
     pub listen: SocketAddr,
@@ -162,6 +162,32 @@ pub struct Serving {
     pub otlp_endpoint: Option<String>,
     /// Whether the end of stdin stops the server.
     pub stop_with_stdin: bool,
+}
+
+impl std::fmt::Debug for Serving {
+    /// For the log: a password in an address is left out.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { listen, max_message_bytes, drain, log_format, log_filter, otlp_endpoint, stop_with_stdin } =
+            self;
+        f.debug_struct("Serving")
+            .field("listen", listen)
+            .field("max_message_bytes", max_message_bytes)
+            .field("drain", drain)
+            .field("log_format", log_format)
+            .field("log_filter", log_filter)
+            .field("otlp_endpoint", &otlp_endpoint.as_deref().map(without_user))
+            .field("stop_with_stdin", stop_with_stdin)
+            .finish()
+    }
+}
+
+/// An address without what stands before its `@`.
+fn without_user(address: &str) -> String {
+    match (address.split_once("://"), address.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, host))) => format!("{scheme}://…@{host}"),
+        (None, Some((_, host))) => format!("…@{host}"),
+        (_, None) => address.to_owned(),
+    }
 }
 
 impl ServingSettings {
@@ -200,5 +226,20 @@ impl ServingSettings {
             otlp_endpoint: self.otlp_endpoint,
             stop_with_stdin: self.stop_with_stdin.unwrap_or(false),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_does_not_get_into_the_log() {
+        let settings = ServingSettings {
+            otlp_endpoint: Some("http://user:secret@collector:4317".to_owned()),
+            ..ServingSettings::default()
+        };
+        let shown = format!("{:?}", settings.resolve("127.0.0.1:1").unwrap());
+        assert!(!shown.contains("secret") && shown.contains("http://…@collector:4317"), "{shown}");
     }
 }

@@ -5,7 +5,7 @@
 
 use std::{io::IsTerminal, sync::OnceLock, time::Duration};
 
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use opentelemetry::trace::{TraceContextExt, TracerProvider};
 use opentelemetry_otlp::{SpanExporter, WithExportConfig};
 use opentelemetry_sdk::{Resource, propagation::TraceContextPropagator, trace::SdkTracerProvider};
@@ -126,7 +126,14 @@ pub(crate) fn metrics_handle() -> Option<&'static PrometheusHandle> {
     static HANDLE: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
     let install = || {
         let seconds = [0.001, 0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
-        PrometheusBuilder::new().set_buckets(&seconds).and_then(PrometheusBuilder::install_recorder).ok()
+        let counts = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0];
+        PrometheusBuilder::new()
+            .set_buckets(&seconds)
+            .and_then(|builder| {
+                builder.set_buckets_for_metric(Matcher::Suffix("_pictures".to_owned()), &counts)
+            })
+            .and_then(PrometheusBuilder::install_recorder)
+            .ok()
     };
     HANDLE.get_or_init(install).as_ref()
 }

@@ -45,7 +45,8 @@ pub fn connect_lazy(address: &str) -> Result<Channel, UpstreamError> {
     let wrong = || UpstreamError::Address { address: address.to_owned() };
     let url = if address.contains("://") { address.to_owned() } else { format!("http://{address}") };
     let endpoint = Endpoint::from_shared(url).map_err(|_| wrong())?;
-    if endpoint.uri().authority().is_none() {
+    // Without TLS, `https` would only fail at the first call.
+    if endpoint.uri().authority().is_none() || endpoint.uri().scheme_str() != Some("http") {
         return Err(wrong());
     }
     let endpoint = endpoint
@@ -109,7 +110,7 @@ mod tests {
     async fn addresses_are_checked_and_the_scheme_may_be_left_out() {
         assert!(connect_lazy("127.0.0.1:7401").is_ok());
         assert!(connect_lazy("http://vision:7401").is_ok());
-        for wrong in ["", "http://", "not an address", "/path"] {
+        for wrong in ["", "http://", "not an address", "/path", "https://vision:7401"] {
             assert!(connect_lazy(wrong).is_err(), "{wrong}");
         }
     }

@@ -28,7 +28,8 @@ impl Row {
 
 pub(crate) fn read(path: &Path) -> Result<Vec<Row>> {
     let text = fs::read_to_string(path).with_context(|| format!("table of captions {}", path.display()))?;
-    parse(&text).with_context(|| path.display().to_string())
+    // Spreadsheets put a byte order mark before UTF-8.
+    parse(text.trim_start_matches('\u{feff}')).with_context(|| path.display().to_string())
 }
 
 fn parse(text: &str) -> Result<Vec<Row>> {
@@ -53,6 +54,7 @@ fn parse(text: &str) -> Result<Vec<Row>> {
             line,
         };
         ensure!(!row.image.is_empty(), "line {line}: no image");
+        ensure!(!row.caption.is_empty(), "line {line}: `{}` has no caption", row.image);
         // What the table names must lie in the folder.
         let inside = Path::new(&row.image).components().all(|part| matches!(part, Component::Normal(_)));
         ensure!(inside, "line {line}: `{}` leads out of the folder of pictures", row.image);
@@ -87,6 +89,7 @@ mod tests {
         assert!(error("image\tcaption\n/etc/passwd\tx\n").contains("line 2"));
         assert!(error("image\tcaption\na.png\tx\na.jpg\ty\n").contains("line 3"));
         assert!(error("image\tcaption\n\tx\n").contains("no image"));
+        assert!(error("image\tcaption\na.png\n").contains("no caption"));
         assert!(error("").contains("empty"));
     }
 }

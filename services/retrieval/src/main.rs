@@ -3,11 +3,14 @@
 use anyhow::Context;
 use clap::Parser;
 use fondue_retrieval::config::Args;
-use fondue_serving::{stop, telemetry};
+use fondue_serving::{runtime, stop, telemetry};
 use tokio::net::TcpListener;
 
-#[tokio::main]
-async fn main() -> anyhow::Result<()> {
+fn main() -> anyhow::Result<()> {
+    runtime::run(serve())?
+}
+
+async fn serve() -> anyhow::Result<()> {
     let config = Args::parse().resolve()?;
     let _telemetry = telemetry::init("fondue-retrieval", &config.serving)?;
     let listen = config.serving.listen;

@@ -121,6 +121,7 @@ impl Settings {
     /// [`SettingsError`] that names the setting and what would be right.
     pub fn resolve(self) -> Result<Config, SettingsError> {
         let serving = self.serving.resolve("127.0.0.1:7401")?;
+        let images = within("max_images", self.max_images, 64, 1, 4096)?;
         let device = self.device.unwrap_or_else(|| "cpu".to_owned());
         let dtype = self.dtype.unwrap_or_else(|| "f32".to_owned());
         Ok(Config {
@@ -132,11 +133,12 @@ impl Settings {
             threads: self.threads.map(|n| within("threads", Some(n), 1, 1, 1024)).transpose()?,
             engine: VisionLimits {
                 max_batch: within("max_batch", self.max_batch, 16, 1, 4096)?,
-                max_queued: within("max_queued", self.max_queued, 256, 1, 1 << 20)?,
+                // A call of as many pictures as are allowed must find room at least when nothing else is there.
+                max_queued: within("max_queued", self.max_queued, images.max(256), images, 1 << 20)?,
                 gather: Duration::from_millis(within("gather_ms", self.gather_ms, 2, 0, 1000)?),
             },
             limits: Limits {
-                images: within("max_images", self.max_images, 64, 1, 4096)?,
+                images,
                 image: ImageLimits {
                     max_pixels: within("max_pixels", self.max_pixels, 40_000_000, 1, 1 << 32)?,
                     max_bytes: serving.max_message_bytes,

@@ -14,7 +14,7 @@ use fondue_serving::{
     loading::{LoadLog, Loading},
     server::{Readiness, ServeError, Site},
 };
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::oneshot};
 use tonic::service::RoutesBuilder;
 
 use crate::{
@@ -42,6 +42,9 @@ pub enum RunError {
     /// The engine.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// The engine's thread ended by itself: a defect, told in the log.
+    #[error("the engine's thread died; start the service again")]
+    EngineDied,
     /// Serving failed.
     #[error(transparent)]
     Serve(#[from] ServeError),
@@ -67,7 +70,24 @@ pub async fn run(
     let readiness = Readiness::new(&["fondue.vision.v1.Vision"]);
     let site =
         Site { serving: &serving, listener, routes, readiness, descriptors: fondue_proto::DESCRIPTORS };
-    site.serve_while_loading(&model, move || load(&config), shutdown).await
+    let (loaded, ended) = oneshot::channel();
+    let load = move || {
+        let model = load(&config)?;
+        let _ = loaded.send(model.engine.ended());
+        Ok(model)
+    };
+    let died = async {
+        match ended.await {
+            Ok(ended) => ended.await,
+            // Loading failed; the other branch tells.
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        result = site.serve_while_loading(&model, load, shutdown) => result,
+        // Health must not go on telling that all is well: whoever runs this process should start it anew.
+        () = died => Err(RunError::EngineDied),
+    }
 }
 
 fn load(config: &Config) -> Result<Loaded, RunError> {

@@ -185,3 +185,18 @@ fn broken_files_are_errors_never_panics() {
     let half = encode(&source, ImageFormat::Png);
     assert!(matches!(decode(&half[..half.len() / 2], &LIMITS), Err(ImagingError::Decode { .. })));
 }
+
+#[test]
+fn a_thread_of_pixels_is_refused_by_its_header() {
+    let encode = |width, height| {
+        let mut bytes = Cursor::new(Vec::new());
+        DynamicImage::new_luma8(width, height).write_to(&mut bytes, image::ImageFormat::Png).unwrap();
+        bytes.into_inner()
+    };
+    let limits = ImageLimits { max_pixels: 40_000_000, max_bytes: 1 << 20 };
+    assert!(decode(&encode(1, MAX_SIDE), &limits).is_ok());
+    for (width, height) in [(1, MAX_SIDE + 1), (MAX_SIDE + 1, 1)] {
+        let error = decode(&encode(width, height), &limits).unwrap_err();
+        assert!(matches!(error, ImagingError::TooLong { .. }), "{error}");
+    }
+}

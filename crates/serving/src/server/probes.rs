@@ -2,8 +2,10 @@
 
 use axum::{
     Router,
+    extract::Request,
     http::{StatusCode, header::CONTENT_TYPE},
-    response::IntoResponse,
+    middleware::Next,
+    response::{IntoResponse, Response},
     routing::get,
 };
 
@@ -25,6 +27,23 @@ pub(super) fn router(readiness: Readiness) -> Router {
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
 }
+
+/// Answers 404 to plain HTTP requests that are no probe: gRPC's own answer to an unknown path is 200 with a status
+/// that a probe does not look at.
+pub(super) async fn only_grpc(request: Request, next: Next) -> Response {
+    let path = request.uri().path();
+    let grpc = request
+        .headers()
+        .get(CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"));
+    if grpc || PATHS.contains(&path) {
+        return next.run(request).await;
+    }
+    let message = format!("{path}: there are {} here, and gRPC\n", PATHS.join(", "));
+    (StatusCode::NOT_FOUND, message).into_response()
+}
+
+const PATHS: [&str; 3] = ["/livez", "/readyz", "/metrics"];
 
 async fn metrics() -> impl IntoResponse {
     let text = metrics_handle().map(|handle| {
