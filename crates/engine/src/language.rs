@@ -62,13 +62,7 @@ pub struct LanguageEngine {
     facts: LanguageFacts,
     room: Arc<Semaphore>,
     limits: LanguageLimits,
-    load: Arc<Load>,
-}
-
-#[derive(Default)]
-struct Load {
-    active: AtomicUsize,
-    queued: AtomicUsize,
+    active: Arc<AtomicUsize>,
 }
 
 impl LanguageEngine {
@@ -81,12 +75,12 @@ impl LanguageEngine {
         tokenizer: Tokenizer,
         limits: LanguageLimits,
     ) -> Result<Self, EngineError> {
-        let (tokenizer, figures) = (Arc::new(tokenizer), Arc::new(Load::default()));
-        let (for_owner, shown) = (Arc::clone(&tokenizer), Arc::clone(&figures));
+        let (tokenizer, active) = (Arc::new(tokenizer), Arc::new(AtomicUsize::new(0)));
+        let (for_owner, shown) = (Arc::clone(&tokenizer), Arc::clone(&active));
         let serve = move |model, commands| own(&model, &for_owner, commands, limits, &shown);
         let (owner, facts) = Owner::spawn("language", load, facts, serve)?;
         let room = Arc::new(Semaphore::new(limits.slots + limits.queue));
-        Ok(Self { owner: Arc::new(owner), tokenizer, facts, room, limits, load: figures })
+        Ok(Self { owner: Arc::new(owner), tokenizer, facts, room, limits, active })
     }
 
     /// Completes when the thread has ended though it should not have.
@@ -99,9 +93,12 @@ impl LanguageEngine {
         self.facts
     }
 
-    /// (answers that decode now, requests that wait for a slot now)
+    /// (answers that decode now, requests that wait now). Both are 0 only if all room is free.
     pub fn load(&self) -> (usize, usize) {
-        (self.load.active.load(Ordering::Relaxed), self.load.queued.load(Ordering::Relaxed))
+        // Permits are exact at any time; the thread tells what it decodes once a step.
+        let inside = self.limits.slots + self.limits.queue - self.room.available_permits();
+        let active = self.active.load(Ordering::Relaxed).min(inside);
+        (active, inside - active)
     }
 
     /// The tokenizer that belongs to the model.
@@ -224,7 +221,7 @@ fn own(
     tokenizer: &Tokenizer,
     mut commands: mpsc::UnboundedReceiver<Command>,
     limits: LanguageLimits,
-    load: &Load,
+    decoding: &AtomicUsize,
 ) {
     let mut batch = Batch::new(limits);
     let mut questions = VecDeque::new();
@@ -248,8 +245,7 @@ fn own(
         }
         batch.turn_over(model);
         let (active, waiting) = batch.load();
-        load.active.store(active, Ordering::Relaxed);
-        load.queued.store(waiting + questions.len(), Ordering::Relaxed);
+        decoding.store(active, Ordering::Relaxed);
         metrics::gauge!("fondue_language_active_slots").set(active as f64);
         metrics::gauge!("fondue_language_queued").set((waiting + questions.len()) as f64);
         batch.step(model, tokenizer);
