@@ -18,7 +18,7 @@ pub struct ImageLimits {
 
 /// Pixels of one side: what JPEG can hold. Resizing needs memory in proportion to the sides, so that a thread of a
 /// million pixels would cost far more than a square of as many.
-pub const MAX_SIDE: u32 = 65_535;
+const MAX_SIDE: u32 = 65_535;
 
 /// What a decoder may allocate per pixel: RGBA with 16 bits is the largest kind of pixel (8 bytes), and some
 /// decoders hold a second copy.
