@@ -112,7 +112,10 @@ async fn calls_are_counted_by_method_and_code_and_probes_do_not_run() {
     let metrics = get(&server.address, "/metrics").await;
     let has = |line: &str| metrics.lines().any(|found| found == line);
     assert!(has(r#"fondue_rpc_total{method="/fondue.odd.v1.Odd/Lost",code="NOT_FOUND"} 1"#), "{metrics}");
-    assert!(has(r#"fondue_rpc_total{method="/fondue.odd.v1.Odd/Slow",code="DEADLINE_EXCEEDED"} 1"#), "{metrics}");
+    assert!(
+        has(r#"fondue_rpc_total{method="/fondue.odd.v1.Odd/Slow",code="DEADLINE_EXCEEDED"} 1"#),
+        "{metrics}"
+    );
     assert!(has("fondue_rpc_running 0"), "{metrics}");
 }
 
