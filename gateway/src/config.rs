@@ -39,6 +39,10 @@ pub struct Config {
     pub template: Arc<Template>,
     /// Time for one search.
     pub search_timeout: Duration,
+    /// Time after which a conversation without messages and turns ends.
+    pub idle_timeout: Duration,
+    /// Pictures in one call to vision.
+    pub vision_batch: usize,
     /// Pictures whose features are kept for all dialogues.
     pub feature_cache: usize,
 }
@@ -69,6 +73,8 @@ pub struct Limits {
     pub conversations: usize,
     /// Turns of a conversation that wait.
     pub waiting_turns: usize,
+    /// Their bytes together.
+    pub waiting_bytes: usize,
     /// Turns of a dialogue.
     pub turns: usize,
     /// Pictures in one turn.
@@ -111,9 +117,9 @@ impl Settings {
         const MAX: usize = 1 << 20; // far above any use, far below what tokio's semaphores hold
         let new_tokens = within("new_tokens_limit", self.new_tokens_limit, 1024, 1, 1024)?;
         let timeout_limit = within("timeout_limit_ms", self.timeout_limit_ms, 600_000, 1, 600_000)?;
+        let serving = self.serving.resolve("127.0.0.1:7400")?;
         let ms = |ms: u32| Duration::from_millis(u64::from(ms));
         Ok(Config {
-            serving: self.serving.resolve("127.0.0.1:7400")?,
             vision: self.vision.unwrap_or_else(|| "http://127.0.0.1:7401".into()),
             language: self.language.unwrap_or_else(|| "http://127.0.0.1:7402".into()),
             retrieval: self.retrieval.unwrap_or_else(|| "http://127.0.0.1:7403".into()),
@@ -141,6 +147,13 @@ impl Settings {
                 concurrent_turns: within("max_concurrent_turns", self.max_concurrent_turns, 64, 1, MAX)?,
                 conversations: within("max_conversations", self.max_conversations, 1024, 1, MAX)?,
                 waiting_turns: within("max_waiting_turns", self.max_waiting_turns, 4, 0, 1024)?,
+                waiting_bytes: within(
+                    "max_waiting_bytes",
+                    self.max_waiting_bytes,
+                    serving.max_message_bytes * 2,
+                    0,
+                    1 << 31,
+                )?,
                 turns: within("max_turns", self.max_turns, 256, 1, MAX)?,
                 images_per_turn: within("max_images_per_turn", self.max_images_per_turn, 16, 0, 1024)?,
                 images_per_dialogue: within(
@@ -159,7 +172,10 @@ impl Settings {
                 turn_separator: self.turn_separator.unwrap_or_else(|| "\n".into()),
             }),
             search_timeout: ms(within("search_timeout_ms", self.search_timeout_ms, 10_000, 1, 600_000)?),
+            idle_timeout: ms(within("idle_timeout_ms", self.idle_timeout_ms, 600_000, 1, 86_400_000)?),
+            vision_batch: within("vision_batch", self.vision_batch, 16, 1, 4096)?,
             feature_cache: within("feature_cache", self.feature_cache, 4096, 0, MAX)?,
+            serving,
         })
     }
 }
@@ -182,6 +198,8 @@ mod tests {
         assert_eq!((config.limits.concurrent_turns, config.limits.images_per_turn), (64, 16));
         assert_eq!(config.defaults.timeout, Duration::from_secs(60));
         assert_eq!(config.template.answer_prefix, "\nA:");
+        assert_eq!((config.idle_timeout, config.vision_batch), (Duration::from_secs(600), 16));
+        assert_eq!(config.limits.waiting_bytes, 64 << 20);
     }
 
     #[test]

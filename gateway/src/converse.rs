@@ -3,16 +3,19 @@
 //! One turn runs at a time; those sent meanwhile wait. The running turn is a future of this loop, not a task,
 //! so whatever ends the loop ends the turn.
 
-use std::{collections::VecDeque, future::Future, pin::Pin, time::Instant};
+mod waiting;
+
+use std::{future::Future, pin::Pin, time::Instant};
 
 use fondue_domain::Fault;
-use fondue_proto::dialogue::{self as wire, ConverseRequest, converse_request::Action};
+use fondue_proto::dialogue::{ConverseRequest, converse_request::Action};
 use fondue_serving::status::{fault_of, status};
 use futures::{Stream, StreamExt};
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 use tracing::Instrument;
 
+use self::waiting::Waiting;
 use crate::{
     desk::Desk,
     dialogue::{Dialogue, Draft},
@@ -26,7 +29,7 @@ use crate::{
 
 type Running<'a> = Pin<Box<dyn Future<Output = Result<Option<Outcome>, Gone>> + Send + 'a>>;
 
-/// Holds a conversation until the client leaves, breaks the protocol, or the server stops.
+/// Holds a conversation until the client leaves, breaks the protocol or says nothing for long, or the server stops.
 pub async fn converse(
     desk: &Desk,
     messages: impl Stream<Item = Result<ConverseRequest, Status>> + Send + Unpin,
@@ -41,7 +44,7 @@ pub async fn converse(
         call_deadline,
         dialogue,
         defaults,
-        waiting: VecDeque::new(),
+        waiting: Waiting::default(),
         n_messages: 0,
         n_turns: 0,
         cancel: CancellationToken::new(),
@@ -59,7 +62,7 @@ struct Conversation<'a> {
     call_deadline: Instant,
     dialogue: Dialogue,
     defaults: Overrides,
-    waiting: VecDeque<(u32, wire::Turn)>,
+    waiting: Waiting,
     n_messages: u64,
     n_turns: u32,
     /// Stops the running turn.
@@ -94,10 +97,13 @@ impl<'a> Conversation<'a> {
         let (mut open, mut running) = (true, None);
         loop {
             if running.is_none() {
+                if !open && self.waiting.is_empty() {
+                    return Ok(());
+                }
+                if self.desk.draining.is_cancelled() {
+                    return Err(self.stop().await);
+                }
                 running = self.next_turn();
-            }
-            if running.is_none() && !open {
-                return Ok(());
             }
             tokio::select! {
                 outcome = finished(&mut running) => {
@@ -117,14 +123,36 @@ impl<'a> Conversation<'a> {
                         return Err(self.end(running, end).await);
                     }
                 }
-                () = self.desk.draining.cancelled(), if running.is_none() => {
-                    return Err(Failure::stopping().into());
+                () = self.desk.draining.cancelled(), if running.is_none() => {} // seen above
+                // Begins anew with each message and each end of a turn.
+                () = tokio::time::sleep(self.desk.config.idle_timeout), if running.is_none() => {
+                    return Err(self.idle().into());
                 }
                 () = tokio::time::sleep_until(self.call_deadline.into()), if running.is_none() => {
                     return Err(Failure::new(Fault::Deadline, "the call's deadline has passed").into());
                 }
             }
         }
+    }
+
+    /// Refuses the turns that wait: nothing new begins once the server stops.
+    async fn stop(mut self) -> End {
+        while let Some((number, _)) = self.waiting.pop() {
+            let reply = Reply::new(number, self.events.clone());
+            if turn::refused(&turn_id(), Failure::stopping(), &reply).await.is_err() {
+                return End::Gone;
+            }
+        }
+        Failure::stopping().into()
+    }
+
+    fn idle(&self) -> Failure {
+        let ms = self.desk.config.idle_timeout.as_millis();
+        let message = format!(
+            "nothing was said for {ms} ms, the limit (idle_timeout_ms); go on in another conversation with this \
+             one's history"
+        );
+        Failure::new(Fault::Deadline, message)
     }
 
     /// Stops the running turn, so that it gets its closing event before the conversation ends.
@@ -159,22 +187,20 @@ impl<'a> Conversation<'a> {
             }
             Some(Action::Turn(raw)) => {
                 self.n_turns = self.n_turns.saturating_add(1);
-                let most = config.limits.waiting_turns;
-                if runs && self.waiting.len() >= most {
-                    let failure =
-                        Failure::busy(format!("{most} turns are waiting, the limit; wait for an answer"));
-                    let reply = Reply::new(self.n_turns, self.events.clone());
-                    return Ok(turn::refused(&turn_id(), failure, &reply).await?);
+                match self.waiting.push(self.n_turns, raw, runs, &config.limits) {
+                    Ok(()) => Ok(()),
+                    Err(failure) => {
+                        let reply = Reply::new(self.n_turns, self.events.clone());
+                        Ok(turn::refused(&turn_id(), failure, &reply).await?)
+                    }
                 }
-                self.waiting.push_back((self.n_turns, raw));
-                Ok(())
             }
         }
     }
 
     /// The next turn, if one waits.
     fn next_turn(&mut self) -> Option<Running<'a>> {
-        let (number, raw) = self.waiting.pop_front()?;
+        let (number, raw) = self.waiting.pop()?;
         let config = &self.desk.config;
         let drafted = request::turn(raw, "turn", &self.defaults, &config.defaults, &config.limits)
             .and_then(|said| Ok((self.dialogue.draft(&said, &config.limits)?, said.options)));

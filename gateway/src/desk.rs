@@ -10,9 +10,13 @@ use fondue_serving::upstream::{self, Channel, UpstreamError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
-use crate::{config::Config, failure::Failure, turn::see::cache::Cache};
+use crate::{
+    config::Config,
+    failure::Failure,
+    turn::{recall::index::Index, see::cache::Cache},
+};
 
-/// Pictures of a whole turn come in one message: never less than this may be read from an upstream.
+/// A message of a search's pictures: never less than this may be read from an upstream.
 const MIN_RESPONSE_BYTES: usize = 64 << 20;
 
 /// What all calls share.
@@ -23,7 +27,7 @@ pub struct Desk {
     /// Prompts to text and queries.
     pub language: LanguageClient<Channel>,
     /// Queries to pictures.
-    pub retrieval: RetrievalClient<Channel>,
+    pub index: Index,
     /// Features that vision gave lately.
     pub features: Cache,
     /// What was configured.
@@ -45,11 +49,12 @@ impl Desk {
         let max = config.serving.max_message_bytes.max(MIN_RESPONSE_BYTES);
         let vision = VisionClient::new(upstream::connect_lazy(&config.vision)?);
         let language = LanguageClient::new(upstream::connect_lazy(&config.language)?);
+        let language = language.max_decoding_message_size(max);
         let retrieval = RetrievalClient::new(upstream::connect_lazy(&config.retrieval)?);
         Ok(Self {
             vision: vision.max_decoding_message_size(max),
-            language: language.max_decoding_message_size(max),
-            retrieval: retrieval.max_decoding_message_size(max),
+            index: Index::new(retrieval.max_decoding_message_size(max), language.clone()),
+            language,
             turns: Arc::new(Semaphore::new(config.limits.concurrent_turns)),
             conversations: Arc::new(Semaphore::new(config.limits.conversations)),
             features: Cache::new(config.feature_cache),

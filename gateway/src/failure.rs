@@ -69,26 +69,29 @@ impl Failure {
         )
     }
 
+    /// Whether it is a defect: [`status`] logs those itself, cause and all, and nobody else needs to.
+    pub fn is_defect(&self) -> bool {
+        self.fault == Fault::Internal
+    }
+
     /// The failure of an upstream call to `service`.
     ///
     /// gRPC has no code of its own for a broken connection: it reads as unknown, internal or cancelled. To a
     /// client all of these mean that a service behind the gateway is down.
+    ///
+    /// Our services refuse with `google.rpc` details. An INVALID_ARGUMENT without any is a codec's word, here or
+    /// there: the two sides' contracts differ, which no client can mend.
     pub fn upstream(service: &str, status: Status) -> Self {
         let broken = status.source().is_some() || status.message().starts_with("h2 protocol error");
         let fault = match fault_of(&status) {
             _ if broken => Fault::Unavailable,
             Fault::Cancelled => Fault::Unavailable, // not by us: we have not left
             Fault::Unsupported => Fault::Internal,
+            Fault::Invalid if status.details().is_empty() => Fault::Internal,
             fault => fault,
         };
         let violations = violations_of(&status);
-        // A picture reaches the language service as features, which no client can mend.
-        let mismatch = service == "language" && violations.iter().any(|v| v.field.contains(".image"));
-        let fault = if mismatch { Fault::Internal } else { fault };
         let message = match fault {
-            _ if mismatch => {
-                "vision and language do not fit together: are both of the same model?".to_owned()
-            }
             Fault::Invalid | Fault::NotFound | Fault::Busy { .. } | Fault::TooLarge => {
                 status.message().to_owned()
             }
@@ -99,14 +102,24 @@ impl Failure {
         Self { fault, message, violations, cause: Some(Box::new(status)) }
     }
 
-    /// The same failure with the fields' paths translated from an upstream's request to the client's.
-    pub fn with_paths(self, translate: impl Fn(&str) -> String) -> Self {
-        if self.fault != Fault::Invalid || self.violations.is_empty() {
+    /// The same failure with the fields' paths translated from an upstream's request to the client's. A field that
+    /// no client sets (`translate` gives `None`) makes it a defect: the services do not fit together.
+    pub fn with_paths(self, translate: impl Fn(&str) -> Option<String>) -> Self {
+        let mut translated = Vec::with_capacity(self.violations.len());
+        for Violation { field, description } in &self.violations {
+            let Some(path) = translate(field) else {
+                let message = format!(
+                    "the gateway's own `{field}` was refused ({description}): are vision, language and index of \
+                     one model, and the services of one version?"
+                );
+                return Self { cause: self.cause, ..Self::new(Fault::Internal, message) };
+            };
+            translated.push(Violation::new(path, description));
+        }
+        if translated.is_empty() {
             return self;
         }
-        let violations =
-            self.violations.into_iter().map(|v| Violation::new(translate(&v.field), v.description));
-        Self { cause: self.cause, ..Self::invalid(violations.collect()) }
+        Self { cause: self.cause, fault: self.fault, ..Self::invalid(translated) }
     }
 
     /// The event that tells it to the client, with the `text` that had been sent.

@@ -16,6 +16,9 @@ pub mod reply;
 pub mod see;
 pub mod speak;
 
+#[cfg(test)]
+mod tests;
+
 use std::time::{Duration, Instant};
 
 use fondue_proto::{
@@ -114,7 +117,7 @@ pub async fn begin(
     };
     Ok(Turn {
         turn_id,
-        recall: Recall::new(desk.retrieval.clone(), &draft, allowance),
+        recall: Recall::new(desk.index.clone(), &draft, allowance),
         draft,
         feed_back: options.feed_back_images,
         timings: Timings {
@@ -211,11 +214,12 @@ impl Turn {
             Recalled::Unavailable(place, reason, message) => reply.unavailable(place, reason, message).await,
             Recalled::Found(images) => {
                 for image in images {
+                    // Counted once it is sent: a cancelled turn tells, and feeds back, what the client has.
+                    reply.image(image.clone()).await?;
+                    self.n_found += 1;
                     if self.feed_back {
                         self.answer.feed_back(&image);
                     }
-                    self.n_found += 1;
-                    reply.image(image).await?;
                 }
                 Ok(())
             }
@@ -235,7 +239,9 @@ impl Turn {
         let shown = recall.shown();
         let (reason, done) = match end {
             End::Failed(failure) => {
-                tracing::warn!(%failure, "turn failed");
+                if !failure.is_defect() {
+                    tracing::warn!(%failure, "turn failed");
+                }
                 count("failed");
                 reply.failed(failure, answer.text().to_owned()).await?;
                 return Ok(Outcome { spoken: None, generation });
@@ -288,7 +294,9 @@ pub async fn cancelled(turn_id: &str, reply: &Reply) -> Result<(), Gone> {
 /// # Errors
 /// [`Gone`] if the client left or does not read.
 pub async fn refused(turn_id: &str, failure: Failure, reply: &Reply) -> Result<(), Gone> {
-    tracing::info!(%failure, "turn refused");
+    if !failure.is_defect() {
+        tracing::info!(%failure, "turn refused");
+    }
     count("refused");
     reply.started(turn_id).await?;
     reply.failed(failure, String::new()).await

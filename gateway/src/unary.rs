@@ -26,7 +26,8 @@ pub async fn retrieve(desk: &Desk, asked: Retrieve, deadline: Instant) -> Result
     let query = clock::call("language", deadline, QueryRequest { parts }, async |request| {
         desk.language.clone().query(request).await
     });
-    let query = query.await?.embedding.ok_or_else(|| {
+    let query = query.await.map_err(|failure| failure.with_paths(path))?;
+    let query = query.embedding.ok_or_else(|| {
         Failure::new(Fault::Internal, "the language service answered a query without an embedding")
     })?;
     let search = SearchRequest {
@@ -37,12 +38,12 @@ pub async fn retrieve(desk: &Desk, asked: Retrieve, deadline: Instant) -> Result
         generation: asked.generation,
         include_data: asked.include_data,
     };
-    let found = clock::call("retrieval", deadline, search, async |request| {
-        desk.retrieval.clone().search(request).await
-    });
-    let found = found.await?;
+    let found = desk.index.search(search, deadline).await?;
     let images = found.hits.into_iter().filter_map(|hit| recall::found_image(hit, &found.generation));
     let mut images: Vec<_> = images.take(usize::try_from(asked.k).unwrap_or(0)).collect();
+    if let Some(failure) = found.left_out.filter(|_| images.is_empty()) {
+        return Err(failure);
+    }
     (0..).zip(&mut images).for_each(|(rank, image)| image.rank = rank);
     Ok(RetrieveResponse { images })
 }
@@ -58,7 +59,7 @@ pub async fn score(desk: &Desk, asked: Score, deadline: Instant) -> Result<Score
     let scored = clock::call("language", deadline, request, async |request| {
         desk.language.clone().score(request).await
     });
-    let scores = scored.await?.scores;
+    let scores = scored.await.map_err(|failure| failure.with_paths(path))?.scores;
     if scores.len() != n_candidates {
         let message =
             format!("the language service gave {} scores for {n_candidates} candidates", scores.len());
@@ -68,6 +69,13 @@ pub async fn score(desk: &Desk, asked: Score, deadline: Instant) -> Result<Score
     let scores =
         scores.map(|score| CandidateScore { log_likelihood: score.log_likelihood, tokens: score.tokens });
     Ok(ScoreResponse { scores: scores.collect() })
+}
+
+/// The client's path for a path of the language service's request: the two agree, but for pictures, which are there
+/// as vision's features.
+fn path(field: &str) -> Option<String> {
+    let known = field.starts_with("parts") || field.starts_with("candidates");
+    (known && !field.contains(".image")).then(|| field.to_owned())
 }
 
 /// The prompt for language; parts stay as they are, one for one, so that paths stay true.

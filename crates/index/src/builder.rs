@@ -1,6 +1,10 @@
 //! Builds a generation beside the published ones and publishes it by one rename.
 
 mod file;
+mod work;
+
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -9,9 +13,11 @@ use std::{
 };
 
 use fondue_domain::Embedding;
-use tempfile::TempDir;
 
-use self::file::{BlobsFile, HashedFile};
+use self::{
+    file::{BlobsFile, HashedFile},
+    work::Work,
+};
 use crate::{
     Generation, IndexError, Item,
     item::Description,
@@ -35,10 +41,11 @@ pub struct NewItem {
     pub sha256: [u8; 32],
 }
 
-/// A generation in the making. Dropped unpublished, it leaves nothing behind.
+/// A generation in the making. Dropped unpublished, it leaves nothing behind; if its process is killed, the next
+/// builder of the same index clears up.
 pub struct Builder {
     generations: PathBuf,
-    work: TempDir,
+    work: Work,
     dim: usize,
     fingerprint: String,
     seen: HashSet<String>,
@@ -51,7 +58,8 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// Begins a generation of vectors of length `dim` under `root`, which is made if it is not there.
+    /// Begins a generation of vectors of length `dim` under `root`, which is made if it is not there. Removes what
+    /// builders left that were killed.
     ///
     /// # Errors
     /// [`IndexError::DimLimit`], or [`IndexError::Io`] if the folder cannot be written.
@@ -61,8 +69,7 @@ impl Builder {
         }
         let generations = root.join(GENERATIONS);
         fs::create_dir_all(&generations).map_err(IndexError::io(&generations))?;
-        let work = tempfile::Builder::new().prefix(".building-").tempdir_in(&generations);
-        let work = work.map_err(IndexError::io(&generations))?;
+        let work = Work::begin(&generations)?;
         let folder = work.path().join("new");
         fs::create_dir(&folder).map_err(IndexError::io(&folder))?;
         Ok(Self {

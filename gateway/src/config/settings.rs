@@ -62,6 +62,14 @@ pub struct Settings {
     #[arg(long, value_name = "N")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_waiting_turns: Option<usize>,
+    /// Bytes of a conversation's turns that wait, together [default: twice max_message_bytes].
+    #[arg(long, value_name = "BYTES")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_waiting_bytes: Option<usize>,
+    /// Milliseconds without a message and without a turn after which a conversation ends [default: 600000].
+    #[arg(long, value_name = "MS")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub idle_timeout_ms: Option<u32>,
     /// Turns of a dialogue [default: 256].
     #[arg(long, value_name = "N")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -82,6 +90,10 @@ pub struct Settings {
     #[arg(long, value_name = "N")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub event_buffer: Option<usize>,
+    /// Pictures in one call to vision; more than its max_images or its max_queued are never taken [default: 16].
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vision_batch: Option<usize>,
     /// Pictures whose features are kept for all dialogues, 4 KiB each [default: 4096].
     #[arg(long, value_name = "N")]
     #[serde(skip_serializing_if = "Option::is_none")]

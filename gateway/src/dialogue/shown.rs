@@ -3,9 +3,8 @@
 use std::collections::VecDeque;
 
 use fondue_proto::dialogue::FoundImage;
-use sha2::{Digest, Sha256};
 
-use crate::request::MAX_EXCLUDED;
+use crate::request::{MAX_EXCLUDED, parts::digest};
 
 /// Pictures of a dialogue, the user's and the found ones; the newest 10,000 of each kind.
 #[derive(Clone, Debug, Default)]
@@ -29,7 +28,7 @@ impl Shown {
     pub fn add_found(&mut self, image: &FoundImage) {
         self.add_id(image.id.clone());
         if !image.data.is_empty() {
-            self.add_digest(Sha256::digest(&image.data).into());
+            self.add_digest(digest(&image.data));
         }
     }
 
@@ -61,6 +60,8 @@ fn add<T: PartialEq>(shown: &mut VecDeque<T>, new: T) {
 
 #[cfg(test)]
 mod tests {
+    use sha2::{Digest, Sha256};
+
     use super::*;
 
     #[test]

@@ -6,12 +6,16 @@ use fondue_proto::{
     vision,
 };
 use sha2::{Digest, Sha256};
+use tokio::runtime::{Handle, RuntimeFlavor};
 
 use super::Faults;
 use crate::config::Limits;
 
 /// Parts in one list; far above what a turn means, far below what would hurt.
 const MAX_PARTS: usize = 1024;
+
+/// Bytes that are hashed in about a tenth of a millisecond; a message of 32 MiB takes a hundred.
+const HASHED_AT_ONCE: usize = 64 << 10;
 
 /// A text or a picture.
 #[derive(Clone, Debug)]
@@ -73,8 +77,17 @@ impl Fit {
 impl Picture {
     /// A picture of `data`, hashed.
     pub fn new(data: Bytes, fit: Fit, origin: Origin) -> Self {
-        Self { key: PictureKey { sha256: Sha256::digest(&data).into(), fit }, data, origin }
+        Self { key: PictureKey { sha256: digest(&data), fit }, data, origin }
     }
+}
+
+/// SHA-256 of a picture file. Before a large one the runtime's other tasks go to another thread, so that the tokens
+/// of other dialogues do not wait for it.
+pub fn digest(data: &[u8]) -> [u8; 32] {
+    let hash = || Sha256::digest(data).into();
+    let others_can_move =
+        || Handle::try_current().is_ok_and(|it| it.runtime_flavor() == RuntimeFlavor::MultiThread);
+    if data.len() > HASHED_AT_ONCE && others_can_move() { tokio::task::block_in_place(hash) } else { hash() }
 }
 
 /// Checks what a user says: as [`prompt`], and at least a picture or a text that is not blank.
@@ -137,5 +150,38 @@ fn fit(raw: i32, field: &str, faults: &mut Faults) -> Option<Fit> {
             faults.add(format!("{field}.fit"), format!("must be {known}, got {raw}"));
             None
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    };
+
+    use super::*;
+
+    #[test]
+    fn hashing_a_large_picture_does_not_hold_up_the_runtime() {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
+        let picture = vec![7; 256 << 20];
+        let expected: [u8; 32] = Sha256::digest(&picture).into();
+        let task = async move {
+            let other_ran = Arc::new(AtomicBool::new(false));
+            let ran = other_ran.clone();
+            // On the only worker, which this task does not give up by itself.
+            tokio::spawn(async move { ran.store(true, Ordering::SeqCst) });
+            let digest = digest(&picture);
+            (digest, other_ran.load(Ordering::SeqCst))
+        };
+        assert_eq!(runtime.block_on(async { tokio::spawn(task).await.unwrap() }), (expected, true));
+    }
+
+    #[tokio::test]
+    async fn a_runtime_of_one_thread_hashes_too() {
+        let picture = vec![7; HASHED_AT_ONCE + 1];
+        let expected: [u8; 32] = Sha256::digest(&picture).into();
+        assert_eq!(digest(&picture), expected);
     }
 }

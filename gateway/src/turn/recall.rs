@@ -3,6 +3,9 @@
 //! A search starts at once, in its own task: neither the text nor a slow client holds it up. One runs at a time,
 //! since each must leave out what the ones before it found. Dropping the turn aborts it.
 
+pub mod fingerprints;
+pub mod index;
+
 use std::{
     collections::VecDeque,
     time::{Duration, Instant},
@@ -11,13 +14,12 @@ use std::{
 use fondue_domain::{Classify, Fault};
 use fondue_proto::{
     dialogue::{FoundImage, image_unavailable::Reason},
-    retrieval::{Hit, SearchRequest, SearchResponse, retrieval_client::RetrievalClient},
+    retrieval::{Hit, SearchRequest},
 };
-use fondue_serving::upstream::Channel;
 use tokio::task::JoinSet;
 use tracing::Instrument;
 
-use super::clock;
+use self::index::{Index, Searched};
 use crate::{
     dialogue::{Draft, Shown},
     failure::Failure,
@@ -44,7 +46,7 @@ pub enum Recalled {
 /// The searches of a turn.
 #[derive(Debug)]
 pub struct Recall {
-    retrieval: RetrievalClient<Channel>,
+    index: Index,
     /// Pictures that must not be found.
     shown: Shown,
     /// The generation to search; empty until one was searched.
@@ -56,13 +58,13 @@ pub struct Recall {
     waiting: VecDeque<(Place, Vec<f32>)>,
     running: Option<Place>,
     /// The running search; aborted when dropped.
-    search: JoinSet<Searched>,
+    search: JoinSet<Timed>,
     /// All searches, added up.
     pub took: Duration,
 }
 
 /// What a search came to, and how long it took.
-type Searched = (Result<SearchResponse, Failure>, Duration);
+type Timed = (Result<Searched, Failure>, Duration);
 
 /// How much a turn may search.
 #[derive(Clone, Copy, Debug)]
@@ -79,9 +81,9 @@ pub struct Allowance {
 
 impl Recall {
     /// No search yet. `draft` tells what must not be found and which generation is searched.
-    pub fn new(retrieval: RetrievalClient<Channel>, draft: &Draft, allowance: Allowance) -> Self {
+    pub fn new(index: Index, draft: &Draft, allowance: Allowance) -> Self {
         Self {
-            retrieval,
+            index,
             shown: draft.shown.clone(),
             generation: draft.generation.clone().unwrap_or_default(),
             images_left: allowance.images,
@@ -157,7 +159,7 @@ impl Recall {
         }
     }
 
-    fn ask_index(&self, query: Vec<f32>) -> impl Future<Output = Searched> + use<> {
+    fn ask_index(&self, query: Vec<f32>) -> impl Future<Output = Timed> + use<> {
         let request = SearchRequest {
             query,
             k: i32::try_from(self.images_left.min(self.images_per_ret)).unwrap_or(i32::MAX),
@@ -166,26 +168,15 @@ impl Recall {
             generation: self.generation.clone(),
             include_data: true,
         };
-        let (started, mut client) = (Instant::now(), self.retrieval.clone());
+        let (started, index) = (Instant::now(), self.index.clone());
         let deadline = self.deadline.min(started + self.search_timeout);
-        async move {
-            let found =
-                clock::call("retrieval", deadline, request, async |request| client.search(request).await);
-            (found.await, started.elapsed())
-        }
+        async move { (index.search(request, deadline).await, started.elapsed()) }
     }
 
-    fn recalled(&mut self, place: Place, response: Result<SearchResponse, Failure>) -> Recalled {
+    fn recalled(&mut self, place: Place, response: Result<Searched, Failure>) -> Recalled {
         let response = match response {
             Ok(response) => response,
-            Err(failure) => {
-                tracing::warn!(%failure, ret_index = place.ret_index, "search failed; the text goes on");
-                let deadline = failure.fault() == Fault::Deadline;
-                let reason = if deadline { Reason::Deadline } else { Reason::Unavailable };
-                // Defects stay in the log, as everywhere.
-                let message = fondue_serving::status::status(failure).message().to_owned();
-                return Recalled::Unavailable(place, reason, message);
-            }
+            Err(failure) => return lost(place, failure),
         };
         if self.generation.is_empty() {
             self.generation.clone_from(&response.generation);
@@ -203,12 +194,30 @@ impl Recall {
             images.push(image);
         }
         self.images_left -= images.len();
+        if let Some(failure) = response.left_out {
+            if images.is_empty() {
+                return lost(place, failure);
+            }
+            tracing::warn!(%failure, ret_index = place.ret_index, "a found picture is left out");
+        }
         if images.is_empty() {
             let message = "every picture of the index was shown already, or it is empty".into();
             return Recalled::Unavailable(place, Reason::NoneLeft, message);
         }
         Recalled::Found(images)
     }
+}
+
+/// What a search that failed is to the client; the text goes on.
+fn lost(place: Place, failure: Failure) -> Recalled {
+    if !failure.is_defect() {
+        tracing::warn!(%failure, ret_index = place.ret_index, "search failed; the text goes on");
+    }
+    let deadline = failure.fault() == Fault::Deadline;
+    let reason = if deadline { Reason::Deadline } else { Reason::Unavailable };
+    // Defects stay in the log, as everywhere.
+    let message = fondue_serving::status::status(failure).message().to_owned();
+    Recalled::Unavailable(place, reason, message)
 }
 
 /// A hit as the client sees it; `None` if it names no picture. Rank and place are left at 0.

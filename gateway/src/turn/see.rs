@@ -19,8 +19,6 @@ use crate::{
     request::{Picture, PictureKey, parts::Origin},
 };
 
-/// Pictures in one call; the vision service's default limit is 64.
-const CALL_PICTURES: usize = 32;
 /// Bytes of pictures in one call, unless a single one is larger; half the service's default limit.
 const CALL_BYTES: usize = 16 << 20;
 
@@ -52,7 +50,7 @@ pub async fn see(desk: &Desk, pictures: &[Picture], deadline: Instant) -> Result
     }
     let mut unknown = unknown.as_slice();
     while !unknown.is_empty() {
-        let (now, later) = unknown.split_at(call_length(unknown));
+        let (now, later) = unknown.split_at(call_length(unknown, desk.config.vision_batch));
         encode(desk, now.to_vec(), deadline, &mut seen).await?;
         unknown = later;
     }
@@ -105,10 +103,10 @@ fn keep(desk: &Desk, pictures: &[Picture], response: EncodeResponse, seen: &mut 
     Ok(())
 }
 
-/// How many of `pictures`, at least one, go into the next call.
-fn call_length(pictures: &[Picture]) -> usize {
+/// How many of `pictures`, at least one and at most `batch`, go into the next call.
+fn call_length(pictures: &[Picture], batch: usize) -> usize {
     let mut bytes = 0;
-    let fitting = pictures.iter().take(CALL_PICTURES).take_while(|picture| {
+    let fitting = pictures.iter().take(batch).take_while(|picture| {
         bytes += picture.data.len();
         bytes <= CALL_BYTES
     });
@@ -129,13 +127,14 @@ fn split(field: &str) -> Option<(usize, &str)> {
     Some((index.parse().ok()?, rest))
 }
 
-/// The client's path for a path of the vision service's request.
-fn path(field: &str, pictures: &[Picture]) -> String {
-    let named = split(field).and_then(|(index, rest)| Some((&pictures.get(index)?.origin, rest)));
-    match named {
-        Some((Origin::Field(image), "")) => format!("{image}.data"),
-        Some((Origin::Field(image), rest)) => format!("{image}{rest}"),
-        _ => field.to_owned(),
+/// The client's path for a path of the vision service's request; `None` for what no client sets, such as the
+/// number of pictures in the call.
+fn path(field: &str, pictures: &[Picture]) -> Option<String> {
+    let (index, rest) = split(field)?;
+    match &pictures.get(index)?.origin {
+        Origin::Field(image) if rest.is_empty() => Some(format!("{image}.data")),
+        Origin::Field(image) => Some(format!("{image}{rest}")),
+        Origin::Found => None,
     }
 }
 
@@ -151,11 +150,11 @@ mod tests {
     #[test]
     fn a_refused_picture_is_named_by_the_clients_path() {
         let pictures = [picture(1, Origin::Found), picture(1, Origin::Field("turn.parts[4].image".into()))];
-        assert_eq!(path("images[1].data", &pictures), "turn.parts[4].image.data");
-        assert_eq!(path("images[1]", &pictures), "turn.parts[4].image.data");
-        assert_eq!(path("images[1].fit", &pictures), "turn.parts[4].image.fit");
-        assert_eq!(path("images[9].data", &pictures), "images[9].data");
-        assert_eq!(path("images", &pictures), "images");
+        let path = |field| path(field, &pictures);
+        assert_eq!(path("images[1].data").unwrap(), "turn.parts[4].image.data");
+        assert_eq!(path("images[1]").unwrap(), "turn.parts[4].image.data");
+        assert_eq!(path("images[1].fit").unwrap(), "turn.parts[4].image.fit");
+        assert_eq!((path("images[9].data"), path("images")), (None, None));
         assert_eq!(refused_found(&Failure::field("images[1].data", "bad"), &pictures), None);
         assert_eq!(refused_found(&Failure::field("images[0].data", "bad"), &pictures), Some(0));
     }
@@ -163,10 +162,10 @@ mod tests {
     #[test]
     fn calls_stay_within_bytes_and_number_but_make_progress() {
         let of = |n_bytes: &[usize]| {
-            call_length(&n_bytes.iter().map(|&n| picture(n, Origin::Found)).collect::<Vec<_>>())
+            call_length(&n_bytes.iter().map(|&n| picture(n, Origin::Found)).collect::<Vec<_>>(), 9)
         };
         assert_eq!(of(&[CALL_BYTES + 1, 1]), 1);
         assert_eq!(of(&[CALL_BYTES / 2, CALL_BYTES / 2, 1]), 2);
-        assert_eq!(of(&[1; 100]), CALL_PICTURES);
+        assert_eq!(of(&[1; 100]), 9);
     }
 }

@@ -122,8 +122,37 @@ fn generate_request(parts: Vec<Part>, options: &Options) -> GenerateRequest {
     }
 }
 
-/// The client's path for a path of the language service's request.
-fn path(field: &str) -> String {
-    let option = field.strip_prefix("sampling.").unwrap_or(field);
-    if field.starts_with("parts") { "turn.parts".to_owned() } else { format!("turn.options.{option}") }
+/// The client's path for a path of the language service's request; `None` for what no client sets.
+fn path(field: &str) -> Option<String> {
+    let end = field.find('[').unwrap_or(field.len());
+    let option = match &field[..end] {
+        // The history's pieces count too. A picture is there as features, which are vision's.
+        "parts" => return (!field.contains(".image")).then(|| "turn.parts".to_owned()),
+        "sampling.max_rets" => "max_images",
+        "max_new_tokens" | "stop" => field,
+        other => other.strip_prefix("sampling.")?,
+    };
+    Some(format!("turn.options.{option}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_are_told_by_the_clients_path_or_not_at_all() {
+        let cases = [
+            ("parts", Some("turn.parts")),
+            ("parts[7].text", Some("turn.parts")),
+            ("parts[0].image.values", None),
+            ("sampling.top_p", Some("turn.options.top_p")),
+            ("sampling.max_rets", Some("turn.options.max_images")),
+            ("stop[1]", Some("turn.options.stop[1]")),
+            ("max_new_tokens", Some("turn.options.max_new_tokens")),
+            ("ignore_newline", None),
+        ];
+        for (field, expected) in cases {
+            assert_eq!(path(field).as_deref(), expected, "{field}");
+        }
+    }
 }

@@ -1,5 +1,7 @@
 //! Conversations: what the next turn knows of the ones before, cancelling, waiting, breaking the protocol.
 
+use std::time::Duration;
+
 use fondue_proto::dialogue::{
     CancelTurn, Exchange, FinishReason, OpenDialogue, TurnOptions, converse_request::Action, event::Kind,
 };
@@ -184,6 +186,78 @@ async fn turns_wait_for_the_running_one_but_not_too_many() {
     assert_eq!(talk.events.text().await.text, "ok");
     assert!(matches!(talk.events.kind().await, Kind::Done(_)));
     talk.events.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn turns_that_wait_are_bounded_in_bytes() {
+    let scene = Scene::with(&["--max-waiting-bytes", "100"]).await;
+    scene.language.will([Text("first"), Wait]);
+    let mut talk = scene.converse().await;
+    talk.say(turn([text(&"1".repeat(200))])); // runs at once
+    talk.events.text().await;
+    for content in ["2", "3", "4"] {
+        talk.say(turn([text(&content.repeat(60))]));
+    }
+    for number in [3, 4] {
+        assert_eq!(talk.events.next().await.unwrap().unwrap().turn, number);
+        let Kind::Failed(refused) = talk.events.kind().await else { panic!("not refused") };
+        assert_eq!((refused.code, refused.retry_delay_ms), (Code::ResourceExhausted as i32, 1000));
+        assert!(refused.message.contains("max_waiting_bytes"), "{}", refused.message);
+    }
+    scene.language.go_on.add_permits(1);
+    assert!(matches!(talk.events.kind().await, Kind::Done(_)));
+    assert!(matches!(talk.events.turn().await.last(), Some(Kind::Done(_))), "the second had room");
+    // And its room has come back.
+    scene.language.will([Text("again"), Wait]);
+    talk.say(turn([text("5")]));
+    talk.events.text().await;
+    talk.say(turn([text(&"6".repeat(60))]));
+    scene.language.go_on.add_permits(1);
+    assert!(matches!(talk.events.kind().await, Kind::Done(_)));
+    assert!(matches!(talk.events.turn().await.last(), Some(Kind::Done(_))));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_idle_conversation_ends_but_not_one_with_a_turn() {
+    let scene = Scene::with(&["--idle-timeout-ms", "300", "--max-conversations", "1"]).await;
+    scene.language.will([Text("a"), Wait]);
+    let mut talk = scene.converse().await;
+    talk.say(turn([text("1")]));
+    talk.events.text().await;
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    scene.language.go_on.add_permits(1);
+    assert!(matches!(talk.events.kind().await, Kind::Done(_)), "a turn may take longer");
+    let status = talk.events.next().await.unwrap_err();
+    assert_eq!(status.code(), Code::DeadlineExceeded);
+    assert!(status.message().contains("idle_timeout_ms"), "{status:?}");
+    // Its room has come back, or this would be refused.
+    let mut talk = scene.converse().await;
+    assert_eq!(done(&talk.turn(turn([text("2")])).await).text, "ok");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancelled_turn_counts_and_feeds_back_what_was_sent() {
+    let scene = Scene::with(&["--event-buffer", "1"]).await;
+    scene.retrieval.pad(3 << 20); // more than the connection takes while the client does not read
+    scene.language.will([Ret(1.0), Wait]);
+    let options = TurnOptions {
+        max_images: Some(4),
+        max_images_per_ret: Some(4),
+        feed_back_images: Some(true),
+        ..TurnOptions::default()
+    };
+    let mut talk = scene.converse().await;
+    talk.say(turn_with([text("hi")], options));
+    one(&scene.retrieval.came).await;
+    tokio::time::sleep(Duration::from_millis(500)).await; // now it waits with one in its hand
+    talk.act(Action::Cancel(CancelTurn {}));
+    one(&scene.language.dropped).await;
+    let kinds = talk.events.turn().await;
+    let n_images = images(&kinds).len();
+    assert!((1..4).contains(&n_images), "{n_images}");
+    assert_eq!(done(&kinds).usage.unwrap().images_found as usize, n_images);
+    done(&talk.turn(turn([text("more")])).await);
+    assert_eq!(scene.vision.encoded().len(), n_images);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -143,6 +143,29 @@ async fn vision_and_language_of_different_models_are_no_fault_of_the_client() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_stops_begins_no_turn() {
+    let mut scene = Scene::with(&["--drain-seconds", "10"]).await;
+    scene.language.will([Text("a"), Wait]);
+    let mut talk = scene.converse().await;
+    talk.say(turn([text("1")]));
+    talk.events.text().await;
+    talk.say(turn([text("2")]));
+    talk.say(turn([text("3")]));
+    let mut idle = scene.converse().await;
+    scene.stop.take().unwrap().send(()).unwrap();
+    idle.events.next().await.unwrap_err(); // it has heard of it
+    scene.language.go_on.add_permits(1);
+    assert!(matches!(talk.events.kind().await, Kind::Done(_)), "what runs is finished");
+    for number in [2, 3] {
+        assert_eq!(talk.events.next().await.unwrap().unwrap().turn, number);
+        let Kind::Failed(failed) = talk.events.kind().await else { panic!("not refused") };
+        assert_eq!(failed.code, Code::Unavailable as i32);
+    }
+    assert_eq!(talk.events.next().await.unwrap_err().code(), Code::Unavailable);
+    assert_eq!(scene.language.asked().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_stops_closes_its_turns() {
     let mut scene = Scene::with(&["--drain-seconds", "1"]).await;
     scene.language.will([Text("a"), Wait]);

@@ -9,5 +9,6 @@ mod calls;
 mod conversation;
 mod events;
 mod failures;
+mod fitting;
 mod refusals;
 mod room;

@@ -3,10 +3,13 @@
 //! It runs the model in its own process: the same code as the services', without their queues.
 
 mod captions;
+mod interrupt;
 
 use std::{
-    fs,
+    fs::File,
+    io::Read,
     path::{Path, PathBuf},
+    process::ExitCode,
 };
 
 use anyhow::{Context, Result, bail, ensure};
@@ -19,7 +22,7 @@ use fondue_model::{
 use indicatif::{ProgressBar, ProgressStyle};
 use sha2::{Digest, Sha256};
 
-use crate::captions::Row;
+use crate::{captions::Row, interrupt::Interrupt};
 
 const EXAMPLES: &str = "\
 Example:
@@ -67,18 +70,37 @@ pub struct Args {
     no_activate: bool,
 }
 
-/// Builds the index.
+/// Runs the command line that this process was given; failures are told on stderr. Ctrl-C ends it with code 130, and
+/// then nothing is published.
+pub fn main() -> ExitCode {
+    let args = Args::parse();
+    let result = Interrupt::listen().and_then(|interrupt| build(&args, &interrupt));
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            if error.is::<interrupt::Interrupted>() { interrupt::CODE.into() } else { ExitCode::FAILURE }
+        }
+    }
+}
+
+/// Builds the index, whatever signals come.
 ///
 /// # Errors
 /// If a file cannot be read, is broken (unless those are to be skipped), or the index cannot be written. Nothing is
 /// published then.
 pub fn run(args: &Args) -> Result<()> {
+    build(args, &Interrupt::never())
+}
+
+fn build(args: &Args, interrupt: &Interrupt) -> Result<()> {
     let captions = args.captions.clone().unwrap_or_else(|| args.pictures.join("captions.tsv"));
     let rows = captions::read(&captions)?;
     ensure!(!rows.is_empty(), "{} names no picture", captions.display());
     let model = Model::load(args)?;
     let (opt, fromage) = (args.model.join("opt"), args.model.join("fromage"));
     let fingerprint = fingerprint::language(&opt, &fromage)?;
+    interrupt.begin()?; // from here on there is something to clear up
     let mut builder = Builder::new(&args.index, model.mapping.embedding_dim(), &fingerprint)?;
     let limits = ImageLimits { max_pixels: args.max_pixels, max_bytes: args.max_bytes };
     let bar = bar(rows.len() as u64);
@@ -86,6 +108,7 @@ pub fn run(args: &Args) -> Result<()> {
     for batch in rows.chunks(args.batch.into()) {
         let mut read = Vec::with_capacity(batch.len());
         for row in batch {
+            interrupt.check()?;
             match model.read(&args.pictures, row, &limits) {
                 Ok(picture) => read.push((row, picture)),
                 Err(error) if args.skip_broken => {
@@ -104,6 +127,7 @@ pub fn run(args: &Args) -> Result<()> {
         bar.inc(batch.len() as u64);
     }
     bar.finish_and_clear();
+    interrupt.check()?; // the last time: publishing and activating belong together
     ensure!(broken < rows.len(), "none of {} pictures could be read", rows.len());
     let id = builder.publish()?;
     let root = Root::open(&args.index)?;
@@ -152,7 +176,7 @@ impl Model {
 
     fn read(&self, folder: &Path, row: &Row, limits: &ImageLimits) -> Result<Picture> {
         let path = folder.join(&row.image);
-        let bytes = fs::read(&path)
+        let bytes = read(&path, limits.max_bytes)
             .with_context(|| format!("{} (line {} of the captions)", path.display(), row.line))?;
         let image = decode(&bytes, limits).with_context(|| path.display().to_string())?;
         let pixels = self.preprocess.pixels(&image, Fit::Crop)?;
@@ -182,8 +206,33 @@ impl Model {
     }
 }
 
+/// A file of at most `max` bytes; of a larger one no more than that is read.
+fn read(path: &Path, max: usize) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take((max as u64).saturating_add(1)).read_to_end(&mut bytes)?;
+    ensure!(bytes.len() <= max, "has more than {max} bytes, the limit (--max-bytes)");
+    Ok(bytes)
+}
+
 fn bar(total: u64) -> ProgressBar {
     let template = "{bar:40} {pos}/{len} pictures, {per_sec}, {eta} left";
     let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
     ProgressBar::new(total).with_style(style)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_is_read_than_a_file_may_have() {
+        // This one never ends.
+        let error = read(Path::new("/dev/zero"), 1000).unwrap_err().to_string();
+        assert!(error.contains("1000 bytes") && error.contains("--max-bytes"), "{error}");
+        assert_eq!(read(Path::new("/dev/null"), 0).unwrap(), b"");
+        let own = Path::new(file!())
+            .file_name()
+            .map(|name| Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(name));
+        assert!(read(&own.unwrap(), 1 << 20).unwrap().starts_with(b"//!"));
+    }
 }

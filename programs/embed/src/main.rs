@@ -1,7 +1,7 @@
 //! `fondue-embed`: builds the index of pictures.
 
-use clap::Parser;
+use std::process::ExitCode;
 
-fn main() -> anyhow::Result<()> {
-    fondue_embed::run(&fondue_embed::Args::parse())
+fn main() -> ExitCode {
+    fondue_embed::main()
 }

@@ -100,8 +100,9 @@ impl Conversation {
                 }
             }
             Some(Kind::Done(done)) => {
-                // A turn that was cancelled before its first word leaves nothing, here as at the gateway.
-                if let Some(exchange) = self.running.take().filter(|_| !done.transcript.is_empty()) {
+                // One without usage was cancelled before the model had taken it: it leaves nothing, here as at the
+                // gateway. All others count, those without a word too.
+                if let Some(exchange) = self.running.take().filter(|_| done.usage.is_some()) {
                     self.history.push(Exchange { reply: done.transcript.clone(), ..exchange });
                 }
             }

@@ -6,6 +6,8 @@ use fondue_proto::dialogue::TurnFailed;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
+use crate::terminal::{visible, visible_line};
+
 /// A turn that brought no whole answer.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
@@ -58,9 +60,9 @@ fn tell(
     fields: &[(&str, &str)],
     delay: Option<f32>,
 ) -> fmt::Result {
-    write!(f, "{}: {message}", name(code))?;
+    write!(f, "{}: {}", name(code), visible(message))?;
     for (field, description) in fields {
-        write!(f, "\n  {field}: {description}")?;
+        write!(f, "\n  {}: {}", visible_line(field), visible(description))?;
     }
     if let Some(seconds) = delay {
         write!(f, "\n  try again in {seconds} s")?;

@@ -15,6 +15,7 @@ mod picture;
 mod printer;
 mod say;
 mod services;
+mod terminal;
 mod up;
 
 use std::process::ExitCode;

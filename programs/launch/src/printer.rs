@@ -11,6 +11,7 @@ use fondue_proto::dialogue::{Event, FinishReason, FoundImage, TurnDone, event::K
 use crate::{
     failure::Failure,
     picture::{Found, Screen},
+    terminal::{visible, visible_line},
 };
 
 /// Prints one turn after another.
@@ -58,7 +59,7 @@ impl<W: Write> Printer<W> {
             Some(Kind::Image(image)) => self.image(&image)?,
             Some(Kind::ImageUnavailable(missing)) => {
                 self.close_line()?;
-                writeln!(self.out, "  [no picture: {}]", visible(&missing.message))?;
+                writeln!(self.out, "  [no picture: {}]", visible_line(&missing.message))?;
             }
             Some(Kind::Done(done)) => {
                 self.close_line()?;
@@ -81,7 +82,7 @@ impl<W: Write> Printer<W> {
             None => crate::picture::unsaved(image),
         };
         let caption = if image.caption.is_empty() { &image.id } else { &image.caption };
-        writeln!(self.out, "  [picture: {}, similarity {:.2}, {place}]", visible(caption), image.score)?;
+        writeln!(self.out, "  [picture: {}, similarity {:.2}, {place}]", visible_line(caption), image.score)?;
         self.out.flush()?;
         self.screen.show(&image.data);
         Ok(())
@@ -115,12 +116,6 @@ impl<W: Write> Printer<W> {
         };
         format!("{first}, {} ms in all, {tokens} tokens{speed}{reason}", self.sent.elapsed().as_millis())
     }
-}
-
-/// Text from the network without what would command the terminal.
-fn visible(text: &str) -> String {
-    let safe = |c: char| if c.is_control() && !"\n\t".contains(c) { char::REPLACEMENT_CHARACTER } else { c };
-    text.chars().map(safe).collect()
 }
 
 #[cfg(test)]

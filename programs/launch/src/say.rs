@@ -17,6 +17,7 @@ use crate::{
     generation::Generation,
     picture::{Fit, Found, ShowArgs},
     printer::Printer,
+    terminal::visible_json,
 };
 use parts::Parts;
 
@@ -97,7 +98,7 @@ pub(crate) async fn run(args: Args) -> Result<()> {
 async fn lines(events: &mut Streaming<Event>, found: Option<&Found>, mut out: impl Write) -> Result<()> {
     loop {
         let event = next(events).await?;
-        writeln!(out, "{}", serde_json::to_string(&event)?)?;
+        writeln!(out, "{}", visible_json(&serde_json::to_string(&event)?))?;
         out.flush()?;
         match event.kind {
             Some(Kind::Image(image)) => {

@@ -13,7 +13,10 @@ Examples:
   fondue up --restart                            bring back a service that dies
   fondue up --model big/model --index big/index --pass language=--dtype=bf16
 
-Then, in another terminal: `fondue chat`. Logs lie in DATA/logs, one file a service.";
+Then, in another terminal: `fondue chat`. Logs lie in DATA/logs, one file a service.
+
+When it stops, running turns get 3 s to end (a service's --drain-seconds); whatever still
+runs after 4 s is killed, so that a longer drain passed with --pass is cut off there.";
 
 /// Options of `fondue up`.
 #[derive(Debug, clap::Args)]

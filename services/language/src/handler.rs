@@ -19,7 +19,10 @@ use futures::{Stream, StreamExt};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
-use crate::{config::Limits, request};
+use crate::{
+    config::Limits,
+    request::{self, RequestError},
+};
 
 /// The language service.
 pub struct Handler {
@@ -93,7 +96,10 @@ impl Language for Handler {
         let engine = &self.model.get().map_err(status)?.engine;
         let candidates = request::candidates(&asked.candidates, engine, &self.limits).map_err(status)?;
         let prompt = request::prompt(asked.parts, engine, &self.limits).map_err(status)?;
-        let likelihoods = engine.score(prompt, candidates, deadline).await.map_err(status)?;
+        let likelihoods = engine.score(prompt, candidates, deadline).await.map_err(|error| match error {
+            EngineError::PromptTooLong { .. } => status(RequestError::field("candidates", error.to_string())),
+            other => status(other),
+        })?;
         let scores = likelihoods.into_iter().map(|likelihood| CandidateScore {
             log_likelihood: likelihood.log_likelihood,
             tokens: likelihood.tokens as u32,

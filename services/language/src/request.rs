@@ -25,7 +25,7 @@ pub(crate) enum RequestError {
 }
 
 impl RequestError {
-    fn field(field: impl Into<String>, reason: impl Into<String>) -> Self {
+    pub(crate) fn field(field: impl Into<String>, reason: impl Into<String>) -> Self {
         Self::Field { field: field.into(), reason: reason.into() }
     }
 }

@@ -38,6 +38,8 @@ pub(crate) struct LanguageFake {
     scripts: Arc<Mutex<VecDeque<Vec<Step>>>>,
     asked: Arc<Mutex<Vec<GenerateRequest>>>,
     queried: Arc<Mutex<Vec<QueryRequest>>>,
+    refuses: Arc<Mutex<Option<Status>>>,
+    fingerprint: Arc<Mutex<&'static str>>,
     /// One permit lets one `Wait` go on.
     pub(crate) go_on: Arc<Semaphore>,
     /// One permit for each `Generate` that has come in.
@@ -53,6 +55,8 @@ impl Default for LanguageFake {
             scripts: Arc::default(),
             asked: Arc::default(),
             queried: Arc::default(),
+            refuses: Arc::default(),
+            fingerprint: Arc::default(),
             go_on: none(),
             came: none(),
             dropped: none(),
@@ -68,6 +72,20 @@ impl LanguageFake {
     /// The next reply; without one the model says ` ok`.
     pub(crate) fn will(&self, script: impl Into<Vec<Step>>) {
         self.scripts.lock().unwrap().push_back(script.into());
+    }
+
+    /// From now on `Query` and `Score` end with this.
+    pub(crate) fn refuse(&self, status: Status) {
+        *self.refuses.lock().unwrap() = Some(status);
+    }
+
+    fn check(&self) -> Result<(), Status> {
+        self.refuses.lock().unwrap().clone().map_or(Ok(()), Err)
+    }
+
+    /// The model that it runs from now on.
+    pub(crate) fn be(&self, fingerprint: &'static str) {
+        *self.fingerprint.lock().unwrap() = fingerprint;
     }
 
     pub(crate) fn asked(&self) -> Vec<GenerateRequest> {
@@ -155,11 +173,13 @@ impl Language for LanguageFake {
     }
 
     async fn query(&self, request: Request<QueryRequest>) -> Result<Response<QueryResponse>, Status> {
+        self.check()?;
         self.queried.lock().unwrap().push(request.into_inner());
         Ok(Response::new(QueryResponse { embedding: Some(Embedding { values: vec![0.5] }) }))
     }
 
     async fn score(&self, request: Request<ScoreRequest>) -> Result<Response<ScoreResponse>, Status> {
+        self.check()?;
         let score = |text: String| CandidateScore { log_likelihood: -(text.len() as f32), tokens: 1 };
         let scores = request.into_inner().candidates.into_iter().map(score).collect();
         Ok(Response::new(ScoreResponse { scores }))
@@ -170,6 +190,7 @@ impl Language for LanguageFake {
     }
 
     async fn describe(&self, _: Request<DescribeRequest>) -> Result<Response<DescribeResponse>, Status> {
-        Ok(Response::new(DescribeResponse::default()))
+        let fingerprint = self.fingerprint.lock().unwrap().to_string();
+        Ok(Response::new(DescribeResponse { fingerprint, ..DescribeResponse::default() }))
     }
 }

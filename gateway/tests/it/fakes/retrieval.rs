@@ -1,10 +1,7 @@
 //! Retrieval over four pictures, `one` to `four`, always found in that order; excluded ids are obeyed.
-//! A picture's bytes are its id, but `four` is one that vision cannot read.
+//! A picture's bytes are its id, but `four` is one that vision cannot read, and `two` cannot be fetched.
 
-use std::sync::{
-    Arc, Mutex,
-    atomic::{AtomicBool, Ordering},
-};
+use std::sync::{Arc, Mutex};
 
 use fondue_proto::retrieval::{
     ActivateRequest, ActivateResponse, DeleteRequest, DeleteResponse, DescribeRequest, DescribeResponse,
@@ -16,52 +13,131 @@ use tonic::{Request, Response, Status, Streaming, service::Routes};
 
 pub(crate) const IDS: [&str; 4] = ["one", "two", "three", "four"];
 
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub(crate) struct RetrievalFake {
     asked: Arc<Mutex<Vec<SearchRequest>>>,
-    /// The generation that a search without one gets.
-    active: Arc<Mutex<&'static str>>,
-    waits: Arc<AtomicBool>,
-    /// One permit lets one search go on, if they wait.
-    pub(crate) go_on: Arc<Semaphore>,
-    /// One permit for each search that the gateway dropped while it waited.
-    pub(crate) dropped: Arc<Semaphore>,
-    /// One permit for each search that has come in.
-    pub(crate) came: Arc<Semaphore>,
+    fetched: Arc<Mutex<Vec<FetchRequest>>>,
+    state: Arc<Mutex<State>>,
+    permits: Arc<Permits>,
 }
 
-impl Default for RetrievalFake {
+/// What a test has told it.
+#[derive(Clone)]
+struct State {
+    /// The generation that a search without one gets.
+    active: &'static str,
+    /// The model that made it.
+    fingerprint: &'static str,
+    waits: bool,
+    /// Searches leave out the bytes, as of pictures beyond a limit.
+    omits: bool,
+    /// Bytes that every picture has behind its id.
+    padding: usize,
+    /// What searches end with.
+    refuses: Option<Status>,
+    n_described: usize,
+}
+
+impl Default for State {
     fn default() -> Self {
-        let none = || Arc::new(Semaphore::new(0));
-        let active = Arc::new(Mutex::new("first"));
         Self {
-            asked: Arc::default(),
-            active,
-            waits: Arc::default(),
-            go_on: none(),
-            dropped: none(),
-            came: none(),
+            active: "first",
+            fingerprint: "",
+            waits: false,
+            omits: false,
+            padding: 0,
+            refuses: None,
+            n_described: 0,
         }
+    }
+}
+
+pub(crate) struct Permits {
+    /// One permit lets one search go on, if they wait.
+    pub(crate) go_on: Semaphore,
+    /// One permit for each search that the gateway dropped while it waited.
+    pub(crate) dropped: Semaphore,
+    /// One permit for each search that has come in.
+    pub(crate) came: Semaphore,
+}
+
+impl Default for Permits {
+    fn default() -> Self {
+        let none = || Semaphore::new(0);
+        Self { go_on: none(), dropped: none(), came: none() }
+    }
+}
+
+impl std::ops::Deref for RetrievalFake {
+    type Target = Permits;
+
+    fn deref(&self) -> &Permits {
+        &self.permits
     }
 }
 
 impl RetrievalFake {
     pub(crate) fn routes(&self) -> Routes {
-        Routes::new(RetrievalServer::new(self.clone()))
+        let server = RetrievalServer::new(self.clone());
+        Routes::new(server.max_encoding_message_size(usize::MAX))
+    }
+
+    fn set(&self, change: impl FnOnce(&mut State)) {
+        change(&mut self.state.lock().unwrap());
+    }
+
+    fn state(&self) -> State {
+        self.state.lock().unwrap().clone()
     }
 
     /// From now on searches wait for `go_on`.
     pub(crate) fn wait(&self) {
-        self.waits.store(true, Ordering::SeqCst);
+        self.set(|state| state.waits = true);
     }
 
     pub(crate) fn activate(&self, generation: &'static str) {
-        *self.active.lock().unwrap() = generation;
+        self.set(|state| state.active = generation);
+    }
+
+    /// The model that made the active generation.
+    pub(crate) fn made_by(&self, fingerprint: &'static str) {
+        self.set(|state| state.fingerprint = fingerprint);
+    }
+
+    /// From now on searches leave out the bytes.
+    pub(crate) fn omit(&self) {
+        self.set(|state| state.omits = true);
+    }
+
+    /// From now on pictures have so many more bytes.
+    pub(crate) fn pad(&self, n_bytes: usize) {
+        self.set(|state| state.padding = n_bytes);
+    }
+
+    /// From now on searches end with this.
+    pub(crate) fn refuse(&self, status: Status) {
+        self.set(|state| state.refuses = Some(status));
     }
 
     pub(crate) fn asked(&self) -> Vec<SearchRequest> {
         self.asked.lock().unwrap().clone()
     }
+
+    /// Ids and generations of the pictures that were fetched.
+    pub(crate) fn fetched(&self) -> Vec<(String, String)> {
+        let fetched = self.fetched.lock().unwrap();
+        fetched.iter().map(|request| (request.id.clone(), request.generation.clone())).collect()
+    }
+
+    /// How often it was asked what it is.
+    pub(crate) fn n_described(&self) -> usize {
+        self.state().n_described
+    }
+}
+
+fn data(id: &str, padding: usize) -> Vec<u8> {
+    let data = if id == "four" { "bad" } else { id };
+    [data.as_bytes(), &vec![0; padding]].concat()
 }
 
 struct NoteDrop<'a>(&'a Semaphore);
@@ -78,7 +154,11 @@ impl Retrieval for RetrievalFake {
         let request = request.into_inner();
         self.asked.lock().unwrap().push(request.clone());
         self.came.add_permits(1);
-        if self.waits.load(Ordering::SeqCst) {
+        let state = self.state();
+        if let Some(status) = state.refuses {
+            return Err(status);
+        }
+        if state.waits {
             let drop_guard = NoteDrop(&self.dropped);
             self.go_on.acquire().await.unwrap().forget();
             std::mem::forget(drop_guard);
@@ -90,17 +170,15 @@ impl Retrieval for RetrievalFake {
                 id: (*id).to_owned(),
                 caption: format!("picture {id}"),
                 media_type: "image/png".to_owned(),
-                data: match *id {
-                    _ if !request.include_data => "",
-                    "four" => "bad",
-                    id => id,
-                }
-                .into(),
+                data: match request.include_data && !state.omits {
+                    true => data(id, state.padding).into(),
+                    false => Default::default(),
+                },
                 ..Picture::default()
             }),
         });
         let generation = match request.generation.as_str() {
-            "" => (*self.active.lock().unwrap()).to_owned(),
+            "" => state.active.to_owned(),
             pinned => pinned.to_owned(),
         };
         Ok(Response::new(SearchResponse { hits: hits.collect(), generation }))
@@ -118,11 +196,21 @@ impl Retrieval for RetrievalFake {
         Err(Status::unimplemented("not asked by the gateway"))
     }
 
-    async fn fetch(&self, _: Request<FetchRequest>) -> Result<Response<FetchResponse>, Status> {
-        Err(Status::unimplemented("not asked by the gateway"))
+    async fn fetch(&self, request: Request<FetchRequest>) -> Result<Response<FetchResponse>, Status> {
+        let FetchRequest { id, generation } = request.into_inner();
+        self.fetched.lock().unwrap().push(FetchRequest { id: id.clone(), generation: generation.clone() });
+        if id == "two" {
+            return Err(Status::unavailable("the disk is gone"));
+        }
+        let data = data(&id, self.state().padding).into();
+        let picture = Some(Picture { id, data, ..Picture::default() });
+        Ok(Response::new(FetchResponse { picture, generation }))
     }
 
     async fn describe(&self, _: Request<DescribeRequest>) -> Result<Response<DescribeResponse>, Status> {
-        Ok(Response::new(DescribeResponse::default()))
+        self.set(|state| state.n_described += 1);
+        let State { active, fingerprint, .. } = self.state();
+        let (generation, fingerprint) = (active.to_owned(), fingerprint.to_owned());
+        Ok(Response::new(DescribeResponse { generation, fingerprint, ..DescribeResponse::default() }))
     }
 }

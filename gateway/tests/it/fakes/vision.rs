@@ -10,6 +10,9 @@ use fondue_proto::vision::{
 use fondue_serving::status::from_parts;
 use tonic::{Request, Response, Status, service::Routes};
 
+/// Pictures of one call.
+pub(crate) const MAX_IMAGES: usize = 20;
+
 #[derive(Clone, Default)]
 pub(crate) struct VisionFake {
     asked: Arc<Mutex<Vec<EncodeRequest>>>,
@@ -17,7 +20,12 @@ pub(crate) struct VisionFake {
 
 impl VisionFake {
     pub(crate) fn routes(&self) -> Routes {
-        Routes::new(VisionServer::new(self.clone()))
+        Routes::new(VisionServer::new(self.clone()).max_decoding_message_size(64 << 20))
+    }
+
+    /// How many pictures each call brought.
+    pub(crate) fn batches(&self) -> Vec<usize> {
+        self.asked.lock().unwrap().iter().map(|request| request.images.len()).collect()
     }
 
     /// All pictures that were encoded, by content and fit.
@@ -35,6 +43,10 @@ impl VisionFake {
 impl Vision for VisionFake {
     async fn encode(&self, request: Request<EncodeRequest>) -> Result<Response<EncodeResponse>, Status> {
         let request = request.into_inner();
+        if request.images.len() > MAX_IMAGES {
+            let violation = Violation::new("images", format!("expected 1 … {MAX_IMAGES}"));
+            return Err(from_parts(Fault::Invalid, "too many", vec![violation]));
+        }
         if let Some(index) = request.images.iter().position(|image| *image.data == *b"bad") {
             let violation = Violation::new(format!("images[{index}].data"), "not a picture");
             return Err(from_parts(Fault::Invalid, "not a picture", vec![violation]));

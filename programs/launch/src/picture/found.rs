@@ -9,6 +9,8 @@ use std::{
 use anyhow::{Context, Result};
 use fondue_proto::dialogue::FoundImage;
 
+use crate::terminal::visible_line;
+
 const LONGEST_NAME: usize = 100;
 
 /// A folder of found pictures; made with the first.
@@ -32,8 +34,8 @@ impl Display for Place {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
             Self::File(path) => write!(f, "{}", path.display()),
-            Self::Url(url) => f.write_str(url),
-            Self::Index(id) => write!(f, "id {id}"),
+            Self::Url(url) => f.write_str(&visible_line(url)),
+            Self::Index(id) => write!(f, "id {}", visible_line(id)),
         }
     }
 }

@@ -8,6 +8,8 @@ use std::{
 
 use anyhow::{Context, Result};
 
+use crate::terminal::visible_line;
+
 const ROTATE_AT: u64 = 16 << 20;
 const TAIL_BYTES: u64 = 16 << 10;
 const TAIL_LINES: usize = 15;
@@ -44,7 +46,8 @@ impl Log {
         if last.is_empty() {
             return format!("  ({} holds nothing of this run)", self.path.display());
         }
-        let lines: Vec<_> = last.iter().map(|line| format!("  | {line}")).collect();
+        // A log tells what clients sent.
+        let lines: Vec<_> = last.iter().map(|line| format!("  | {}", visible_line(line))).collect();
         format!("  the end of {}:\n{}", self.path.display(), lines.join("\n"))
     }
 
@@ -86,6 +89,14 @@ mod tests {
         let (log, mut file) = Log::open(&path).unwrap();
         writeln!(file, "second").unwrap();
         assert!(log.tail().ends_with(":\n  | second"), "{}", log.tail());
+    }
+
+    #[test]
+    fn the_tail_commands_no_terminal() {
+        let folder = tempfile::tempdir().unwrap();
+        let (log, mut file) = Log::open(&folder.path().join("a.log")).unwrap();
+        writeln!(file, "said \u{1b}[2J").unwrap();
+        assert!(log.tail().ends_with("| said \u{fffd}[2J"), "{:?}", log.tail());
     }
 
     #[test]

@@ -21,8 +21,10 @@ use tokio::{
 };
 
 use super::{log::Log, plan::Plan};
+use crate::terminal::visible_line;
 
-/// How long a service may take to stop before it is killed.
+/// How long a service may take to stop before it is killed: the services' default drain of 3 s, and some to tidy up.
+/// `fondue up --help` tells it.
 pub(crate) const GRACE: Duration = Duration::from_secs(4);
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
@@ -147,7 +149,7 @@ async fn copy(stderr: impl AsyncRead + Unpin, mut file: std::fs::File, name: &'s
     let mut line = Vec::new();
     while reader.read_until(b'\n', &mut line).await.is_ok_and(|length| length > 0) {
         let _ = file.write_all(&line);
-        eprintln!("{name:>9} | {}", String::from_utf8_lossy(&line).trim_end());
+        eprintln!("{name:>9} | {}", visible_line(String::from_utf8_lossy(&line).trim_end()));
         line.clear();
     }
 }

@@ -105,6 +105,38 @@ async fn chat_keeps_undoes_and_resets_the_history() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn undo_takes_the_turn_that_the_gateway_holds_last() {
+    let gateway = fake::gateway().await;
+    let folder = tempfile::tempdir().unwrap();
+    let words = ["chat", "--save", folder.path().to_str().unwrap()];
+    // A turn without a word is a turn; one that the model never had is none.
+    let (stdout, _, _) = fondue(&words, &gateway, "a\nsilent\n/undo\nb\nuntaken\n/undo\nc\n/quit\n").await;
+    for part in ["b after 1", "c after 1"] {
+        assert!(stdout.contains(part), "{part}: {stdout}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_from_the_network_commands_the_terminal() {
+    let gateway = fake::gateway().await;
+    let folder = tempfile::tempdir().unwrap();
+    let save = folder.path().to_str().unwrap();
+    for words in [
+        &["say", "evil"][..],
+        &["say", "--save", save, "evil"],
+        &["say", "--json", "--save", save, "evil"],
+        &["chat", "--save", save],
+    ] {
+        let (stdout, stderr, _) = fondue(words, &gateway, "evil\n").await;
+        let all = stdout + &stderr;
+        for part in ["url", "caption", "message", "field", "description"] {
+            assert!(all.contains(part), "{words:?}: {part}: {all}");
+        }
+        assert!(!all.contains(|c: char| c.is_control() && c != '\n'), "{words:?}: {all:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn chat_is_left_by_a_second_interrupt_even_if_the_gateway_hangs() {
     let gateway = fake::gateway().await;
     let folder = tempfile::tempdir().unwrap();

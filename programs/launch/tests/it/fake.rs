@@ -1,11 +1,12 @@
-//! A gateway that answers by what it is told: `fail`, `break`, `hang`, `mute`
-//! (no picture); else with a text and a picture.
+//! A gateway that answers by what it is told: `fail`, `break`, `hang`, `mute` (no picture), `silent` (not a word),
+//! `untaken` (cancelled before the model had it), `evil` (everything commands the terminal); else with a text and a
+//! picture.
 
 use std::{pin::Pin, time::Duration};
 
 use fondue_proto::dialogue::{
     ConverseRequest, Event, FieldViolation, FoundImage, ReplyRequest, RetrieveRequest, RetrieveResponse,
-    ScoreRequest, ScoreResponse, TextDelta, Turn, TurnDone, TurnFailed,
+    ScoreRequest, ScoreResponse, TextDelta, Turn, TurnDone, TurnFailed, Usage,
     converse_request::Action,
     dialogue_server::{Dialogue, DialogueServer},
     event::Kind,
@@ -34,6 +35,25 @@ fn event(kind: Kind) -> Result<Event, Status> {
     Ok(Event { turn: 1, kind: Some(kind) })
 }
 
+fn done(text: String) -> TurnDone {
+    TurnDone { transcript: text.clone(), text, usage: Some(Usage::default()), ..Default::default() }
+}
+
+/// Clears the screen, in the ways of seven and eight bits.
+const EVIL: &str = "\u{1b}[2J\u{9b}2J";
+
+fn evil_picture() -> Result<Event, Status> {
+    let (id, url, caption) = (format!("id{EVIL}"), format!("http://url{EVIL}"), format!("caption{EVIL}"));
+    event(Kind::Image(FoundImage { id, url, caption, ..Default::default() }))
+}
+
+fn evil_end() -> Result<Event, Status> {
+    let violation =
+        FieldViolation { field: format!("field{EVIL}"), description: format!("description{EVIL}") };
+    let (message, violations) = (format!("message{EVIL}"), vec![violation]);
+    event(Kind::Failed(TurnFailed { code: 3, message, violations, ..Default::default() }))
+}
+
 fn answer(said: String, n_before: usize) -> Events {
     let text = format!("{said} after {n_before}");
     let delta = event(Kind::Text(TextDelta { text: text.clone(), offset: 0 }));
@@ -44,7 +64,13 @@ fn answer(said: String, n_before: usize) -> Events {
             message: "language is down".into(),
             ..Default::default()
         })),
-        _ => event(Kind::Done(TurnDone { transcript: text.clone(), text, ..Default::default() })),
+        "silent" => return stream::iter([event(Kind::Done(done(String::new())))]).boxed(),
+        "untaken" => {
+            return stream::iter([event(Kind::Done(TurnDone { usage: None, ..done(String::new()) }))])
+                .boxed();
+        }
+        "evil" => return stream::iter([evil_picture(), evil_end()]).boxed(),
+        _ => event(Kind::Done(done(text))),
     };
     let image = event(Kind::Image(FoundImage {
         id: "1f34e".into(),
@@ -77,7 +103,8 @@ impl Dialogue for Fake {
                     Action::Open(open) => n_before = open.history.len(),
                     Action::Turn(turn) => {
                         let said = said(&turn);
-                        let state = (said != "break").then_some((messages, n_before + 1));
+                        let n_now = n_before + usize::from(said != "untaken");
+                        let state = (said != "break").then_some((messages, n_now));
                         return Some((answer(said, n_before), state));
                     }
                     Action::Cancel(_) => {}

@@ -1,0 +1,131 @@
+//! The picture index, as the gateway uses it: searched only if it is of language's model, pictures with their bytes.
+
+use std::{sync::Arc, time::Instant};
+
+use bytes::Bytes;
+use fondue_domain::Fault;
+use fondue_proto::{
+    language::language_client::LanguageClient,
+    retrieval::{FetchRequest, Hit, Picture, SearchRequest, retrieval_client::RetrievalClient},
+};
+use fondue_serving::upstream::Channel;
+
+use super::fingerprints::Fingerprints;
+use crate::{failure::Failure, turn::clock};
+
+/// Bytes of the pictures of one search; those beyond are left out.
+const MAX_BYTES: usize = 64 << 20;
+
+/// The index behind the retrieval service. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Index {
+    retrieval: RetrievalClient<Channel>,
+    fingerprints: Arc<Fingerprints>,
+}
+
+/// What a search found.
+#[derive(Debug)]
+pub struct Searched {
+    /// Best first. If bytes were asked for, each has bytes or a URL.
+    pub hits: Vec<Hit>,
+    /// The generation that was searched.
+    pub generation: String,
+    /// Why pictures were left out, if some were.
+    pub left_out: Option<Failure>,
+}
+
+impl Index {
+    /// The index of `retrieval`, for queries of `language`.
+    pub fn new(retrieval: RetrievalClient<Channel>, language: LanguageClient<Channel>) -> Self {
+        let fingerprints = Arc::new(Fingerprints::new(language, retrieval.clone()));
+        Self { retrieval, fingerprints }
+    }
+
+    /// Searches. The service leaves out the bytes of pictures beyond its `max_data_bytes`: those are fetched one by
+    /// one, and a picture that cannot be had is left out.
+    ///
+    /// # Errors
+    /// [`Failure`]: the index was made by another model, a wrong `k`, `excluded_ids` or `generation`, or retrieval is
+    /// down.
+    pub async fn search(&self, request: SearchRequest, deadline: Instant) -> Result<Searched, Failure> {
+        let (include_data, unpinned) = (request.include_data, request.generation.is_empty());
+        self.fingerprints.compare(&request.generation, deadline).await?;
+        let found = clock::call("retrieval", deadline, request, async |request| {
+            self.retrieval.clone().search(request).await
+        });
+        let found = found.await.map_err(|failure| failure.with_paths(path))?;
+        if unpinned {
+            self.fingerprints.compare_found(&found.generation, deadline).await?;
+        }
+        let mut searched = Searched { hits: found.hits, generation: found.generation, left_out: None };
+        if include_data {
+            self.complete(&mut searched, deadline).await;
+        }
+        Ok(searched)
+    }
+
+    /// Gets the bytes that the search left out.
+    async fn complete(&self, searched: &mut Searched, deadline: Instant) {
+        let mut room = MAX_BYTES;
+        for mut hit in std::mem::take(&mut searched.hits) {
+            if let Some(picture) = &mut hit.picture
+                && let Err(failure) = self.fill(picture, &searched.generation, room, deadline).await
+            {
+                searched.left_out.get_or_insert(failure);
+                continue;
+            }
+            room = room.saturating_sub(hit.picture.as_ref().map_or(0, |picture| picture.data.len()));
+            searched.hits.push(hit);
+        }
+    }
+
+    /// Makes sure that a picture has bytes, at most `room`, or a URL.
+    async fn fill(
+        &self,
+        picture: &mut Picture,
+        generation: &str,
+        room: usize,
+        deadline: Instant,
+    ) -> Result<(), Failure> {
+        // A media type tells that bytes are stored.
+        if picture.data.is_empty() && !picture.media_type.is_empty() {
+            match self.fetch(&picture.id, generation, room, deadline).await {
+                Ok(data) => picture.data = data,
+                Err(failure) if picture.url.is_empty() => return Err(failure),
+                Err(_) => {} // the URL leads to it
+            }
+        }
+        if picture.data.is_empty() && picture.url.is_empty() {
+            let message = format!("the index holds neither bytes nor URL of the picture `{}`", picture.id);
+            return Err(Failure::new(Fault::Unavailable, message));
+        }
+        Ok(())
+    }
+
+    async fn fetch(
+        &self,
+        id: &str,
+        generation: &str,
+        room: usize,
+        deadline: Instant,
+    ) -> Result<Bytes, Failure> {
+        let request = FetchRequest { id: id.to_owned(), generation: generation.to_owned() };
+        let fetched = clock::call("retrieval", deadline, request, async |request| {
+            self.retrieval.clone().fetch(request).await
+        });
+        let fetched = fetched.await.map_err(|failure| failure.with_paths(|_| None))?;
+        let data = fetched.picture.unwrap_or_default().data;
+        if data.len() > room {
+            let message =
+                format!("the pictures found have more than {MAX_BYTES} bytes together; ask for fewer");
+            return Err(Failure::new(Fault::TooLarge, message));
+        }
+        Ok(data)
+    }
+}
+
+/// The client's path for a path of the retrieval service's request; the query is the language service's.
+fn path(field: &str) -> Option<String> {
+    let known = ["k", "generation", "excluded_ids"].contains(&field);
+    known.then(|| field.to_owned())
+}
