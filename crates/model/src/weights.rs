@@ -3,7 +3,7 @@
 //! Safetensors or torch's pickles, whole or sharded. Source: the safetensors format; Hugging Face's
 //! `*.index.json` for shards; the reference's checkpoints for the mapping layers.
 
-mod find;
+pub(crate) mod find;
 mod source;
 mod survey;
 

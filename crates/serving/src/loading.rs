@@ -64,6 +64,10 @@ impl<T> Loading<T> {
         self.value.get().ok_or(NotLoaded(self.what))
     }
 
+    pub(crate) fn what(&self) -> &'static str {
+        self.what
+    }
+
     /// Puts it there; what is there already stays.
     pub fn fill(&self, value: T) {
         let _ = self.value.set(value);

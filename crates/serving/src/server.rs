@@ -43,6 +43,9 @@ pub enum ServeError {
     /// Loading broke off.
     #[error("the loading thread broke off")]
     Broken,
+    /// What the service is made of ended by itself: a defect, told in the log.
+    #[error("{0} ended by itself; start the service again")]
+    Ended(&'static str),
     /// The transport failed.
     #[error("serving failed: {0}")]
     Transport(#[from] tonic::transport::Error),
@@ -66,12 +69,16 @@ impl Site<'_> {
     /// Serves while `load` runs on a thread of its own, and refuses calls until what it gives has its `place`; then
     /// the server is ready and says so. Nobody waits for the thread: a server can stop in the middle of loading.
     ///
+    /// `ended` tells when what was loaded has ended though it should not have. The server then ends too: health must
+    /// not go on telling that all is well, and whoever runs the process should start it anew.
+    ///
     /// # Errors
-    /// The error of `load`, or of [`Site::serve`].
-    pub async fn serve_while_loading<T, E>(
+    /// The error of `load`, or of [`Site::serve`]; [`ServeError::Ended`].
+    pub async fn serve_while_loading<T, E, Ended: Future<Output = ()>>(
         self,
         place: &Loading<T>,
         load: impl FnOnce() -> Result<T, E> + Send + 'static,
+        ended: impl FnOnce(&T) -> Ended,
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), E>
     where
@@ -87,18 +94,24 @@ impl Site<'_> {
         };
         thread::Builder::new().name("load".to_owned()).spawn(work).map_err(ServeError::Thread)?;
         let mut serve = std::pin::pin!(self.serve(shutdown));
-        tokio::select! {
-            ended = &mut serve => return Ok(ended?),
+        let ended = tokio::select! {
+            served = &mut serve => return Ok(served?),
             result = result => {
-                place.fill(result.map_err(|_| ServeError::Broken)??);
+                let loaded = result.map_err(|_| ServeError::Broken)??;
+                let ended = ended(&loaded);
+                place.fill(loaded);
                 readiness.ready();
                 // It may have been told to stop meanwhile.
                 if readiness.lack().is_none() {
                     announce::listening(address);
                 }
+                ended
             }
+        };
+        tokio::select! {
+            served = serve => Ok(served?),
+            () = ended => Err(ServeError::Ended(place.what()).into()),
         }
-        Ok(serve.await?)
     }
 
     /// Serves until `shutdown`, then lets running calls end for at most `serving.drain`.

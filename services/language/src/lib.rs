@@ -14,7 +14,7 @@ use fondue_serving::{
     loading::{LoadLog, Loading},
     server::{Readiness, ServeError, Site},
 };
-use tokio::{net::TcpListener, sync::oneshot};
+use tokio::net::TcpListener;
 use tonic::service::RoutesBuilder;
 
 use crate::{
@@ -31,9 +31,6 @@ pub enum RunError {
     /// The engine.
     #[error(transparent)]
     Engine(#[from] EngineError),
-    /// The engine's thread ended by itself: a defect, told in the log.
-    #[error("the engine's thread died; start the service again")]
-    EngineDied,
     /// Serving failed.
     #[error(transparent)]
     Serve(#[from] ServeError),
@@ -59,24 +56,7 @@ pub async fn run(
     let readiness = Readiness::new(&["fondue.language.v1.Language"]);
     let site =
         Site { serving: &serving, listener, routes, readiness, descriptors: fondue_proto::DESCRIPTORS };
-    let (loaded, ended) = oneshot::channel();
-    let load = move || {
-        let model = load(&config)?;
-        let _ = loaded.send(model.engine.ended());
-        Ok(model)
-    };
-    let died = async {
-        match ended.await {
-            Ok(ended) => ended.await,
-            // Loading failed; the other branch tells.
-            Err(_) => std::future::pending().await,
-        }
-    };
-    tokio::select! {
-        result = site.serve_while_loading(&model, load, shutdown) => result,
-        // Health must not go on telling that all is well: whoever runs this process should start it anew.
-        () = died => Err(RunError::EngineDied),
-    }
+    site.serve_while_loading(&model, move || load(&config), |model| model.engine.ended(), shutdown).await
 }
 
 fn load(config: &Config) -> Result<Loaded, RunError> {

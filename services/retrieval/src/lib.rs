@@ -51,5 +51,6 @@ pub async fn run(
     let site =
         Site { serving: &serving, listener, routes, readiness, descriptors: fondue_proto::DESCRIPTORS };
     let load = move || Ok::<_, RunError>(Shelf::open(&config.index, config.verify, config.limits.open)?);
-    site.serve_while_loading(&shelf, load, shutdown).await
+    // Nothing of it runs by itself.
+    site.serve_while_loading(&shelf, load, |_| std::future::pending(), shutdown).await
 }

@@ -28,12 +28,6 @@ impl KvCache {
         self.len == 0
     }
 
-    /// Bytes of memory that it holds, room for growth included.
-    pub fn bytes(&self) -> usize {
-        let size = |t: &Tensor| t.numel() * t.kind().elt_size_in_bytes();
-        self.layers.iter().flatten().map(|(k, v)| size(k) + size(v)).sum()
-    }
-
     /// A copy of what was seen, to go on from in another way.
     ///
     /// # Errors

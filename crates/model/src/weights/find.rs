@@ -14,7 +14,7 @@ const MODEL: [&str; 2] = ["model.safetensors", "pytorch_model.bin"];
 const MAPPING: [&str; 4] =
     ["mapping.safetensors", "pretrained_ckpt.pth.tar", "ckpt_best.pth.tar", "ckpt.pth.tar"];
 
-pub(super) fn model(folder: &Path) -> Result<Vec<PathBuf>, ModelError> {
+pub(crate) fn model(folder: &Path) -> Result<Vec<PathBuf>, ModelError> {
     for name in MODEL {
         let index = folder.join(format!("{name}.index.json"));
         if index.exists() {
@@ -28,7 +28,7 @@ pub(super) fn model(folder: &Path) -> Result<Vec<PathBuf>, ModelError> {
     Err(none(folder, &MODEL, "whole or sharded, with its .index.json"))
 }
 
-pub(super) fn mapping(folder: &Path) -> Result<Vec<PathBuf>, ModelError> {
+pub(crate) fn mapping(folder: &Path) -> Result<Vec<PathBuf>, ModelError> {
     let paths = MAPPING.iter().map(|name| folder.join(name));
     match paths.into_iter().find(|path| path.exists()) {
         Some(path) => Ok(vec![path]),

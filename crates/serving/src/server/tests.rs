@@ -145,6 +145,25 @@ async fn stopping_waits_for_open_streams_no_longer_than_the_drain() {
 }
 
 #[tokio::test]
+async fn a_server_does_not_outlive_what_it_is_made_of() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let serving = ServingSettings::default().resolve("127.0.0.1:0").unwrap();
+    let (routes, readiness) = (RoutesBuilder::default(), Readiness::new(&[NAME]));
+    let site = Site {
+        serving: &serving,
+        listener,
+        routes,
+        readiness,
+        descriptors: tonic_health::pb::FILE_DESCRIPTOR_SET,
+    };
+    let place = Loading::new("the engine");
+    let ended = |_: &()| tokio::time::sleep(Duration::from_millis(20));
+    let serve = site.serve_while_loading(&place, || Ok::<_, ServeError>(()), ended, std::future::pending());
+    let error = tokio::time::timeout(Duration::from_secs(10), serve).await.unwrap().unwrap_err();
+    assert!(matches!(error, ServeError::Ended("the engine")), "{error}");
+}
+
+#[tokio::test]
 async fn unknown_calls_are_unimplemented() {
     let server = start().await;
     let mut client = tonic::client::Grpc::new(upstream::connect_lazy(&server.address).unwrap());
