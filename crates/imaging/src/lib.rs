@@ -6,14 +6,20 @@
 //! Touches nothing but its arguments; only [`Preprocess::from_file`] reads a file.
 
 mod decode;
-mod error;
+mod jpeg;
+
+mod colour;
 mod pixels;
 mod preprocess;
+mod resample;
+mod squash;
 
-pub use decode::{ImageLimits, decode};
+mod error;
+
+pub use decode::{Compat, ImageLimits, Picture, decode};
 pub use error::ImagingError;
 pub use pixels::Fit;
-pub use preprocess::Preprocess;
+pub use preprocess::{Preprocess, Resize};
 
 // Callers name the picture between `decode` and `pixels`; this spares them the dependency.
 pub use image::DynamicImage;
