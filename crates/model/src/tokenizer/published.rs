@@ -2,10 +2,18 @@
 //!
 //! Source: the slow tokenizer of Transformers 4.21 with `skip_special_tokens`; its cleaning rules, in its order. It cannot
 //! be undone: a blank that the model wrote before a full stop is gone. Streams of text are byte-exact instead.
+//!
+//! The published loader makes `</s>` the padding too, so that `<pad>` is no special token any more, as `<s>` and `<unk>`
+//! never were: these three are read out.
+
+use std::borrow::Cow;
 
 use fondue_domain::TokenId;
 
-use super::{RET, Tokenizer};
+use super::{IMAGE, RET, Tokenizer};
+
+/// The tokens that are left out.
+const SKIPPED: [&str; 2] = ["</s>", IMAGE];
 
 /// What is replaced by what, one rule after the other.
 const CLEANED: [(&str, &str); 10] = [
@@ -30,13 +38,22 @@ impl Tokenizer {
             if n > 0 {
                 texts.push(RET.to_owned());
             }
+            let bytes: Vec<u8> = run.iter().flat_map(|token| self.spelt(*token).into_owned()).collect();
             // A run that is there, but of special tokens alone, is no text either.
-            if run.iter().any(|token| !self.bytes(*token).is_empty()) {
-                let bytes: Vec<u8> = run.iter().flat_map(|token| self.bytes(*token)).copied().collect();
+            if !bytes.is_empty() {
                 texts.push(String::from_utf8_lossy(&bytes).into_owned());
             }
         }
         CLEANED.iter().fold(texts.join(" "), |text, (from, to)| text.replace(from, to))
+    }
+
+    fn spelt(&self, token: TokenId) -> Cow<'_, [u8]> {
+        let bytes = self.bytes(token);
+        if !bytes.is_empty() {
+            return bytes.into();
+        }
+        let special = self.bpe.id_to_token(token.0).filter(|special| !SKIPPED.contains(&special.as_str()));
+        special.unwrap_or_default().into_bytes().into()
     }
 }
 
@@ -78,6 +95,11 @@ mod tests {
         assert_eq!(tokenizer.decode_published(&ids), "a drawing [RET] [RET]  here");
         assert_eq!(tokenizer.decode_published(&[end, ret, end]), "[RET]");
         assert_eq!(tokenizer.decode_published(&[]), "");
+        assert_eq!(
+            tokenizer.decode_published(&[end, TokenId(1), end]),
+            "<pad>",
+            "which is not special there"
+        );
         // A special token within a text does not part it.
         let word = tokenizer.encode("é").unwrap();
         let parted: Vec<TokenId> = word.iter().flat_map(|&id| [id, end]).collect();
