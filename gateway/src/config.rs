@@ -5,7 +5,8 @@ mod settings;
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use clap::Parser;
-use fondue_serving::settings::{Serving, SettingsError, merge, within};
+use fondue_domain::Compat;
+use fondue_serving::settings::{Serving, SettingsError, merge, parsed, within};
 pub use settings::Settings;
 
 /// The dialogue API: turns composed of vision, language and retrieval.
@@ -56,6 +57,8 @@ pub struct Defaults {
     pub max_images: i32,
     /// Added to the logit of `[RET]`.
     pub ret_bias: f32,
+    /// Right or published behaviour.
+    pub compat: Compat,
     /// Time of a turn, and of a call that generates nothing.
     pub timeout: Duration,
 }
@@ -133,6 +136,7 @@ impl Settings {
                 )?,
                 max_images: within("max_images", self.max_images, 2, 0, 32)?,
                 ret_bias: within("ret_bias", self.ret_bias, 0.0, -100.0, 100.0)?,
+                compat: parsed("compat", self.compat.as_deref().unwrap_or("off").parse())?,
                 timeout: ms(within(
                     "timeout_ms",
                     self.timeout_ms,
@@ -197,6 +201,7 @@ mod tests {
         assert_eq!((config.defaults.max_new_tokens, config.defaults.max_images), (64, 2));
         assert_eq!((config.limits.concurrent_turns, config.limits.images_per_turn), (64, 16));
         assert_eq!(config.defaults.timeout, Duration::from_secs(60));
+        assert_eq!(config.defaults.compat, Compat::Off);
         assert_eq!(config.template.answer_prefix, "\nA:");
         assert_eq!((config.idle_timeout, config.vision_batch), (Duration::from_secs(600), 16));
         assert_eq!(config.limits.waiting_bytes, 64 << 20);
@@ -209,6 +214,9 @@ mod tests {
             (config.defaults.ret_bias, config.vision.as_str(), config.limits.turns),
             (-2.5, "http://v:1", 3)
         );
+        assert_eq!(resolve(&["--compat", "reference"]).unwrap().defaults.compat, Compat::Reference);
+        let error = resolve(&["--compat", "exact"]).unwrap_err();
+        assert_eq!(error, "compat: must be `off` or `reference`, got `exact`");
         let error = resolve(&["--ret-bias", "NaN"]).unwrap_err();
         assert_eq!(error, "ret_bias: must be -100 … 100, got NaN");
         let error = resolve(&["--max-concurrent-turns", "0"]).unwrap_err();

@@ -176,7 +176,7 @@ impl<'a> Conversation<'a> {
                 Err(Failure::field("open", "may only be the first message").into())
             }
             Some(Action::Open(raw)) => {
-                let open = request::open(raw, &config.limits)?;
+                let open = request::open(raw, &config.defaults, &config.limits)?;
                 self.defaults = open.defaults.clone();
                 self.dialogue = Dialogue::new(config.template.clone(), open);
                 Ok(())

@@ -107,14 +107,17 @@ impl DialogueApi for Handler {
     ) -> Result<Response<RetrieveResponse>, Status> {
         let _room = self.desk.admit_turn().map_err(status)?;
         let deadline = self.unary_deadline(request.metadata());
-        let asked = request::retrieve(request.into_inner(), &self.desk.config.limits).map_err(status)?;
+        let config = &self.desk.config;
+        let asked =
+            request::retrieve(request.into_inner(), &config.defaults, &config.limits).map_err(status)?;
         unary::retrieve(&self.desk, asked, deadline).await.map(Response::new).map_err(status)
     }
 
     async fn score(&self, request: Request<ScoreRequest>) -> Result<Response<ScoreResponse>, Status> {
         let _room = self.desk.admit_turn().map_err(status)?;
         let deadline = self.unary_deadline(request.metadata());
-        let asked = request::score(request.into_inner(), &self.desk.config.limits).map_err(status)?;
+        let config = &self.desk.config;
+        let asked = request::score(request.into_inner(), &config.defaults, &config.limits).map_err(status)?;
         unary::score(&self.desk, asked, deadline).await.map(Response::new).map_err(status)
     }
 }

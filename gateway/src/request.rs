@@ -10,7 +10,7 @@ mod tests;
 
 use std::fmt::Display;
 
-use fondue_domain::Violation;
+use fondue_domain::{Compat, Violation};
 use fondue_proto::dialogue as wire;
 
 pub use history::Exchange;
@@ -50,7 +50,7 @@ pub struct Open {
 /// A retrieval without generation, checked.
 #[derive(Clone, Debug)]
 pub struct Retrieve {
-    /// The prompt; its last text holds `[RET]`.
+    /// The prompt; its last text holds `[RET]`, unless the published behaviour is asked for.
     pub parts: Vec<Part>,
     /// Pictures wanted.
     pub k: i32,
@@ -60,6 +60,8 @@ pub struct Retrieve {
     pub generation: String,
     /// Whether to send bytes.
     pub include_data: bool,
+    /// Right or published behaviour.
+    pub compat: Compat,
 }
 
 /// Continuations to score, checked.
@@ -69,6 +71,8 @@ pub struct Score {
     pub parts: Vec<Part>,
     /// None empty.
     pub candidates: Vec<String>,
+    /// Whether to weigh the prompt too.
+    pub with_prompt: bool,
 }
 
 /// Checks a turn. `base` are the conversation's options; `path` is where the turn lies in the request.
@@ -87,7 +91,7 @@ pub fn turn(
         options::overrides(raw.options.unwrap_or_default(), &format!("{path}.options"), limits, &mut faults);
     let options = overrides.over(base).resolve(defaults);
     options.check(&format!("{path}.options"), &mut faults);
-    let parts = parts::said(raw.parts, &format!("{path}.parts"), limits, &mut faults);
+    let parts = parts::said(raw.parts, &format!("{path}.parts"), options.compat, limits, &mut faults);
     faults.none(Turn { parts, options })
 }
 
@@ -95,10 +99,11 @@ pub fn turn(
 ///
 /// # Errors
 /// A [`Failure`] that names every field at fault.
-pub fn open(raw: wire::OpenDialogue, limits: &Limits) -> Result<Open, Failure> {
+pub fn open(raw: wire::OpenDialogue, server: &Defaults, limits: &Limits) -> Result<Open, Failure> {
     let mut faults = Faults::default();
     let defaults = options::overrides(raw.defaults.unwrap_or_default(), "open.defaults", limits, &mut faults);
-    let history = history::exchanges(raw.history, "open.history", limits, &mut faults);
+    let compat = defaults.compat(server);
+    let history = history::exchanges(raw.history, "open.history", compat, limits, &mut faults);
     let generation = generation(raw.generation, "open.generation", &mut faults);
     faults.none(Open { defaults, history, generation })
 }
@@ -111,19 +116,20 @@ pub fn reply(raw: wire::ReplyRequest, defaults: &Defaults, limits: &Limits) -> R
     let said = raw.turn.ok_or_else(|| Failure::field("turn", "must be set"))?;
     let said = turn(said, "turn", &Overrides::default(), defaults, limits)?;
     let mut faults = Faults::default();
-    let history = history::exchanges(raw.history, "history", limits, &mut faults);
+    let history = history::exchanges(raw.history, "history", said.options.compat, limits, &mut faults);
     let generation = generation(raw.generation, "generation", &mut faults);
     faults.none((Open { defaults: Overrides::default(), history, generation }, said))
 }
 
-/// Checks a retrieval; appends `[RET]` if the last text does not hold it.
+/// Checks a retrieval; appends `[RET]` if the last text does not hold it, unless the published behaviour is asked for.
 ///
 /// # Errors
 /// A [`Failure`] that names every field at fault.
-pub fn retrieve(raw: wire::RetrieveRequest, limits: &Limits) -> Result<Retrieve, Failure> {
+pub fn retrieve(raw: wire::RetrieveRequest, server: &Defaults, limits: &Limits) -> Result<Retrieve, Failure> {
     let mut faults = Faults::default();
+    let compat = options::compat("compat", raw.compat, &mut faults).unwrap_or(server.compat);
     let k = options::ranged("k", raw.k, 1, 100, &mut faults).unwrap_or(10);
-    let mut parts = parts::prompt(raw.parts, "parts", limits, &mut faults);
+    let mut parts = parts::prompt(raw.parts, "parts", compat, limits, &mut faults);
     if !parts.iter().any(|part| matches!(part, Part::Text(_))) {
         faults.add("parts", "needs at least one text");
     }
@@ -131,7 +137,7 @@ pub fn retrieve(raw: wire::RetrieveRequest, limits: &Limits) -> Result<Retrieve,
         Part::Text(text) => Some(text),
         Part::Picture(_) => None,
     });
-    if !last_text.is_some_and(|text| text.contains("[RET]")) {
+    if !compat.is_reference() && !last_text.is_some_and(|text| text.contains("[RET]")) {
         match parts.last_mut() {
             Some(Part::Text(text)) => text.push_str("[RET]"),
             _ => parts.push(Part::Text("[RET]".to_owned())),
@@ -145,22 +151,24 @@ pub fn retrieve(raw: wire::RetrieveRequest, limits: &Limits) -> Result<Retrieve,
     }
     let generation = generation(raw.generation, "generation", &mut faults).unwrap_or_default();
     let include_data = raw.include_data;
-    faults.none(Retrieve { parts, k, excluded_ids: raw.excluded_ids, generation, include_data })
+    faults.none(Retrieve { parts, k, excluded_ids: raw.excluded_ids, generation, include_data, compat })
 }
 
 /// Checks a request for scores.
 ///
 /// # Errors
 /// A [`Failure`] that names every field at fault.
-pub fn score(raw: wire::ScoreRequest, limits: &Limits) -> Result<Score, Failure> {
+pub fn score(raw: wire::ScoreRequest, server: &Defaults, limits: &Limits) -> Result<Score, Failure> {
     let mut faults = Faults::default();
-    let parts = parts::prompt(raw.parts, "parts", limits, &mut faults);
+    let compat = options::compat("compat", raw.compat, &mut faults).unwrap_or(server.compat);
+    let parts = parts::prompt(raw.parts, "parts", compat, limits, &mut faults);
     if parts.is_empty() {
         faults.add("parts", "needs at least one part");
     }
     let (n, bytes) = (raw.candidates.len(), raw.candidates.iter().map(String::len).sum::<usize>());
-    if !(1..=128).contains(&n) {
-        faults.add("candidates", format!("must be 1 … 128 texts, got {n}"));
+    let at_least = usize::from(!raw.with_prompt);
+    if !(at_least..=128).contains(&n) {
+        faults.add("candidates", format!("must be {at_least} … 128 texts, got {n}"));
     } else if bytes > limits.text_bytes {
         faults
             .add("candidates", format!("may hold {} bytes of text together, got {bytes}", limits.text_bytes));
@@ -169,7 +177,7 @@ pub fn score(raw: wire::ScoreRequest, limits: &Limits) -> Result<Score, Failure>
             faults.add(format!("candidates[{index}]"), "must not be empty");
         }
     }
-    faults.none(Score { parts, candidates: raw.candidates })
+    faults.none(Score { parts, candidates: raw.candidates, with_prompt: raw.with_prompt })
 }
 
 /// Ids that a search can be told to leave out: the retrieval service's own limit.

@@ -114,6 +114,7 @@ pub async fn begin(
         images_per_ret: options.max_images_per_ret,
         deadline,
         search_timeout: desk.config.search_timeout,
+        compat: options.compat,
     };
     Ok(Turn {
         turn_id,
@@ -126,7 +127,7 @@ pub async fn begin(
             ..Timings::default()
         },
         speech,
-        answer: Answer::default(),
+        answer: Answer::new(options.compat),
         n_found: 0,
         started,
         deadline,

@@ -14,7 +14,7 @@ use crate::{
     dialogue::{Piece, prompt},
     failure::Failure,
     request::{Part, Picture, Retrieve, Score},
-    turn::{clock, recall, see},
+    turn::{clock, recall, see, speak::language_compat},
 };
 
 /// Parts → vision → the query at the last `[RET]` → retrieval.
@@ -23,9 +23,11 @@ use crate::{
 /// [`Failure`] of any of the three.
 pub async fn retrieve(desk: &Desk, asked: Retrieve, deadline: Instant) -> Result<RetrieveResponse, Failure> {
     let parts = encode(desk, asked.parts, deadline).await?;
-    let query = clock::call("language", deadline, QueryRequest { parts }, async |request| {
-        desk.language.clone().query(request).await
-    });
+    let compat = language_compat(asked.compat);
+    let query =
+        clock::call("language", deadline, QueryRequest { parts, compat: compat as i32 }, async |request| {
+            desk.language.clone().query(request).await
+        });
     let query = query.await.map_err(|failure| failure.with_paths(path))?;
     let query = query.embedding.ok_or_else(|| {
         Failure::new(Fault::Internal, "the language service answered a query without an embedding")
@@ -53,22 +55,28 @@ pub async fn retrieve(desk: &Desk, asked: Retrieve, deadline: Instant) -> Result
 /// # Errors
 /// [`Failure`] of either.
 pub async fn score(desk: &Desk, asked: Score, deadline: Instant) -> Result<ScoreResponse, Failure> {
-    let n_candidates = asked.candidates.len();
+    let (n_candidates, with_prompt) = (asked.candidates.len(), asked.with_prompt);
     let parts = encode(desk, asked.parts, deadline).await?;
-    let request = language::ScoreRequest { parts, candidates: asked.candidates };
+    let request = language::ScoreRequest { parts, candidates: asked.candidates, with_prompt };
     let scored = clock::call("language", deadline, request, async |request| {
         desk.language.clone().score(request).await
     });
-    let scores = scored.await.map_err(|failure| failure.with_paths(path))?.scores;
+    let language::ScoreResponse { scores, prompt } =
+        scored.await.map_err(|failure| failure.with_paths(path))?;
     if scores.len() != n_candidates {
         let message =
             format!("the language service gave {} scores for {n_candidates} candidates", scores.len());
         return Err(Failure::new(Fault::Internal, message));
     }
-    let scores = scores.into_iter();
-    let scores =
-        scores.map(|score| CandidateScore { log_likelihood: score.log_likelihood, tokens: score.tokens });
-    Ok(ScoreResponse { scores: scores.collect() })
+    if with_prompt != prompt.is_some() {
+        let message = "the language service did not weigh what it was asked to";
+        return Err(Failure::new(Fault::Internal, message));
+    }
+    let ours = |score: language::CandidateScore| CandidateScore {
+        log_likelihood: score.log_likelihood,
+        tokens: score.tokens,
+    };
+    Ok(ScoreResponse { scores: scores.into_iter().map(ours).collect(), prompt: prompt.map(ours) })
 }
 
 /// The client's path for a path of the language service's request: the two agree, but for pictures, which are there

@@ -1,9 +1,11 @@
 //! What all of Fondue shares: faults, token ids, embeddings. Pure and synchronous.
 //! Touches nothing: no network, no files, no tensors.
 
+pub mod compat;
 pub mod embedding;
 pub mod fault;
 
+pub use compat::{Compat, CompatError};
 pub use embedding::{Embedding, EmbeddingError};
 pub use fault::{Classify, Fault, Violation};
 

@@ -25,6 +25,9 @@ pub enum EngineError {
         /// Positions of the model.
         max: usize,
     },
+    /// The published code makes no query of a prompt without `[RET]`.
+    #[error("holds no [RET]; with the published code's behaviour it is not added")]
+    NoRet,
     /// The caller's time ran out.
     #[error("the deadline passed after {tokens} tokens")]
     Deadline {
@@ -52,7 +55,7 @@ impl Classify for EngineError {
     fn fault(&self) -> Fault {
         match self {
             Self::Busy { .. } => Fault::Busy { retry_after: RETRY_AFTER },
-            Self::PromptTooLong { .. } => Fault::Invalid,
+            Self::PromptTooLong { .. } | Self::NoRet => Fault::Invalid,
             Self::Deadline { .. } => Fault::Deadline,
             Self::Model(error) => error.fault(),
             Self::Stopped => Fault::Unavailable,

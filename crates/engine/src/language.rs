@@ -2,6 +2,7 @@
 
 mod batch;
 mod job;
+mod published;
 mod questions;
 mod sequence;
 mod stop;
@@ -15,11 +16,11 @@ use std::{
     time::Instant,
 };
 
-use fondue_domain::{Embedding, TokenId};
+use fondue_domain::{Compat, Embedding, TokenId};
 use fondue_model::{LanguageModel, ModelError, Prompt, PromptPart, Tokenizer};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
-pub use job::{Emission, FinishReason, Generation, Likelihood, Usage};
+pub use job::{Emission, FinishReason, Generation, Likelihood, Likelihoods, Usage};
 
 use self::{
     batch::Batch,
@@ -162,28 +163,38 @@ impl LanguageEngine {
 
     /// The retrieval query of a prompt: the state at its last `[RET]`, which is added if it is missing.
     ///
+    /// With [`Compat::Reference`], as the published code reads it: the first `[RET]`, which must be there, counted among
+    /// the prompt's *text* tokens, and the state at that place among *all* positions, so that every position of a picture
+    /// before it moves the place that is read one position towards the beginning.
+    ///
     /// # Errors
-    /// As [`LanguageEngine::project`].
-    pub async fn query(&self, prompt: Prompt, deadline: Instant) -> Result<Embedding, EngineError> {
-        self.ask(deadline, |ask| Question::Query(ask, prompt)).await
+    /// As [`LanguageEngine::project`]; [`EngineError::NoRet`].
+    pub async fn query(
+        &self,
+        prompt: Prompt,
+        compat: Compat,
+        deadline: Instant,
+    ) -> Result<Embedding, EngineError> {
+        self.ask(deadline, |ask| Question::Query(ask, prompt, compat)).await
     }
 
-    /// Log-likelihoods of continuations of a prompt, in their order.
+    /// Log-likelihoods of continuations of a prompt and, if asked for, of the prompt itself.
     ///
     /// # Errors
     /// As [`LanguageEngine::project`]; [`EngineError::PromptTooLong`] if one does not fit.
     pub async fn score(
         &self,
         prompt: Prompt,
+        with_prompt: bool,
         candidates: Vec<Vec<TokenId>>,
         deadline: Instant,
-    ) -> Result<Vec<Likelihood>, EngineError> {
+    ) -> Result<Likelihoods, EngineError> {
         let before = prompt.positions(self.facts.prefix_len);
         let longest = candidates.iter().map(Vec::len).max().unwrap_or(0);
         if before + longest > self.facts.max_positions {
             return Err(EngineError::PromptTooLong { got: before + longest, max: self.facts.max_positions });
         }
-        let score = Score::new(prompt, candidates);
+        let score = Score::new(prompt, with_prompt, candidates);
         self.ask(deadline, |ask| Question::Score(ask, score)).await
     }
 
@@ -243,7 +254,7 @@ fn own(
                 }
             }
         }
-        batch.turn_over(model);
+        batch.turn_over(model, tokenizer);
         let (active, waiting) = batch.load();
         decoding.store(active, Ordering::Relaxed);
         metrics::gauge!("fondue_language_active_slots").set(active as f64);

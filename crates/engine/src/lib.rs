@@ -10,5 +10,7 @@ mod owner;
 pub mod vision;
 
 pub use error::EngineError;
-pub use language::{Emission, FinishReason, Generation, LanguageEngine, LanguageLimits};
+pub use language::{
+    Emission, FinishReason, Generation, LanguageEngine, LanguageLimits, Likelihood, Likelihoods,
+};
 pub use vision::{Reservation, VisionEngine, VisionLimits};

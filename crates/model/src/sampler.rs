@@ -2,8 +2,12 @@
 //!
 //! Source: the reference's token loop; Holtzman et al. 2020 for top-p. Probabilities are taken after subtracting
 //! the largest logit, so that a low temperature cannot overflow.
+//!
+//! The published factor f on the raw logit l of `[RET]` makes `[RET]` rarer where it should make it likelier, if l is
+//! below 0. It is therefore a bias of (f − 1)·|l| here: the same number for l ≥ 0, and the right direction for all
+//! others. [`Compat::Reference`] gives f·l as published.
 
-use fondue_domain::TokenId;
+use fondue_domain::{Compat, TokenId};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -18,7 +22,7 @@ pub struct Sampling {
     pub seed: u64,
     /// Added to the logit of `[RET]`.
     pub ret_bias: f32,
-    /// Factor on the raw logit of `[RET]`, before the bias.
+    /// Makes `[RET]` likelier above 1, rarer below 1: a factor on its raw logit, before the bias; see the module.
     pub ret_scale_factor: f32,
     /// No `[RET]` among this many first tokens.
     pub min_word_tokens: usize,
@@ -42,6 +46,7 @@ impl Sampling {
 /// The sampler of one sequence.
 pub struct Sampler {
     sampling: Sampling,
+    compat: Compat,
     ret: usize,
     rng: ChaCha8Rng,
     n_tokens: usize,
@@ -50,9 +55,9 @@ pub struct Sampler {
 
 impl Sampler {
     /// A sampler for a vocabulary in which `ret` is `[RET]`.
-    pub fn new(sampling: Sampling, ret: TokenId) -> Self {
+    pub fn new(sampling: Sampling, ret: TokenId, compat: Compat) -> Self {
         let rng = ChaCha8Rng::seed_from_u64(sampling.seed);
-        Self { sampling, ret: ret.0 as usize, rng, n_tokens: 0, n_rets: 0 }
+        Self { sampling, compat, ret: ret.0 as usize, rng, n_tokens: 0, n_rets: 0 }
     }
 
     /// Chooses the next token from one row of logits, which it changes as it needs.
@@ -68,7 +73,11 @@ impl Sampler {
         let Some(logit) = logits.get_mut(self.ret) else { return };
         let Sampling { ret_bias, ret_scale_factor, min_word_tokens, max_rets, .. } = self.sampling;
         let forbidden = self.n_tokens < min_word_tokens || max_rets.is_some_and(|max| self.n_rets >= max);
-        *logit = if forbidden { f32::NEG_INFINITY } else { *logit * ret_scale_factor + ret_bias };
+        let scaled = match self.compat {
+            Compat::Off => *logit + logit.abs() * (ret_scale_factor - 1.0),
+            Compat::Reference => *logit * ret_scale_factor,
+        };
+        *logit = if forbidden { f32::NEG_INFINITY } else { scaled + ret_bias };
     }
 
     fn draw(&mut self, logits: &[f32]) -> usize {

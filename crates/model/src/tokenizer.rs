@@ -3,6 +3,8 @@
 //! Source: Radford et al. 2019 for the byte alphabet; the reference adds `<|image|>`, then `[RET]`, which takes the
 //! blanks on both sides with it.
 
+mod published;
+
 use std::path::Path;
 
 use fondue_domain::TokenId;
@@ -61,6 +63,14 @@ impl Tokenizer {
     /// The id of `[RET]`.
     pub fn ret(&self) -> TokenId {
         self.ret
+    }
+
+    /// The token that is a newline and nothing else, if the vocabulary has one.
+    pub fn newline(&self) -> Option<TokenId> {
+        match self.encode("\n").ok()?.as_slice() {
+            [newline] => Some(*newline),
+            _ => None,
+        }
     }
 
     /// The ids of a text, without BOS.

@@ -34,6 +34,11 @@ pub struct Settings {
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ret_bias: Option<f32>,
+    /// Whether to behave as is right (off) or as the published model's code does where that differs (reference), where
+    /// the client does not say [default: off].
+    #[arg(long, value_name = "off|reference")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub compat: Option<String>,
     /// Time of a turn in milliseconds, where the client does not say [default: 60000].
     #[arg(long, value_name = "MS")]
     #[serde(skip_serializing_if = "Option::is_none")]

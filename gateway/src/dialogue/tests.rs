@@ -1,9 +1,10 @@
 //! Prompt composition and what a dialogue remembers.
 
+use fondue_domain::Compat;
 use fondue_proto::dialogue::FoundImage;
 
 use super::*;
-use crate::request::{Fit, Overrides, parts::Origin};
+use crate::request::{Overrides, parts::Origin};
 
 fn limits() -> Limits {
     config().limits
@@ -20,7 +21,7 @@ fn text(text: &str) -> Part {
 
 fn picture(content: u8) -> Part {
     let field = Origin::Field("turn.parts[0].image".into());
-    Part::Picture(Picture::new(vec![content].into(), Fit::Crop, field))
+    Part::Picture(Picture::new(vec![content].into(), None, Compat::Off, field))
 }
 
 fn turn(parts: Vec<Part>) -> Turn {
@@ -30,7 +31,8 @@ fn turn(parts: Vec<Part>) -> Turn {
 /// Pieces in short: texts as they are, pictures as `<content>`.
 fn shown(pieces: &[Piece]) -> Vec<String> {
     let name = |key: &PictureKey| {
-        let is = |content: &u8| Picture::new(vec![*content].into(), Fit::Crop, Origin::Found).key == *key;
+        let is =
+            |content: &u8| Picture::new(vec![*content].into(), None, Compat::Off, Origin::Found).key == *key;
         format!("<{}>", (0..=255).find(is).unwrap())
     };
     let show = |piece: &Piece| match piece {

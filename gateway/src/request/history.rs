@@ -1,5 +1,6 @@
 //! Turns that were held before, as the client tells them.
 
+use fondue_domain::Compat;
 use fondue_proto::dialogue as wire;
 
 use super::{Faults, MAX_NAME, Part, parts};
@@ -23,6 +24,7 @@ pub struct Exchange {
 pub fn exchanges(
     raw: Vec<wire::Exchange>,
     path: &str,
+    compat: Compat,
     limits: &Limits,
     faults: &mut Faults,
 ) -> Vec<Exchange> {
@@ -53,7 +55,7 @@ pub fn exchanges(
         } else {
             names(&exchange.image_ids, &format!("{path}.image_ids"), faults);
         }
-        let parts = parts::said(exchange.parts, &format!("{path}.parts"), limits, faults);
+        let parts = parts::said(exchange.parts, &format!("{path}.parts"), compat, limits, faults);
         Exchange { parts, reply: exchange.reply, image_ids: exchange.image_ids }
     });
     checked.collect()

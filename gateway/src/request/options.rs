@@ -2,6 +2,7 @@
 
 use std::{fmt::Display, time::Duration};
 
+use fondue_domain::Compat;
 use fondue_proto::dialogue as wire;
 
 use super::Faults;
@@ -22,6 +23,7 @@ pub struct Overrides {
     max_images: Option<i32>,
     feed_back_images: Option<bool>,
     timeout_ms: Option<i32>,
+    compat: Option<Compat>,
 }
 
 /// How to answer a turn; the fields are those of the wire's `TurnOptions`.
@@ -40,6 +42,7 @@ pub struct Options {
     pub max_images: usize,
     pub feed_back_images: bool,
     pub timeout: Duration,
+    pub compat: Compat,
 }
 
 /// Checks each option that is set. `path` is where the options lie in the request.
@@ -74,6 +77,7 @@ pub fn overrides(raw: wire::TurnOptions, path: &str, limits: &Limits, faults: &m
         max_images: ranged(&at("max_images"), raw.max_images, 0, 32, faults),
         feed_back_images: raw.feed_back_images,
         timeout_ms: ranged(&at("timeout_ms"), raw.timeout_ms, 1, max_timeout, faults),
+        compat: compat(&at("compat"), raw.compat, faults),
     }
 }
 
@@ -93,13 +97,20 @@ impl Overrides {
             max_images: self.max_images.or(base.max_images),
             feed_back_images: self.feed_back_images.or(base.feed_back_images),
             timeout_ms: self.timeout_ms.or(base.timeout_ms),
+            compat: self.compat.or(base.compat),
         }
+    }
+
+    /// The behaviour that is wanted.
+    pub fn compat(&self, defaults: &Defaults) -> Compat {
+        self.compat.unwrap_or(defaults.compat)
     }
 
     /// These options, and the server's where these are unset.
     pub fn resolve(self, defaults: &Defaults) -> Options {
         let count = |value: i32| usize::try_from(value).unwrap_or(0);
         Options {
+            compat: self.compat(defaults),
             max_new_tokens: self.max_new_tokens.unwrap_or(defaults.max_new_tokens),
             temperature: self.temperature.unwrap_or(0.0),
             top_p: self.top_p.unwrap_or(1.0),
@@ -126,12 +137,33 @@ impl Options {
             faults
                 .add(format!("{path}.top_p"), format!("other than 1 needs a temperature above 0, got {got}"));
         }
+        if self.compat.is_reference() && !self.stop.is_empty() {
+            let got = self.stop.len();
+            faults.add(
+                format!("{path}.stop"),
+                format!("must be empty with COMPAT_REFERENCE, whose model knows none, got {got} texts"),
+            );
+        }
         if self.min_word_tokens > self.max_new_tokens {
             let (most, got) = (self.max_new_tokens, self.min_word_tokens);
             faults.add(
                 format!("{path}.min_word_tokens"),
                 format!("must be 0 … max_new_tokens ({most}), got {got}"),
             );
+        }
+    }
+}
+
+/// The behaviour that is asked for; `None` is the server's choice.
+pub(super) fn compat(field: &str, raw: i32, faults: &mut Faults) -> Option<Compat> {
+    match wire::Compat::try_from(raw) {
+        Ok(wire::Compat::Unspecified) => None,
+        Ok(wire::Compat::Off) => Some(Compat::Off),
+        Ok(wire::Compat::Reference) => Some(Compat::Reference),
+        Err(_) => {
+            let known = "COMPAT_UNSPECIFIED (0), COMPAT_OFF (1) or COMPAT_REFERENCE (2)";
+            faults.add(field, format!("must be {known}, got {raw}"));
+            None
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Texts and pictures of a request.
 
 use bytes::Bytes;
+use fondue_domain::Compat;
 use fondue_proto::{
     dialogue::{self as wire, part::Kind},
     vision,
@@ -53,6 +54,8 @@ pub struct PictureKey {
     pub sha256: [u8; 32],
     /// How it is brought to the tower's square.
     pub fit: Fit,
+    /// Right or published behaviour.
+    pub compat: Compat,
 }
 
 /// How a picture is brought to the vision tower's square.
@@ -75,9 +78,15 @@ impl Fit {
 }
 
 impl Picture {
-    /// A picture of `data`, hashed.
-    pub fn new(data: Bytes, fit: Fit, origin: Origin) -> Self {
-        Self { key: PictureKey { sha256: digest(&data), fit }, data, origin }
+    /// A picture of `data`, hashed. Without a fit it is brought to the square as `compat` has it.
+    pub fn new(data: Bytes, fit: Option<Fit>, compat: Compat, origin: Origin) -> Self {
+        let usual = match compat {
+            Compat::Off => Fit::Crop,
+            // The published code brings whatever it fetches or is shown to a square before anything else.
+            Compat::Reference => Fit::Squash,
+        };
+        let fit = fit.unwrap_or(usual);
+        Self { key: PictureKey { sha256: digest(&data), fit, compat }, data, origin }
     }
 }
 
@@ -91,16 +100,28 @@ pub fn digest(data: &[u8]) -> [u8; 32] {
 }
 
 /// Checks what a user says: as [`prompt`], and at least a picture or a text that is not blank.
-pub fn said(raw: Vec<wire::Part>, path: &str, limits: &Limits, faults: &mut Faults) -> Vec<Part> {
+pub fn said(
+    raw: Vec<wire::Part>,
+    path: &str,
+    compat: Compat,
+    limits: &Limits,
+    faults: &mut Faults,
+) -> Vec<Part> {
     let empty = raw.iter().all(|part| matches!(&part.kind, Some(Kind::Text(text)) if text.trim().is_empty()));
     if empty {
         faults.add(path, "needs a picture or a text that is not blank");
     }
-    prompt(raw, path, limits, faults)
+    prompt(raw, path, compat, limits, faults)
 }
 
 /// Checks a list of parts: each set, pictures not empty, numbers and bytes within limits.
-pub fn prompt(raw: Vec<wire::Part>, path: &str, limits: &Limits, faults: &mut Faults) -> Vec<Part> {
+pub fn prompt(
+    raw: Vec<wire::Part>,
+    path: &str,
+    compat: Compat,
+    limits: &Limits,
+    faults: &mut Faults,
+) -> Vec<Part> {
     if raw.len() > MAX_PARTS {
         faults.add(path, format!("at most {MAX_PARTS} parts, got {}", raw.len()));
         return Vec::new();
@@ -131,8 +152,9 @@ pub fn prompt(raw: Vec<wire::Part>, path: &str, limits: &Limits, faults: &mut Fa
                 let field = format!("{path}[{index}].image");
                 if image.data.is_empty() {
                     faults.add(format!("{field}.data"), "must be a picture file, got 0 bytes");
-                } else if let Some(fit) = fit(image.fit, &field, faults) {
-                    parts.push(Part::Picture(Picture::new(image.data, fit, Origin::Field(field))));
+                } else {
+                    let fit = fit(image.fit, &field, faults);
+                    parts.push(Part::Picture(Picture::new(image.data, fit, compat, Origin::Field(field))));
                 }
             }
             None => faults.add(format!("{path}[{index}]"), "must be `text` or `image`, got neither"),
@@ -141,9 +163,11 @@ pub fn prompt(raw: Vec<wire::Part>, path: &str, limits: &Limits, faults: &mut Fa
     parts
 }
 
+/// The fit that is asked for; `None` is the usual one.
 fn fit(raw: i32, field: &str, faults: &mut Faults) -> Option<Fit> {
     match wire::ImageFit::try_from(raw) {
-        Ok(wire::ImageFit::Unspecified | wire::ImageFit::Crop) => Some(Fit::Crop),
+        Ok(wire::ImageFit::Unspecified) => None,
+        Ok(wire::ImageFit::Crop) => Some(Fit::Crop),
         Ok(wire::ImageFit::Squash) => Some(Fit::Squash),
         Err(_) => {
             let known = "IMAGE_FIT_UNSPECIFIED (0), IMAGE_FIT_CROP (1) or IMAGE_FIT_SQUASH (2)";

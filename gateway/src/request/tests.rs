@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use fondue_domain::Classify;
+use fondue_domain::{Classify, Compat};
 use fondue_proto::dialogue::{self as wire, part::Kind};
 
 use super::*;
@@ -137,7 +137,7 @@ fn a_turns_options_win_over_the_conversations_and_those_over_the_servers() {
         }),
         ..Default::default()
     };
-    let open = open(raw, &config.limits).unwrap();
+    let open = open(raw, &config.defaults, &config.limits).unwrap();
     let raw = wire::Turn {
         parts: vec![text("hi")],
         options: Some(wire::TurnOptions { temperature: Some(2.0), ..Default::default() }),
@@ -153,7 +153,7 @@ fn histories_are_checked_by_path() {
     let exchange = |parts, image_ids| wire::Exchange { parts, reply: "yes".into(), image_ids };
     let refused = |history| {
         let raw = wire::OpenDialogue { history, ..Default::default() };
-        let failure = open(raw, &config.limits).unwrap_err();
+        let failure = open(raw, &config.defaults, &config.limits).unwrap_err();
         failure.violations().into_iter().map(|v| v.field).collect::<Vec<_>>()
     };
     let good = exchange(vec![text("hi")], vec!["a".into()]);
@@ -178,9 +178,10 @@ fn histories_are_checked_by_path() {
 
 #[test]
 fn retrieval_prompts_get_their_ret_unless_the_last_text_holds_it() {
-    let limits = config().limits;
+    let (defaults, limits) = (config().defaults, config().limits);
     let texts = |parts| {
-        let asked = retrieve(wire::RetrieveRequest { parts, ..Default::default() }, &limits).unwrap();
+        let asked =
+            retrieve(wire::RetrieveRequest { parts, ..Default::default() }, &defaults, &limits).unwrap();
         assert_eq!(asked.k, 10);
         let text = |part| match part {
             Part::Text(text) => text,
@@ -192,7 +193,7 @@ fn retrieval_prompts_get_their_ret_unless_the_last_text_holds_it() {
     assert_eq!(texts(vec![text("a [RET] b")]), ["a [RET] b"]);
     assert_eq!(texts(vec![text("[RET]"), text("a"), image(b"x", 0)]), ["[RET]", "a", "picture", "[RET]"]);
 
-    let refused = |raw| retrieve(raw, &limits).unwrap_err().violations()[0].field.clone();
+    let refused = |raw| retrieve(raw, &defaults, &limits).unwrap_err().violations()[0].field.clone();
     assert_eq!(refused(wire::RetrieveRequest { parts: vec![image(b"x", 0)], ..Default::default() }), "parts");
     assert_eq!(
         refused(wire::RetrieveRequest { parts: vec![text("a")], k: Some(101), ..Default::default() }),
@@ -207,14 +208,62 @@ fn retrieval_prompts_get_their_ret_unless_the_last_text_holds_it() {
 
 #[test]
 fn scores_need_a_prompt_and_candidates() {
-    let limits = config().limits;
+    let (defaults, limits) = (config().defaults, config().limits);
     let refused = |parts, candidates: &[&str]| {
         let candidates = candidates.iter().map(|&text| text.to_owned()).collect();
-        let failure = score(wire::ScoreRequest { parts, candidates }, &limits).unwrap_err();
+        let raw = wire::ScoreRequest { parts, candidates, ..Default::default() };
+        let failure = score(raw, &defaults, &limits).unwrap_err();
         failure.to_string()
     };
     assert_eq!(refused(vec![], &["a"]), "parts: needs at least one part");
     assert_eq!(refused(vec![text("a")], &[]), "candidates: must be 1 … 128 texts, got 0");
     assert_eq!(refused(vec![text("a")], &["b", ""]), "candidates[1]: must not be empty");
     assert_eq!(refused(vec![text("a")], &["b"; 129]), "candidates: must be 1 … 128 texts, got 129");
+}
+
+#[test]
+fn the_published_behaviour_is_the_turns_the_conversations_or_the_servers_choice() {
+    let (off, reference) = (wire::Compat::Off as i32, wire::Compat::Reference as i32);
+    let server = |compat| Defaults { compat, ..config().defaults };
+    let limits = config().limits;
+    let of = |server: Defaults, conversation, turns| {
+        let options = |compat| Some(wire::TurnOptions { compat, ..Default::default() });
+        let raw = wire::OpenDialogue { defaults: options(conversation), ..Default::default() };
+        let open = open(raw, &server, &limits).unwrap();
+        let raw = wire::Turn { parts: vec![image(b"x", 0)], options: options(turns) };
+        let turn = turn(raw, "turn", &open.defaults, &server, &limits).unwrap();
+        let Part::Picture(picture) = &turn.parts[0] else { panic!("{turn:?}") };
+        let usual = if turn.options.compat.is_reference() { Fit::Squash } else { Fit::Crop };
+        assert_eq!((picture.key.fit, picture.key.compat), (usual, turn.options.compat));
+        turn.options.compat
+    };
+    assert_eq!(of(server(Compat::Off), 0, 0), Compat::Off);
+    assert_eq!(of(server(Compat::Reference), 0, 0), Compat::Reference);
+    assert_eq!(of(server(Compat::Off), reference, 0), Compat::Reference);
+    assert_eq!(of(server(Compat::Reference), reference, off), Compat::Off);
+    refused_option(
+        wire::TurnOptions { compat: 3, ..Default::default() },
+        "compat",
+        "must be COMPAT_UNSPECIFIED (0), COMPAT_OFF (1) or COMPAT_REFERENCE (2), got 3",
+    );
+    refused_option(
+        wire::TurnOptions { compat: reference, stop: vec!["END".into()], ..Default::default() },
+        "stop",
+        "must be empty with COMPAT_REFERENCE, whose model knows none, got 1 texts",
+    );
+    // A fit that is asked for holds in both.
+    let raw = wire::RetrieveRequest { parts: vec![text("a"), image(b"x", 1)], ..Default::default() };
+    let asked = retrieve(raw, &server(Compat::Reference), &limits).unwrap();
+    let [Part::Text(text), Part::Picture(picture)] = &asked.parts[..] else { panic!("{asked:?}") };
+    assert_eq!((text.as_str(), picture.key.fit), ("a", Fit::Crop), "and no [RET] is added");
+}
+
+#[test]
+fn a_prompt_may_be_weighed_alone() {
+    let (defaults, limits) = (config().defaults, config().limits);
+    let raw = wire::ScoreRequest { parts: vec![text("a")], with_prompt: true, ..Default::default() };
+    assert!(score(raw.clone(), &defaults, &limits).unwrap().with_prompt);
+    let raw = wire::ScoreRequest { candidates: vec!["b".into(); 129], ..raw };
+    let failure = score(raw, &defaults, &limits).unwrap_err();
+    assert_eq!(failure.to_string(), "candidates: must be 0 … 128 texts, got 129");
 }

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use fondue_domain::Compat;
 use fondue_proto::dialogue::FoundImage;
 
 use crate::{
     dialogue::prompt::{Piece, push},
-    request::{Fit, Picture, parts::Origin},
+    request::{Picture, parts::Origin},
 };
 
 /// How `[RET]` reads in a transcript.
@@ -15,8 +16,9 @@ const RET: &str = " [RET]";
 /// An answer in the making.
 #[derive(Debug, Default)]
 pub struct Answer {
-    /// As sent to the client: without white space at its start.
+    /// As sent to the client: without white space at its start, unless the published behaviour is asked for.
     text: String,
+    compat: Compat,
     n_chars: u32,
     /// White-space characters left out at the start.
     n_stripped: u32,
@@ -33,9 +35,14 @@ struct Ret {
 }
 
 impl Answer {
+    /// An empty answer.
+    pub fn new(compat: Compat) -> Self {
+        Self { compat, ..Self::default() }
+    }
+
     /// What of `delta` the client gets; empty while only white space has come. It is not added yet.
     pub fn visible(&mut self, delta: String) -> String {
-        if !self.text.is_empty() {
+        if self.compat.is_reference() || !self.text.is_empty() {
             return delta;
         }
         let kept = delta.trim_start();
@@ -61,7 +68,7 @@ impl Answer {
         if let Some(ret) = self.rets.get_mut(&image.ret_index)
             && !image.data.is_empty()
         {
-            ret.found.push(Picture::new(image.data.clone(), Fit::Crop, Origin::Found));
+            ret.found.push(Picture::new(image.data.clone(), None, self.compat, Origin::Found));
         }
     }
 
@@ -146,6 +153,15 @@ mod tests {
         assert_eq!(answer.rets[&0].offset, 5);
         assert_eq!(answer.ret(1, 1), 0, "an offset within the white space that was left out");
         assert_eq!(answer.ret(2, u32::MAX), 8, "an offset behind the text");
+    }
+
+    #[test]
+    fn the_published_code_keeps_white_space_at_the_start() {
+        let mut answer = Answer::new(Compat::Reference);
+        let sent = answer.visible(" It is".to_owned());
+        answer.push(&sent);
+        assert_eq!(answer.ret(0, 6), 6);
+        assert_eq!((answer.text(), answer.transcript().as_str()), (" It is", " It is [RET]"));
     }
 
     #[test]

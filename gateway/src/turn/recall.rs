@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use fondue_domain::{Classify, Fault};
+use fondue_domain::{Classify, Compat, Fault};
 use fondue_proto::{
     dialogue::{FoundImage, image_unavailable::Reason},
     retrieval::{Hit, SearchRequest},
@@ -47,8 +47,10 @@ pub enum Recalled {
 #[derive(Debug)]
 pub struct Recall {
     index: Index,
-    /// Pictures that must not be found.
+    /// All pictures of the dialogue, those found in this turn included.
     shown: Shown,
+    /// Pictures that must not be found: all of them; by the published code only those found in this turn.
+    excluded: Shown,
     /// The generation to search; empty until one was searched.
     generation: String,
     images_left: usize,
@@ -77,6 +79,8 @@ pub struct Allowance {
     pub deadline: Instant,
     /// Time for one search.
     pub search_timeout: Duration,
+    /// Right or published behaviour.
+    pub compat: Compat,
 }
 
 impl Recall {
@@ -85,6 +89,10 @@ impl Recall {
         Self {
             index,
             shown: draft.shown.clone(),
+            excluded: match allowance.compat {
+                Compat::Off => draft.shown.clone(),
+                Compat::Reference => Shown::default(),
+            },
             generation: draft.generation.clone().unwrap_or_default(),
             images_left: allowance.images,
             images_per_ret: allowance.images_per_ret,
@@ -163,8 +171,8 @@ impl Recall {
         let request = SearchRequest {
             query,
             k: i32::try_from(self.images_left.min(self.images_per_ret)).unwrap_or(i32::MAX),
-            excluded_ids: self.shown.ids(),
-            excluded_sha256: self.shown.digests(),
+            excluded_ids: self.excluded.ids(),
+            excluded_sha256: self.excluded.digests(),
             generation: self.generation.clone(),
             include_data: true,
         };
@@ -185,9 +193,10 @@ impl Recall {
         for hit in response.hits {
             let Some(mut image) = found_image(hit, &response.generation) else { continue };
             // Trusts no index with the promise that no picture is shown twice, nor with k.
-            if images.len() == self.images_left.min(self.images_per_ret) || self.shown.has(&image.id) {
+            if images.len() == self.images_left.min(self.images_per_ret) || self.excluded.has(&image.id) {
                 continue;
             }
+            self.excluded.add_found(&image);
             self.shown.add_found(&image);
             image.rank = u32::try_from(images.len()).unwrap_or(u32::MAX);
             (image.ret_index, image.text_offset) = (place.ret_index, place.text_offset);

@@ -8,8 +8,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use fondue_domain::{Classify, Fault};
-use fondue_proto::vision::{EncodeRequest, EncodeResponse, Image};
+use fondue_domain::{Classify, Compat, Fault};
+use fondue_proto::vision::{self, EncodeRequest, EncodeResponse, Image};
 
 use super::clock;
 use crate::{
@@ -68,7 +68,14 @@ async fn encode(
     while !pictures.is_empty() {
         let images = pictures
             .iter()
-            .map(|p| Image { data: p.data.clone(), fit: p.key.fit.to_wire() as i32 })
+            .map(|p| Image {
+                data: p.data.clone(),
+                fit: p.key.fit.to_wire() as i32,
+                compat: match p.key.compat {
+                    Compat::Off => vision::Compat::Unspecified,
+                    Compat::Reference => vision::Compat::Reference,
+                } as i32,
+            })
             .collect();
         let request = EncodeRequest { images };
         let call = clock::call("vision", deadline, request, async |request| {
@@ -141,10 +148,9 @@ fn path(field: &str, pictures: &[Picture]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::request::parts::Fit;
 
     fn picture(n_bytes: usize, origin: Origin) -> Picture {
-        Picture::new(vec![0; n_bytes].into(), Fit::Crop, origin)
+        Picture::new(vec![0; n_bytes].into(), None, Compat::Off, origin)
     }
 
     #[test]

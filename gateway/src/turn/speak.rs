@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use fondue_domain::Fault;
+use fondue_domain::{Compat, Fault};
 use fondue_proto::language::{
-    Done, GenerateEvent, GenerateRequest, Part, RetQuery, Sampling, Started, generate_event::Kind,
+    self, Done, GenerateEvent, GenerateRequest, Part, RetQuery, Sampling, Started, generate_event::Kind,
     language_client::LanguageClient,
 };
 use fondue_serving::upstream::Channel;
@@ -104,7 +104,20 @@ async fn next(stream: &mut Streaming<GenerateEvent>) -> Result<Kind, Failure> {
     }
 }
 
+/// The language service's word for it.
+pub fn language_compat(compat: Compat) -> language::Compat {
+    match compat {
+        Compat::Off => language::Compat::Unspecified,
+        Compat::Reference => language::Compat::Reference,
+    }
+}
+
 fn generate_request(parts: Vec<Part>, options: &Options) -> GenerateRequest {
+    let max_rets = match options.compat {
+        Compat::Off => options.max_images,
+        // The published code counts the `[RET]`s that it looks up, not the pictures.
+        Compat::Reference => options.max_images.div_ceil(options.max_images_per_ret.max(1)),
+    };
     GenerateRequest {
         parts,
         sampling: Some(Sampling {
@@ -114,11 +127,12 @@ fn generate_request(parts: Vec<Part>, options: &Options) -> GenerateRequest {
             ret_bias: options.ret_bias,
             ret_scale_factor: Some(options.ret_scale_factor),
             min_word_tokens: options.min_word_tokens,
-            max_rets: Some(i32::try_from(options.max_images).unwrap_or(i32::MAX)),
+            max_rets: Some(i32::try_from(max_rets).unwrap_or(i32::MAX)),
         }),
         max_new_tokens: options.max_new_tokens,
         stop: options.stop.clone(),
         ignore_newline: false,
+        compat: language_compat(options.compat) as i32,
     }
 }
 

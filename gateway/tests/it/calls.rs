@@ -13,7 +13,7 @@ async fn retrieve_asks_for_the_prompts_query_and_ranks_what_is_found() {
         k: Some(2),
         excluded_ids: vec!["one".into()],
         generation: "mine".into(),
-        include_data: false,
+        ..RetrieveRequest::default()
     };
     let images = scene.client.clone().retrieve(request).await.unwrap().into_inner().images;
     let found: Vec<_> =
@@ -38,8 +38,12 @@ async fn retrieve_without_retrieval_is_unavailable() {
 async fn score_keeps_the_order_of_the_candidates() {
     let scene = Scene::new().await;
     let candidates = vec!["yes".into(), "no".into()];
-    let request = ScoreRequest { parts: vec![image("a"), text("is it?")], candidates };
-    let scores = scene.client.clone().score(request).await.unwrap().into_inner().scores;
-    let likelihoods: Vec<_> = scores.iter().map(|score| score.log_likelihood).collect();
-    assert_eq!(likelihoods, [-3.0, -2.0]);
+    let mut request =
+        ScoreRequest { parts: vec![image("a"), text("is it?")], candidates, ..ScoreRequest::default() };
+    let scored = scene.client.clone().score(request.clone()).await.unwrap().into_inner();
+    let likelihoods: Vec<_> = scored.scores.iter().map(|score| score.log_likelihood).collect();
+    assert_eq!((likelihoods, scored.prompt), (vec![-3.0, -2.0], None));
+    request.with_prompt = true;
+    let prompt = scene.client.clone().score(request).await.unwrap().into_inner().prompt.unwrap();
+    assert_eq!((prompt.log_likelihood, prompt.tokens), (-7.5, 3));
 }

@@ -21,7 +21,11 @@ async fn retrieve(scene: &Scene) -> Result<usize, Status> {
 }
 
 async fn score(scene: &Scene) -> Status {
-    let request = ScoreRequest { parts: vec![image("a"), text("b")], candidates: vec!["c".into()] };
+    let request = ScoreRequest {
+        parts: vec![image("a"), text("b")],
+        candidates: vec!["c".into()],
+        ..ScoreRequest::default()
+    };
     scene.client.clone().score(request).await.unwrap_err()
 }
 

@@ -10,5 +10,6 @@ mod conversation;
 mod events;
 mod failures;
 mod fitting;
+mod published;
 mod refusals;
 mod room;

@@ -57,7 +57,11 @@ async fn requests_around_a_turn_are_refused_by_their_field() {
     refused(&client.retrieve(raw).await.unwrap_err(), "k");
     let raw = RetrieveRequest { parts: vec![text("a"), image("")], ..RetrieveRequest::default() };
     refused(&client.retrieve(raw).await.unwrap_err(), "parts[1].image.data");
-    let raw = ScoreRequest { parts: vec![text("a")], candidates: vec!["b".into(), String::new()] };
+    let raw = ScoreRequest {
+        parts: vec![text("a")],
+        candidates: vec!["b".into(), String::new()],
+        ..ScoreRequest::default()
+    };
     refused(&client.score(raw).await.unwrap_err(), "candidates[1]");
 }
 

@@ -1,6 +1,7 @@
 //! How to answer a turn, as flags.
 
-use fondue_proto::dialogue::TurnOptions;
+use fondue_domain::Compat;
+use fondue_proto::dialogue::{self as wire, TurnOptions};
 
 /// Options of a turn. What is not given takes the gateway's default; the gateway checks the ranges.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -24,7 +25,7 @@ pub(crate) struct Generation {
     /// Added to the logit of [RET]: above 0 for more pictures, below 0 for fewer.
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     ret_bias: Option<f32>,
-    /// Factor on the logit of [RET], as in the published code.
+    /// Above 1 for more pictures, below 1 for fewer: a factor on the logit of [RET].
     #[arg(long, value_name = "X")]
     ret_scale_factor: Option<f32>,
     /// No picture among this many first tokens.
@@ -42,6 +43,9 @@ pub(crate) struct Generation {
     /// Time for a turn in milliseconds.
     #[arg(long, value_name = "MS")]
     timeout_ms: Option<i32>,
+    /// Behave as is right (off) or as the published model's code does where that differs (reference).
+    #[arg(long, value_name = "off|reference")]
+    compat: Option<Compat>,
 }
 
 impl Generation {
@@ -60,6 +64,11 @@ impl Generation {
             max_images: self.max_images,
             feed_back_images: self.feed_back_images,
             timeout_ms: self.timeout_ms,
+            compat: match self.compat {
+                None => wire::Compat::Unspecified,
+                Some(Compat::Off) => wire::Compat::Off,
+                Some(Compat::Reference) => wire::Compat::Reference,
+            } as i32,
         }
     }
 }

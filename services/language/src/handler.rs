@@ -3,7 +3,9 @@
 use std::{pin::Pin, sync::Arc};
 
 use fondue_domain::{Embedding, Fault};
-use fondue_engine::{Emission, EngineError, FinishReason, Generation, LanguageEngine};
+use fondue_engine::{
+    Emission, EngineError, FinishReason, Generation, LanguageEngine, Likelihood, Likelihoods,
+};
 use fondue_model::Placement;
 use fondue_proto::language::{
     self as wire, CandidateScore, DescribeRequest, DescribeResponse, GenerateEvent, GenerateRequest,
@@ -58,10 +60,12 @@ impl Language for Handler {
         let asked = asked.into_inner();
         let engine = &self.model.get().map_err(status)?.engine;
         let random = uuid::Uuid::new_v4().as_u64_pair().0;
+        let compat = request::compat(asked.compat).map_err(status)?;
         let generation = Generation {
+            compat,
             sampling: request::sampling(asked.sampling, random).map_err(status)?,
             max_new_tokens: request::new_tokens(asked.max_new_tokens, &self.limits).map_err(status)?,
-            stop: request::stops(asked.stop).map_err(status)?,
+            stop: request::stops(asked.stop, compat).map_err(status)?,
             stop_at_newline: !asked.ignore_newline,
             prompt: request::prompt(asked.parts, engine, &self.limits).map_err(status)?,
             deadline,
@@ -84,8 +88,13 @@ impl Language for Handler {
     async fn query(&self, asked: Request<QueryRequest>) -> Result<Response<QueryResponse>, Status> {
         let deadline = deadline(asked.metadata(), self.limits.timeout);
         let engine = &self.model.get().map_err(status)?.engine;
-        let prompt = request::prompt(asked.into_inner().parts, engine, &self.limits).map_err(status)?;
-        let query = engine.query(prompt, deadline).await.map_err(status)?;
+        let asked = asked.into_inner();
+        let compat = request::compat(asked.compat).map_err(status)?;
+        let prompt = request::prompt(asked.parts, engine, &self.limits).map_err(status)?;
+        let query = engine.query(prompt, compat, deadline).await.map_err(|error| match error {
+            EngineError::NoRet => status(RequestError::Prompt(error)),
+            other => status(other),
+        })?;
         Ok(Response::new(QueryResponse { embedding: Some(embedding(query)) }))
     }
 
@@ -94,17 +103,19 @@ impl Language for Handler {
         let deadline = deadline(asked.metadata(), self.limits.timeout);
         let asked = asked.into_inner();
         let engine = &self.model.get().map_err(status)?.engine;
-        let candidates = request::candidates(&asked.candidates, engine, &self.limits).map_err(status)?;
+        let at_least = usize::from(!asked.with_prompt);
+        let candidates =
+            request::candidates(&asked.candidates, at_least, engine, &self.limits).map_err(status)?;
         let prompt = request::prompt(asked.parts, engine, &self.limits).map_err(status)?;
-        let likelihoods = engine.score(prompt, candidates, deadline).await.map_err(|error| match error {
+        let scored = engine.score(prompt, asked.with_prompt, candidates, deadline).await;
+        let Likelihoods { prompt, candidates } = scored.map_err(|error| match error {
             EngineError::PromptTooLong { .. } => status(RequestError::field("candidates", error.to_string())),
             other => status(other),
         })?;
-        let scores = likelihoods.into_iter().map(|likelihood| CandidateScore {
-            log_likelihood: likelihood.log_likelihood,
-            tokens: likelihood.tokens as u32,
-        });
-        Ok(Response::new(ScoreResponse { scores: scores.collect() }))
+        Ok(Response::new(ScoreResponse {
+            scores: candidates.into_iter().map(score).collect(),
+            prompt: prompt.map(score),
+        }))
     }
 
     async fn describe(&self, _: Request<DescribeRequest>) -> Result<Response<DescribeResponse>, Status> {
@@ -171,6 +182,10 @@ fn event(emission: Emission) -> Result<GenerateEvent, Status> {
         Emission::Failed(error) => return Err(status::<EngineError>(error)),
     };
     Ok(GenerateEvent { kind: Some(kind) })
+}
+
+fn score(likelihood: Likelihood) -> CandidateScore {
+    CandidateScore { log_likelihood: likelihood.log_likelihood, tokens: likelihood.tokens as u32 }
 }
 
 fn embedding(embedding: Embedding) -> wire::Embedding {

@@ -1,6 +1,6 @@
 //! Checked requests: what comes over the wire, turned into what the engine takes, or an error that names the field.
 
-use fondue_domain::{Classify, Fault, TokenId, Violation};
+use fondue_domain::{Classify, Compat, Fault, TokenId, Violation};
 use fondue_engine::{EngineError, LanguageEngine};
 use fondue_model::{Prompt, PromptPart, Sampling};
 use fondue_proto::language::{self as wire, part::Kind};
@@ -117,12 +117,13 @@ fn features(
 /// Continuations to score.
 pub(crate) fn candidates(
     texts: &[String],
+    at_least: usize,
     engine: &LanguageEngine,
     limits: &Limits,
 ) -> Result<Vec<Vec<TokenId>>, RequestError> {
     let (n, max) = (texts.len(), limits.candidates);
-    if n == 0 || n > max {
-        return Err(RequestError::field("candidates", format!("{n} texts, expected 1 … {max}")));
+    if n < at_least || n > max {
+        return Err(RequestError::field("candidates", format!("{n} texts, expected {at_least} … {max}")));
     }
     let bytes: usize = texts.iter().map(String::len).sum();
     if bytes > limits.text_bytes {
@@ -155,8 +156,26 @@ pub(crate) fn new_tokens(asked: i32, limits: &Limits) -> Result<usize, RequestEr
     }
 }
 
+/// Which behaviour is wanted.
+pub(crate) fn compat(asked: i32) -> Result<Compat, RequestError> {
+    match wire::Compat::try_from(asked) {
+        Ok(wire::Compat::Unspecified) => Ok(Compat::Off),
+        Ok(wire::Compat::Reference) => Ok(Compat::Reference),
+        Err(_) => {
+            let known = "COMPAT_UNSPECIFIED (0) or COMPAT_REFERENCE (1)";
+            Err(RequestError::field("compat", format!("{asked}, expected {known}")))
+        }
+    }
+}
+
 /// Stop strings.
-pub(crate) fn stops(stops: Vec<String>) -> Result<Vec<String>, RequestError> {
+pub(crate) fn stops(stops: Vec<String>, compat: Compat) -> Result<Vec<String>, RequestError> {
+    if compat.is_reference() && !stops.is_empty() {
+        return Err(RequestError::field(
+            "stop",
+            "must be empty with COMPAT_REFERENCE: the published code has none",
+        ));
+    }
     if stops.len() > MAX_STOPS {
         return Err(RequestError::field("stop", format!("{} strings, limit {MAX_STOPS}", stops.len())));
     }
@@ -216,6 +235,15 @@ mod tests {
     }
 
     #[test]
+    fn the_published_behaviour_is_asked_for_by_name_and_has_no_stop_strings() {
+        assert_eq!(compat(0).unwrap(), Compat::Off);
+        assert_eq!(compat(1).unwrap(), Compat::Reference);
+        assert_eq!(field(compat(2)), "compat");
+        assert_eq!(field(stops(vec!["a".to_owned()], Compat::Reference)), "stop");
+        assert!(stops(Vec::new(), Compat::Reference).is_ok());
+    }
+
+    #[test]
     fn each_bound_is_checked_and_named() {
         let with = |change: fn(&mut wire::Sampling)| {
             let mut asked = wire::Sampling::default();
@@ -231,6 +259,7 @@ mod tests {
         assert_eq!(field(with(|s| s.ret_scale_factor = Some(-1.0))), "sampling.ret_scale_factor");
         assert_eq!(field(with(|s| s.min_word_tokens = -1)), "sampling.min_word_tokens");
         assert_eq!(field(with(|s| s.max_rets = Some(-1))), "sampling.max_rets");
+        let stops = |texts| stops(texts, Compat::Off);
         assert_eq!(field(stops(vec!["a".to_owned(); 9])), "stop");
         assert_eq!(field(stops(vec!["a".to_owned(), String::new()])), "stop[1]");
         assert!(stops(vec!["a".repeat(64); 8]).is_ok());

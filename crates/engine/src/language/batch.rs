@@ -34,7 +34,7 @@ impl Batch {
     }
 
     /// Lets go of who has ended, gone or run out of time, and gives free slots to who waits.
-    pub(super) fn turn_over(&mut self, model: &LanguageModel) {
+    pub(super) fn turn_over(&mut self, model: &LanguageModel, tokenizer: &Tokenizer) {
         let now = Instant::now();
         self.running.retain_mut(|sequence| sequence.lives(now));
         self.waiting.retain(|job| {
@@ -47,7 +47,7 @@ impl Batch {
         while self.running.len() < self.limits.slots {
             let Some(job) = self.waiting.pop_front() else { break };
             match model.embed(&job.generation.prompt) {
-                Ok(vectors) => self.running.push(Sequence::start(job, vectors, model)),
+                Ok(vectors) => self.running.push(Sequence::start(job, vectors, model, tokenizer)),
                 Err(error) => refuse(&job, error.into()),
             }
         }

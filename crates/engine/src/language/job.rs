@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use fondue_domain::Embedding;
+use fondue_domain::{Compat, Embedding};
 use fondue_model::{Prompt, Sampling};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
@@ -22,6 +22,9 @@ pub struct Generation {
     pub stop: Vec<String>,
     /// Whether a newline ends the text too.
     pub stop_at_newline: bool,
+    /// [`Compat::Reference`]: the text comes in whole segments, truncated as the published code does it, `stop` has no
+    /// effect, and `sampling.max_rets` tells how many `[RET]`s are looked up, not how many are written.
+    pub compat: Compat,
     /// When the caller's time runs out.
     pub deadline: Instant,
 }
@@ -85,13 +88,23 @@ pub struct Usage {
     pub decode: Duration,
 }
 
-/// ln p of one continuation.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// ln p of some text.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Likelihood {
     /// Sum over its tokens, in nats.
     pub log_likelihood: f32,
     /// How many.
     pub tokens: usize,
+}
+
+/// How likely texts are.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Likelihoods {
+    /// The prompt's own tokens, each given all before it; the first position has nothing before it and does not count,
+    /// pictures neither. Only if it was asked for.
+    pub prompt: Option<Likelihood>,
+    /// The continuations, in their order.
+    pub candidates: Vec<Likelihood>,
 }
 
 /// A generation on its way through the engine.

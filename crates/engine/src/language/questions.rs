@@ -5,32 +5,33 @@
 
 use std::{collections::VecDeque, time::Instant};
 
-use fondue_domain::{Embedding, TokenId};
+use fondue_domain::{Compat, Embedding, TokenId};
 use fondue_model::{Chunk, KvCache, LanguageModel, ModelError, Prompt};
 use tch::Tensor;
 
-use super::job::{Ask, Likelihood};
+use super::job::{Ask, Likelihood, Likelihoods};
 use crate::EngineError;
 
 /// A question on its way to its answer.
 pub(super) enum Question {
     Project(Ask<Vec<Embedding>>, Vec<Vec<f32>>),
-    Query(Ask<Embedding>, Prompt),
-    Score(Ask<Vec<Likelihood>>, Score),
+    Query(Ask<Embedding>, Prompt, Compat),
+    Score(Ask<Likelihoods>, Score),
 }
 
 /// Continuations to weigh, and how far that is.
 pub(super) struct Score {
     prompt: Prompt,
+    with_prompt: bool,
     left: VecDeque<Vec<TokenId>>,
-    done: Vec<Likelihood>,
+    done: Likelihoods,
     /// The prompt's keys and values, and its last state, once it was run.
     ran: Option<(KvCache, Tensor)>,
 }
 
 impl Score {
-    pub(super) fn new(prompt: Prompt, candidates: Vec<Vec<TokenId>>) -> Self {
-        Self { prompt, left: candidates.into(), done: Vec::new(), ran: None }
+    pub(super) fn new(prompt: Prompt, with_prompt: bool, candidates: Vec<Vec<TokenId>>) -> Self {
+        Self { prompt, with_prompt, left: candidates.into(), done: Likelihoods::default(), ran: None }
     }
 }
 
@@ -44,9 +45,9 @@ impl Question {
                 ask.answer(model.mapping().project(&features).map_err(EngineError::from));
                 None
             }
-            Self::Query(ask, prompt) => {
+            Self::Query(ask, prompt, compat) => {
                 let ask = ask.still_wanted()?;
-                ask.answer(query(model, prompt));
+                ask.answer(query(model, prompt, compat));
                 None
             }
             Self::Score(ask, score) => {
@@ -65,7 +66,7 @@ impl Question {
     pub(super) fn abandon(self) {
         match self {
             Self::Project(ask, _) => ask.answer(Err(EngineError::Stopped)),
-            Self::Query(ask, _) => ask.answer(Err(EngineError::Stopped)),
+            Self::Query(ask, ..) => ask.answer(Err(EngineError::Stopped)),
             Self::Score(ask, _) => ask.answer(Err(EngineError::Stopped)),
         }
     }
@@ -90,34 +91,69 @@ impl<Answer> Ask<Answer> {
     }
 }
 
-/// The state at the prompt's last `[RET]`, in retrieval space; one is added if there is none.
-fn query(model: &LanguageModel, mut prompt: Prompt) -> Result<Embedding, EngineError> {
-    // What stands behind it cannot change its state.
-    if !prompt.cut_after_last(model.ret()) {
-        prompt.push(model.ret());
-    }
+/// The state at the prompt's `[RET]`, in retrieval space.
+fn query(model: &LanguageModel, mut prompt: Prompt, compat: Compat) -> Result<Embedding, EngineError> {
+    let ret = model.ret();
+    let read = match compat {
+        Compat::Off => {
+            // What stands behind it cannot change its state.
+            if !prompt.cut_after_last(ret) {
+                prompt.push(ret);
+            }
+            prompt.positions(model.mapping().prefix_len())
+        }
+        // The published code looks up a place among the texts' tokens in a list of all positions' states.
+        Compat::Reference => {
+            let mut texts = prompt.tokens(model.mapping().prefix_len()).into_iter().flatten();
+            texts.position(|token| token == ret).ok_or(EngineError::NoRet)? + 1
+        }
+    };
+    let vectors = model.embed(&prompt)?.f_narrow(0, 0, read as i64).map_err(ModelError::from)?;
     let mut cache = model.new_cache();
-    let last = last_state(model, &mut cache, &prompt)?;
-    Ok(model.mapping().query(&last)?.pop().ok_or(EngineError::Stopped)??)
+    let hidden = model.forward(&mut [Chunk { vectors, cache: &mut cache }])?;
+    Ok(model.mapping().query(&last_row(&hidden)?)?.pop().ok_or(EngineError::Stopped)??)
 }
 
 impl Score {
     /// Runs the prompt the first time and one candidate each time after, from a copy of the prompt's cache. `Err` is
     /// what is left.
-    fn advance(mut self, model: &LanguageModel) -> Result<Result<Vec<Likelihood>, Self>, EngineError> {
+    fn advance(mut self, model: &LanguageModel) -> Result<Result<Likelihoods, Self>, EngineError> {
         let Some((cache, last)) = &self.ran else {
             let mut cache = model.new_cache();
-            let last = last_state(model, &mut cache, &self.prompt)?;
-            self.ran = Some((cache, last));
+            let vectors = model.embed(&self.prompt)?;
+            let hidden = model.forward(&mut [Chunk { vectors, cache: &mut cache }])?;
+            if self.with_prompt {
+                self.done.prompt = Some(weigh_prompt(model, &hidden, &self.prompt)?);
+            }
+            self.ran = Some((cache, last_row(&hidden)?));
             return Ok(Err(self));
         };
         if let Some(tokens) = self.left.pop_front() {
             let likelihood = weigh(model, cache, last, &tokens)?;
-            self.done.push(likelihood);
+            self.done.candidates.push(likelihood);
         }
         Ok(if self.left.is_empty() { Ok(self.done) } else { Err(self) })
     }
 }
+
+/// ln p of a prompt's text tokens, each told by the state before it; `hidden` are the prompt's states.
+fn weigh_prompt(model: &LanguageModel, hidden: &Tensor, prompt: &Prompt) -> Result<Likelihood, EngineError> {
+    let tokens = prompt.tokens(model.mapping().prefix_len());
+    let told = (0i64..).zip(tokens.iter().skip(1)).filter_map(|(before, token)| Some((before, (*token)?)));
+    let (before, next): (Vec<i64>, Vec<TokenId>) = told.unzip();
+    let mut likelihood = Likelihood { log_likelihood: 0.0, tokens: next.len() };
+    // In pieces, since a row of logits is as long as the vocabulary.
+    for (before, next) in before.chunks(LOGITS_AT_ONCE).zip(next.chunks(LOGITS_AT_ONCE)) {
+        let rows = Tensor::f_from_slice(before).map_err(ModelError::from)?;
+        let rows = rows.f_to_device(hidden.device()).map_err(ModelError::from)?;
+        let states = hidden.f_index_select(0, &rows).map_err(ModelError::from)?;
+        likelihood.log_likelihood += model.log_probs(&states, next)?.iter().sum::<f32>();
+    }
+    Ok(likelihood)
+}
+
+/// Rows of logits in memory at a time: 50,267 f32 each with OPT's vocabulary, 13 MB together.
+const LOGITS_AT_ONCE: usize = 64;
 
 fn weigh(
     model: &LanguageModel,
@@ -137,9 +173,6 @@ fn weigh(
     Ok(Likelihood { log_likelihood, tokens: tokens.len() })
 }
 
-fn last_state(model: &LanguageModel, cache: &mut KvCache, prompt: &Prompt) -> Result<Tensor, EngineError> {
-    let vectors = model.embed(prompt)?;
-    let n = vectors.size()[0];
-    let hidden = model.forward(&mut [Chunk { vectors, cache }])?;
-    Ok(hidden.f_narrow(0, n - 1, 1).map_err(ModelError::from)?)
+fn last_row(hidden: &Tensor) -> Result<Tensor, EngineError> {
+    Ok(hidden.f_narrow(0, hidden.size()[0] - 1, 1).map_err(ModelError::from)?)
 }

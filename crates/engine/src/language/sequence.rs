@@ -8,6 +8,7 @@ use tch::Tensor;
 
 use super::{
     job::{Emission, FinishReason, Job, Usage},
+    published::{Meaning, Published},
     stop::StopMatcher,
 };
 use crate::EngineError;
@@ -23,6 +24,8 @@ pub(super) struct Sequence {
     sampler: Sampler,
     detokenizer: Detokenizer,
     stop: StopMatcher,
+    /// In place of the two above, where the published code is followed.
+    published: Option<Published>,
     usage: Usage,
     started: Instant,
     first_token: Option<Instant>,
@@ -35,19 +38,26 @@ pub(super) struct Sequence {
 
 impl Sequence {
     /// Takes a slot; `pending` is the prompt's vectors, `[n, word_dim]`.
-    pub(super) fn start(job: Job, pending: Tensor, model: &LanguageModel) -> Self {
+    pub(super) fn start(job: Job, pending: Tensor, model: &LanguageModel, tokenizer: &Tokenizer) -> Self {
         let generation = &job.generation;
         let mut stops = generation.stop.clone();
         if generation.stop_at_newline {
             stops.push(NEWLINE.to_owned());
         }
+        let (mut sampling, compat) = (generation.sampling.clone(), generation.compat);
+        let published = compat.is_reference().then(|| {
+            // The published code writes as many as it likes, and looks up the first ones.
+            let max_rets = sampling.max_rets.take();
+            Published::new(tokenizer.newline().filter(|_| generation.stop_at_newline), max_rets)
+        });
         let usage = Usage { prompt_tokens: pending.size()[0] as usize, ..Usage::default() };
         let sequence = Self {
             cache: model.new_cache(),
             pending,
-            sampler: Sampler::new(generation.sampling.clone(), model.ret()),
+            sampler: Sampler::new(sampling, model.ret(), compat),
             detokenizer: Detokenizer::default(),
             stop: StopMatcher::new(stops),
+            published,
             usage,
             started: Instant::now(),
             first_token: None,
@@ -84,8 +94,10 @@ impl Sequence {
         self.at_ret = false;
         self.emit(Emission::Query { embedding, ret_index: self.n_rets, text_offset: self.n_chars });
         self.n_rets += 1;
-        if self.usage.generated_tokens >= self.job.generation.max_new_tokens {
-            self.end(FinishReason::Length);
+        if self.published.as_ref().is_some_and(Published::is_complete) {
+            self.finish(FinishReason::Stop);
+        } else if self.usage.generated_tokens >= self.job.generation.max_new_tokens {
+            self.finish(FinishReason::Length); // nothing was said since
         }
     }
 
@@ -97,23 +109,31 @@ impl Sequence {
     /// Chooses the next token from a row of logits and says what it means.
     pub(super) fn take_logits(&mut self, logits: &mut [f32], model: &LanguageModel, tokenizer: &Tokenizer) {
         if self.cache.len() >= model.config().max_positions() {
-            return self.end(FinishReason::ContextFull);
+            return self.end(FinishReason::ContextFull, tokenizer);
         }
         let token = self.sampler.sample(logits);
         self.first_token.get_or_insert_with(Instant::now);
         self.usage.generated_tokens += 1;
-        if token.0 == model.config().eos_token_id {
-            return self.end(FinishReason::Stop);
-        }
-        if token == model.ret() {
-            // A picture stands between what comes before and after: no character and no stop string spans it.
-            self.flush();
-            self.at_ret = true;
-        } else {
-            self.say(tokenizer.bytes(token));
-            if !self.ended && self.usage.generated_tokens >= self.job.generation.max_new_tokens {
-                self.end(FinishReason::Length);
+        match &mut self.published {
+            Some(published) => match published.take(token, model.ret()) {
+                Meaning::Text => {}
+                Meaning::Ret => {
+                    let text = published.before_ret(tokenizer);
+                    self.show(text);
+                    self.at_ret = true;
+                }
+                Meaning::End => return self.end(FinishReason::Stop, tokenizer),
+            },
+            None if token.0 == model.config().eos_token_id => return self.end(FinishReason::Stop, tokenizer),
+            None if token == model.ret() => {
+                // A picture stands between what comes before and after: no character and no stop string spans it.
+                self.flush();
+                self.at_ret = true;
             }
+            None => self.say(tokenizer.bytes(token)),
+        }
+        if !self.ended && !self.at_ret && self.usage.generated_tokens >= self.job.generation.max_new_tokens {
+            self.end(FinishReason::Length, tokenizer);
         }
         if !self.ended {
             self.go_on(token, model);
@@ -155,8 +175,14 @@ impl Sequence {
     }
 
     /// Ends the text with all that was held back.
-    fn end(&mut self, reason: FinishReason) {
-        self.flush();
+    fn end(&mut self, reason: FinishReason, tokenizer: &Tokenizer) {
+        match &mut self.published {
+            Some(published) => {
+                let text = published.at_end(tokenizer);
+                self.show(text);
+            }
+            None => self.flush(),
+        }
         self.finish(reason);
     }
 

@@ -5,16 +5,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use fondue_domain::{Classify, Fault, TokenId};
+use fondue_domain::{Classify, Compat, Fault, TokenId};
 use fondue_engine::{Emission, EngineError, FinishReason, Generation, LanguageEngine, LanguageLimits};
 use fondue_model::{
     LanguageModel, Placement, PromptPart, Sampling, Tokenizer, placement::set_threads, weights::unwatched,
 };
 use tokio::sync::mpsc::Receiver;
 
-const LIMITS: LanguageLimits = LanguageLimits { slots: 4, queue: 8, prefill_rows: 64 };
+pub(crate) const LIMITS: LanguageLimits = LanguageLimits { slots: 4, queue: 8, prefill_rows: 64 };
 
-fn engine(limits: LanguageLimits) -> LanguageEngine {
+pub(crate) fn engine(limits: LanguageLimits) -> LanguageEngine {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../assets/model");
     let tokenizer = Tokenizer::load(&folder.join("opt")).unwrap();
     let ret = tokenizer.ret();
@@ -26,7 +26,7 @@ fn engine(limits: LanguageLimits) -> LanguageEngine {
     LanguageEngine::spawn(load, tokenizer, limits).unwrap()
 }
 
-fn ask(engine: &LanguageEngine, text: &str) -> Generation {
+pub(crate) fn ask(engine: &LanguageEngine, text: &str) -> Generation {
     let ids = engine.tokenizer().encode(text).unwrap();
     Generation {
         prompt: engine.prompt(vec![PromptPart::Text(ids)]).unwrap(),
@@ -34,17 +34,18 @@ fn ask(engine: &LanguageEngine, text: &str) -> Generation {
         max_new_tokens: 40,
         stop: vec![],
         stop_at_newline: true,
+        compat: Compat::Off,
         deadline: Instant::now() + Duration::from_secs(300),
     }
 }
 
-struct Answer {
-    text: String,
-    queries: Vec<(u32, u32, Vec<f32>)>,
-    last: Emission,
+pub(crate) struct Answer {
+    pub(crate) text: String,
+    pub(crate) queries: Vec<(u32, u32, Vec<f32>)>,
+    pub(crate) last: Emission,
 }
 
-async fn collect(mut emissions: Receiver<Emission>) -> Answer {
+pub(crate) async fn collect(mut emissions: Receiver<Emission>) -> Answer {
     let (mut text, mut queries, mut last) = (String::new(), Vec::new(), None);
     while let Some(emission) = emissions.recv().await {
         match &emission {
@@ -59,7 +60,7 @@ async fn collect(mut emissions: Receiver<Emission>) -> Answer {
     Answer { text, queries, last: last.unwrap() }
 }
 
-fn reason(answer: &Answer) -> FinishReason {
+pub(crate) fn reason(answer: &Answer) -> FinishReason {
     match &answer.last {
         Emission::Done { reason, .. } => *reason,
         other => panic!("{other:?}"),
@@ -126,7 +127,7 @@ async fn ret_gives_queries_with_their_place_in_the_text() {
     // The same state, asked for as a question: prompt, the words, [RET].
     let tokens = engine.tokenizer().encode(&format!("Q: Show me a red apple.\nA:{}", answer.text)).unwrap();
     let prompt = engine.prompt(vec![PromptPart::Text(tokens)]).unwrap();
-    let query = engine.query(prompt, generation.deadline).await.unwrap();
+    let query = engine.query(prompt, Compat::Off, generation.deadline).await.unwrap();
     let difference =
         query.values().iter().zip(&answer.queries[0].2).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
     assert!(difference < 1e-4, "{difference}");
@@ -160,7 +161,7 @@ async fn texts_end_where_they_should() {
 async fn dropping_the_stream_frees_the_slot() {
     let engine = engine(LanguageLimits { slots: 1, queue: 1, ..LIMITS });
     let mut long = ask(&engine, "Q: Hi\nA:");
-    (long.stop_at_newline, long.max_new_tokens) = (false, 480);
+    (long.sampling.ret_bias, long.max_new_tokens) = (1000.0, 480); // nothing but [RET], so that nothing ends it
     let mut first = engine.generate(long.clone()).unwrap();
     assert!(matches!(first.recv().await, Some(Emission::Started { .. })));
     let second = engine.generate(long.clone()).unwrap();
@@ -179,8 +180,8 @@ async fn dropping_the_stream_frees_the_slot() {
 async fn a_deadline_cuts_off_and_says_so() {
     let engine = engine(LIMITS);
     let mut generation = ask(&engine, "Q: Hi\nA:");
-    (generation.stop_at_newline, generation.max_new_tokens) = (false, 480);
-    generation.deadline = Instant::now() + Duration::from_millis(30);
+    (generation.sampling.ret_bias, generation.max_new_tokens) = (1000.0, 480); // nothing ends it
+    generation.deadline = Instant::now() + Duration::from_millis(10);
     let answer = collect(engine.generate(generation).unwrap()).await;
     assert!(matches!(answer.last, Emission::Failed(EngineError::Deadline { .. })), "{:?}", answer.last);
 }
@@ -189,7 +190,7 @@ async fn a_deadline_cuts_off_and_says_so() {
 async fn dropping_the_engine_tells_who_waits() {
     let engine = engine(LIMITS);
     let mut generation = ask(&engine, "Q: Hi\nA:");
-    (generation.stop_at_newline, generation.max_new_tokens) = (false, 480);
+    (generation.sampling.ret_bias, generation.max_new_tokens) = (1000.0, 480); // nothing ends it
     let emissions = engine.generate(generation).unwrap();
     drop(engine);
     assert!(matches!(collect(emissions).await.last, Emission::Failed(EngineError::Stopped)));
@@ -202,15 +203,20 @@ async fn scores_are_those_of_the_tokens_one_by_one() {
     let encode = |text: &str| engine.tokenizer().encode(text).unwrap();
     let prompt = |text: &str| engine.prompt(vec![PromptPart::Text(encode(text))]).unwrap();
     let candidates = vec![encode(" Yes, here is a rocket."), encode(" xylophone"), encode(" Yes")];
-    let scores =
-        engine.score(prompt("Q: Can you find a rocket?\nA:"), candidates.clone(), deadline).await.unwrap();
+    let scores = engine
+        .score(prompt("Q: Can you find a rocket?\nA:"), false, candidates.clone(), deadline)
+        .await
+        .unwrap();
+    assert_eq!(scores.prompt, None);
+    let scores = scores.candidates;
     assert!(scores[0].log_likelihood > scores[1].log_likelihood, "{scores:?}");
     // p(a b) = p(a) p(b | a)
     let mut sum = 0.0;
     let mut before = encode("Q: Can you find a rocket?\nA:");
     for token in &candidates[0] {
         let prompt = engine.prompt(vec![PromptPart::Text(before.clone())]).unwrap();
-        sum += engine.score(prompt, vec![vec![*token]], deadline).await.unwrap()[0].log_likelihood;
+        sum += engine.score(prompt, false, vec![vec![*token]], deadline).await.unwrap().candidates[0]
+            .log_likelihood;
         before.push(*token);
     }
     assert!((sum - scores[0].log_likelihood).abs() < 1e-3, "{sum} {scores:?}");

@@ -2,4 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod language;
+mod precision;
+mod published;
+mod score;
 mod vision;

@@ -7,7 +7,11 @@ const RET: TokenId = TokenId(3);
 fn sampler(change: impl FnOnce(&mut Sampling)) -> Sampler {
     let mut sampling = Sampling::GREEDY;
     change(&mut sampling);
-    Sampler::new(sampling, RET)
+    Sampler::new(sampling, RET, Compat::Off)
+}
+
+fn published(change: impl FnOnce(&mut Sampling)) -> Sampler {
+    Sampler { compat: Compat::Reference, ..sampler(change) }
 }
 
 #[test]
@@ -16,11 +20,31 @@ fn greedy_takes_the_first_largest() {
 }
 
 #[test]
-fn bias_works_in_the_right_direction_where_the_factor_does_not() {
+fn the_factor_works_in_the_right_direction_and_as_published_in_the_wrong_one_below_zero() {
     let logits = [-2.0, -3.0, -5.0, -4.0];
-    assert_eq!(sampler(|s| s.ret_scale_factor = 3.0).sample(&mut logits.clone()), TokenId(0));
-    assert_eq!(sampler(|s| s.ret_scale_factor = 0.1).sample(&mut logits.clone()), RET);
-    assert_eq!(sampler(|s| s.ret_bias = 3.0).sample(&mut logits.clone()), RET);
+    assert_eq!(sampler(|s| s.ret_scale_factor = 3.0).sample(&mut logits.clone()), RET);
+    assert_eq!(sampler(|s| s.ret_scale_factor = 0.1).sample(&mut logits.clone()), TokenId(0));
+    assert_eq!(published(|s| s.ret_scale_factor = 3.0).sample(&mut logits.clone()), TokenId(0));
+    assert_eq!(published(|s| s.ret_scale_factor = 0.1).sample(&mut logits.clone()), RET);
+    // The bias knows no sign.
+    for mut sampler in [sampler(|s| s.ret_bias = 3.0), published(|s| s.ret_bias = 3.0)] {
+        assert_eq!(sampler.sample(&mut logits.clone()), RET);
+    }
+}
+
+#[test]
+fn above_zero_the_factor_is_the_published_one() {
+    for factor in [0.0, 0.5, 1.0, 1.3, 100.0] {
+        for logit in [0.0, 0.1, 7.25] {
+            let mut rows = [[0.0, 0.0, 0.0, logit]; 2];
+            sampler(|s| s.ret_scale_factor = factor).sample(&mut rows[0]);
+            published(|s| s.ret_scale_factor = factor).sample(&mut rows[1]);
+            assert!(
+                (rows[0][3] - rows[1][3]).abs() <= 1e-6 * logit * factor.max(1.0),
+                "{factor} × {logit}: {rows:?}"
+            );
+        }
+    }
 }
 
 #[test]

@@ -57,11 +57,13 @@ impl Cache {
 
 #[cfg(test)]
 mod tests {
+    use fondue_domain::Compat;
+
     use super::*;
     use crate::request::Fit;
 
     fn key(n: u8) -> PictureKey {
-        PictureKey { sha256: [n; 32], fit: Fit::Crop }
+        PictureKey { sha256: [n; 32], fit: Fit::Crop, compat: Compat::Off }
     }
 
     #[test]
@@ -73,6 +75,7 @@ mod tests {
         assert_eq!(cache.get(&key(1)), None);
         assert_eq!(cache.get(&key(2)).as_deref(), Some([2.0].as_slice()));
         assert_eq!(cache.get(&PictureKey { fit: Fit::Squash, ..key(2) }), None);
+        assert_eq!(cache.get(&PictureKey { compat: Compat::Reference, ..key(2) }), None);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::{
 };
 
 use fondue_proto::language::{
-    CandidateScore, DescribeRequest, DescribeResponse, Done, Embedding, FinishReason, GenerateEvent,
+    CandidateScore, Compat, DescribeRequest, DescribeResponse, Done, Embedding, FinishReason, GenerateEvent,
     GenerateRequest, Part, ProjectRequest, ProjectResponse, QueryRequest, QueryResponse, RetQuery,
     ScoreRequest, ScoreResponse, Started, TextDelta,
     generate_event::Kind,
@@ -97,6 +97,11 @@ impl LanguageFake {
         shown(&self.asked()[index].parts)
     }
 
+    /// The behaviour that the newest query was to have.
+    pub(crate) fn queried_as(&self) -> Compat {
+        self.queried.lock().unwrap().last().unwrap().compat()
+    }
+
     /// The prompt of the only `Query`.
     pub(crate) fn queried(&self) -> Vec<String> {
         let queried = self.queried.lock().unwrap();
@@ -181,8 +186,10 @@ impl Language for LanguageFake {
     async fn score(&self, request: Request<ScoreRequest>) -> Result<Response<ScoreResponse>, Status> {
         self.check()?;
         let score = |text: String| CandidateScore { log_likelihood: -(text.len() as f32), tokens: 1 };
-        let scores = request.into_inner().candidates.into_iter().map(score).collect();
-        Ok(Response::new(ScoreResponse { scores }))
+        let asked = request.into_inner();
+        let prompt = asked.with_prompt.then_some(CandidateScore { log_likelihood: -7.5, tokens: 3 });
+        let scores = asked.candidates.into_iter().map(score).collect();
+        Ok(Response::new(ScoreResponse { scores, prompt }))
     }
 
     async fn project(&self, _: Request<ProjectRequest>) -> Result<Response<ProjectResponse>, Status> {

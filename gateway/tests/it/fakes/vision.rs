@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use fondue_domain::{Fault, Violation};
 use fondue_proto::vision::{
-    DescribeRequest, DescribeResponse, EncodeRequest, EncodeResponse, Features,
+    Compat, DescribeRequest, DescribeResponse, EncodeRequest, EncodeResponse, Features, Fit,
     vision_server::{Vision, VisionServer},
 };
 use fondue_serving::status::from_parts;
@@ -26,6 +26,13 @@ impl VisionFake {
     /// How many pictures each call brought.
     pub(crate) fn batches(&self) -> Vec<usize> {
         self.asked.lock().unwrap().iter().map(|request| request.images.len()).collect()
+    }
+
+    /// How each picture was to be brought to the square: fit, and whether as the published code does it.
+    pub(crate) fn manners(&self) -> Vec<(Fit, bool)> {
+        let asked = self.asked.lock().unwrap();
+        let images = asked.iter().flat_map(|request| &request.images);
+        images.map(|image| (image.fit(), image.compat() == Compat::Reference)).collect()
     }
 
     /// All pictures that were encoded, by content and fit.

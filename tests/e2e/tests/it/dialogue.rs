@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use anyhow::Result;
 use fondue_harness::{Cluster, Flags};
 use fondue_proto::dialogue::{
-    ConverseRequest, FinishReason, OpenDialogue, RetrieveRequest, ScoreRequest, TurnOptions,
+    Compat, ConverseRequest, FinishReason, OpenDialogue, RetrieveRequest, ScoreRequest, TurnOptions,
     converse_request::Action, image_unavailable::Reason,
 };
 use tokio::sync::mpsc;
@@ -106,7 +106,11 @@ async fn retrieve_and_score_answer_without_generating() -> Result<()> {
     assert!(images.is_sorted_by(|a, b| a.score >= b.score), "best first");
     assert!(!images[0].data.is_empty());
     let candidates = vec![" Yes, here is a rocket.".to_owned(), " xylophone".to_owned()];
-    let request = ScoreRequest { parts: vec![text("Q: Can you find a rocket?\nA:")], candidates };
+    let request = ScoreRequest {
+        parts: vec![text("Q: Can you find a rocket?\nA:")],
+        candidates,
+        ..ScoreRequest::default()
+    };
     let scores = cluster.dialogue()?.score(request).await?.into_inner().scores;
     assert!(scores[0].log_likelihood > scores[1].log_likelihood, "{scores:?}");
     Ok(())
@@ -122,5 +126,39 @@ async fn seeds_repeat_answers() -> Result<()> {
     }
     assert_eq!(texts[0], texts[1]);
     assert_ne!(texts[0], texts[2]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_published_behaviour_goes_through_all_services() -> Result<()> {
+    let cluster = Cluster::start(Flags::default()).await?;
+    let compat = Compat::Reference as i32;
+    let options = TurnOptions { max_images: Some(0), compat, ..TurnOptions::default() };
+    let heard = reply(&cluster, turn(vec![text("Can you find a rocket?")], options)).await?;
+    assert_eq!(heard.deltas, [" Yes, here is a rocket."], "whole, and with its blank");
+
+    // One picture, and nothing behind it.
+    let options = TurnOptions { compat, ..pictures(1) };
+    let heard = reply(&cluster, turn(vec![text("Can you find a rocket?")], options)).await?;
+    assert_eq!((heard.images.len(), heard.done().reason()), (1, FinishReason::Stop));
+    assert_eq!(heard.done().transcript, format!("{} [RET]", heard.text()));
+
+    // A picture before the text moves the place that the query is read at; its fit is another one too.
+    let ranked = async |compat: Compat, picture: bool| {
+        let mut parts = vec![text("something else [RET]")];
+        if picture {
+            parts.insert(0, image(cluster.picture(1)?));
+        }
+        let request = RetrieveRequest { parts, compat: compat as i32, ..RetrieveRequest::default() };
+        let images = cluster.dialogue()?.retrieve(request).await?.into_inner().images;
+        anyhow::Ok(images.into_iter().map(|image| image.score).collect::<Vec<_>>())
+    };
+    assert_eq!(ranked(Compat::Reference, false).await?, ranked(Compat::Off, false).await?);
+    assert_ne!(ranked(Compat::Reference, true).await?, ranked(Compat::Off, true).await?);
+    let request =
+        RetrieveRequest { parts: vec![text("something else")], compat, ..RetrieveRequest::default() };
+    let refused = cluster.dialogue()?.retrieve(request).await.unwrap_err();
+    assert_eq!(refused.code(), tonic::Code::InvalidArgument);
+    assert!(refused.message().contains("[RET]"), "{refused:?}");
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! Greedy generation step by step over the cache: tokens exact, logits and queries near.
 
 use anyhow::Result;
+use fondue_domain::Compat;
 use fondue_golden::Golden;
 use fondue_model::{Chunk, Sampler, Sampling};
 
@@ -18,7 +19,7 @@ fn generation_agrees() -> Result<()> {
                     min_word_tokens: golden.integers(&tensor("min_words"))?[0] as usize,
                     ..Sampling::GREEDY
                 };
-                let mut sampler = Sampler::new(sampling, model.ret());
+                let mut sampler = Sampler::new(sampling, model.ret(), Compat::Reference);
                 let expected = golden.integers(&tensor("ids"))?;
                 let (mut ids, mut all_logits, mut queries) = (Vec::new(), Vec::new(), Vec::new());
                 let mut cache = model.new_cache();
