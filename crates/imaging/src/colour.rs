@@ -32,7 +32,7 @@ pub(crate) fn rgb(image: &DynamicImage, compat: Compat) -> Cow<'_, RgbImage> {
 /// A 16-bit grey in 8 bits.
 pub(crate) fn narrow(value: u16, compat: Compat) -> u8 {
     match compat {
-        Compat::Default => high(value),
+        Compat::Off => high(value),
         Compat::Reference => value.min(255) as u8,
     }
 }

@@ -1,7 +1,8 @@
 //! Bytes to a picture, within limits that are checked against the header before anything is allocated.
 
-use std::io::Cursor;
+use std::{cell::Cell, io::Cursor};
 
+use fondue_domain::Compat;
 use image::error::{DecodingError, ImageFormatHint};
 use image::metadata::Orientation;
 use image::{DynamicImage, ExtendedColorType, GrayImage, ImageDecoder, ImageError, ImageFormat, ImageReader};
@@ -19,27 +20,6 @@ pub struct ImageLimits {
     pub max_pixels: u64,
     /// Length of the file.
     pub max_bytes: usize,
-}
-
-/// Whose behaviour is wanted where a picture can be understood in more than one way.
-///
-/// | | [`Compat::Default`] | [`Compat::Reference`] |
-/// |---|---|---|
-/// | EXIF orientation | applied: the model sees what a viewer shows | left alone (of TIFF: applied), as Pillow does |
-/// | 16-bit grey | the high 8 bits, as of 16-bit RGB | clipped to 255, as Pillow does: nearly all of it white |
-/// | squash | RGB first, then bicubic | resized as the file has it, then RGB: palettes and 1-bit pictures by nearest neighbour, alpha premultiplied, 16-bit greys with 16 bits, CMYK as inks |
-/// | order of resizing | Pillow's from version 13 on: columns first if the height shrinks by more than twice what the width does | rows first: that of Pillow 9.4, which the reference ran on |
-///
-/// In both: the first frame of an animation; alpha is dropped, not blended, so that what a transparent pixel hides
-/// comes to light; 16-bit RGB keeps the high 8 bits; CMYK becomes RGB without colour management, with its inks
-/// inverted as Adobe writes them, and YCCK by way of CMYK; colour profiles are left out. All of that is Pillow's
-/// way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Compat {
-    /// What is right for the picture.
-    Default,
-    /// What the reference does, to get its numbers.
-    Reference,
 }
 
 /// A decoded picture that still knows what the file was, as [`Compat::Reference`] needs it.
@@ -72,13 +52,13 @@ const BYTES_PER_PIXEL: u64 = 16;
 /// What a decoder may allocate for tables, whatever the size of the picture.
 const FIXED_BYTES: u64 = 16 << 20;
 
-/// Decodes PNG, JPEG, GIF, WebP, BMP or TIFF, told apart by the first bytes, as [`Compat::Default`] has it.
+/// Decodes PNG, JPEG, GIF, WebP, BMP or TIFF, told apart by the first bytes, as [`Compat::Off`] has it.
 ///
 /// # Errors
 /// [`ImagingError`] if the file is empty, too long, of no known format or broken, or if its header promises
 /// more pixels than allowed; the latter costs no memory.
 pub fn decode(bytes: &[u8], limits: &ImageLimits) -> Result<DynamicImage, ImagingError> {
-    Ok(Picture::decode(bytes, limits, Compat::Default)?.into_image())
+    Ok(Picture::decode(bytes, limits, Compat::Off)?.into_image())
 }
 
 impl Picture {
@@ -97,6 +77,14 @@ impl Picture {
             Some((ImageFormat::Jpeg, _)) => jpeg(bytes, limits, compat),
             Some((format, name)) => other(bytes, format, name, limits, compat),
             None => Err(ImagingError::UnknownFormat { bytes: bytes.len() }),
+        }
+    }
+
+    /// Columns and rows.
+    pub fn size(&self) -> (u32, u32) {
+        match &self.pixels {
+            Pixels::Plain(image) => (image.width(), image.height()),
+            Pixels::Inks { width, height, .. } => (*width, *height),
         }
     }
 
@@ -133,7 +121,8 @@ fn jpeg(bytes: &[u8], limits: &ImageLimits, compat: Compat) -> Result<Picture, I
             source: ImageError::Decoding(DecodingError::new(format, error)),
         }
     };
-    let file = Jpeg::open(bytes).map_err(broken)?;
+    let short = Cell::new(false);
+    let file = Jpeg::open(bytes, &short).map_err(broken)?;
     let (width, height) = file.dimensions();
     check((width, height), limits)?;
     let orientation = file.exif().and_then(Orientation::from_exif_chunk).unwrap_or(Orientation::NoTransforms);
@@ -148,8 +137,8 @@ fn jpeg(bytes: &[u8], limits: &ImageLimits, compat: Compat) -> Result<Picture, I
             RgbImage::from_raw(width, height, colour::uninked(&samples)).map(DynamicImage::from)
         }
     };
-    let mut image = image.ok_or_else(|| broken(JpegError::Broken("it has too few samples")))?;
-    if compat == Compat::Default {
+    let mut image = image.ok_or_else(|| broken(JpegError::Truncated(bytes.len())))?;
+    if compat == Compat::Off {
         image.apply_orientation(orientation);
     }
     Ok(Picture { pixels: Pixels::Plain(image), compat, nearest: false })
@@ -175,7 +164,7 @@ fn other(
     let bilevel = decoder.original_color_type() == ExtendedColorType::L1;
     let mut image = DynamicImage::from_decoder(decoder).map_err(broken)?;
     let tiff = format == ImageFormat::Tiff;
-    if compat == Compat::Default || tiff {
+    if compat == Compat::Off || tiff {
         image.apply_orientation(orientation);
     }
     let mut nearest = bilevel;

@@ -1,27 +1,26 @@
-//! JPEG to samples exactly as libjpeg-turbo, and so Pillow, computes them: the integer inverse DCT ("islow"), the
-//! triangle filter for halved chroma, and 16-bit fixed point for YCbCr.
+//! JPEG to samples by libjpeg-turbo's decoder, the one that Pillow has too, so that both give the same bytes.
 //!
-//! Why not the decoder of `image`: it rounds the chroma filter otherwise, which costs up to 4 levels and 0.36 on
-//! average on every photograph with 4:2:0, and it takes small pictures' chroma from the nearest sample. What is
-//! read: baseline, extended (8 bits) and progressive Huffman files with 1, 3 or 4 components. Arithmetic coding,
-//! 12 bits and lossless files are refused, as in Pillow.
+//! Why not the decoder of `image`: it rounds the chroma filter otherwise, which costs up to 4 levels and 0.36 on average
+//! on every photograph with 4:2:0, more than Pillow's pixels may be missed by.
 //!
-//! Source: ITU-T T.81; the arithmetic is the one documented in libjpeg-turbo's `jidctint`, `jdsample`, `jdcolor`.
+//! libjpeg tells its errors by unwinding, which ends here, and goes on with grey where a file ends early, which the
+//! reader here notices. Data that is wrong but complete is decoded as well as it goes, as Pillow does.
 
-mod frame;
-mod segments;
-mod tables;
+mod scans;
 
-mod huffman;
-mod layer;
-mod progressive;
-mod scan;
+use std::{
+    any::Any,
+    cell::Cell,
+    io::{self, BufRead, Read},
+    panic::{AssertUnwindSafe, catch_unwind},
+};
 
-mod colour;
-mod idct;
-mod upsample;
+use mozjpeg::{ColorSpace, Decompress, Marker};
 
-use segments::{Adobe, Headers};
+/// Where cameras write how they were held.
+const EXIF: Marker = Marker::APP(1);
+/// What such a marker's content begins with.
+const EXIF_HEADER: &[u8] = b"Exif\0\0";
 
 /// Why bytes are no JPEG that can be shown.
 #[derive(Debug, thiserror::Error)]
@@ -29,9 +28,11 @@ pub(crate) enum JpegError {
     #[error("it ends early, after {0} bytes")]
     Truncated(usize),
     #[error("{0}")]
-    Broken(&'static str),
-    #[error("{0} is not supported; save it as a baseline or progressive JPEG with 8 bits")]
-    Unsupported(&'static str),
+    Broken(String),
+    #[error("it has more than {max} scans; save it anew")]
+    Scans { max: usize },
+    #[error("its {0} components are none of grey, colours or inks")]
+    Components(usize),
 }
 
 /// Samples, rows from the top, interleaved.
@@ -46,54 +47,103 @@ pub(crate) enum Samples {
 
 /// A file whose headers are read up to the first scan; nothing large is allocated yet.
 pub(crate) struct Jpeg<'a> {
-    headers: Headers<'a>,
+    decoder: Decompress<Reader<'a>>,
+    bytes: &'a [u8],
+    short: &'a Cell<bool>,
 }
 
 impl<'a> Jpeg<'a> {
-    /// Reads the headers.
-    pub(crate) fn open(bytes: &'a [u8]) -> Result<Self, JpegError> {
-        let mut headers = Headers::new(bytes)?;
-        headers.advance()?;
-        if headers.frame.is_none() {
-            return Err(JpegError::Broken("it has no frame header before its first scan"));
+    /// Reads the headers. `short` is set when the decoder wants more bytes than there are.
+    pub(crate) fn open(bytes: &'a [u8], short: &'a Cell<bool>) -> Result<Self, JpegError> {
+        scans::check(bytes)?;
+        let reader = Reader { left: bytes, short };
+        let decoder = guarded(|| Decompress::with_markers(&[EXIF]).from_reader(reader));
+        match decoder {
+            Ok(decoder) => Ok(Self { decoder, bytes, short }),
+            Err(_) if short.get() => Err(JpegError::Truncated(bytes.len())),
+            Err(error) => Err(error),
         }
-        Ok(Self { headers })
     }
 
     /// Columns and rows.
     pub(crate) fn dimensions(&self) -> (u32, u32) {
-        self.headers.frame.as_ref().map_or((0, 0), |frame| (frame.width, frame.height))
+        let (width, height) = self.decoder.size();
+        (width as u32, height as u32) // 16 bits each in the file
     }
 
-    /// The EXIF block, from its TIFF header on.
-    pub(crate) fn exif(&self) -> Option<&'a [u8]> {
-        self.headers.exif
+    /// The content of the EXIF marker, from its TIFF header on.
+    pub(crate) fn exif(&self) -> Option<&[u8]> {
+        self.decoder.markers().find_map(|marker| marker.data.strip_prefix(EXIF_HEADER))
     }
 
-    /// Decodes all scans. Allocates at most 16 bytes per pixel (a progressive file's coefficients, the planes and
-    /// the samples), with both sides rounded up to whole blocks.
-    pub(crate) fn samples(mut self) -> Result<Samples, JpegError> {
-        let planes = scan::planes(&mut self.headers)?;
-        let Some(frame) = &self.headers.frame else {
-            return Err(JpegError::Broken("it has no frame header"));
+    /// Decodes.
+    pub(crate) fn samples(self) -> Result<Samples, JpegError> {
+        let Self { decoder, bytes, short } = self;
+        let components = decoder.components().len();
+        let wanted = match components {
+            1 => ColorSpace::JCS_GRAYSCALE,
+            3 => ColorSpace::JCS_RGB,
+            4 => ColorSpace::JCS_CMYK,
+            other => return Err(JpegError::Components(other)),
         };
-        let ids: Vec<u8> = frame.components.iter().map(|component| component.id).collect();
-        let kind = match ids.len() {
-            1 => colour::Kind::Grey,
-            3 => match (self.headers.jfif, self.headers.adobe) {
-                // JFIF allows nothing else; then Adobe's marker counts; then names.
-                (true, _) => colour::Kind::Ycc,
-                (false, Some(Adobe::Plain)) => colour::Kind::Rgb,
-                (false, Some(_)) => colour::Kind::Ycc,
-                (false, None) if ids == *b"RGB" => colour::Kind::Rgb,
-                (false, None) => colour::Kind::Ycc,
-            },
-            _ => match self.headers.adobe {
-                None | Some(Adobe::Plain) => colour::Kind::Cmyk,
-                Some(Adobe::Transformed) => colour::Kind::Ycck,
-            },
-        };
-        colour::join(frame, &planes, kind)
+        let decoded = guarded(|| decoder.to_colorspace(wanted)?.read_scanlines::<u8>());
+        if short.get() {
+            return Err(JpegError::Truncated(bytes.len()));
+        }
+        let mut samples = decoded?;
+        Ok(match components {
+            1 => Samples::Grey(samples),
+            3 => Samples::Rgb(samples),
+            _ => {
+                // Taken for Adobe's inverted inks whether its marker is there or not, as Pillow does: no program writes
+                // them otherwise.
+                samples.iter_mut().for_each(|ink| *ink = 255 - *ink);
+                Samples::Cmyk(samples)
+            }
+        })
+    }
+}
+
+/// Runs libjpeg, whose errors unwind.
+fn guarded<T>(run: impl FnOnce() -> io::Result<T>) -> Result<T, JpegError> {
+    let broken = |reason: &dyn ToString| JpegError::Broken(reason.to_string());
+    match catch_unwind(AssertUnwindSafe(run)) {
+        Ok(result) => result.map_err(|error| broken(&error)),
+        Err(payload) => Err(broken(&message(payload.as_ref()))),
+    }
+}
+
+fn message(payload: &(dyn Any + Send)) -> &str {
+    let text = payload.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("it is broken");
+    text.trim_start_matches("libjpeg fatal error: ")
+}
+
+/// The file, which notices when more of it is wanted than there is. A whole file ends with a marker, behind which nothing
+/// is read.
+struct Reader<'a> {
+    left: &'a [u8],
+    short: &'a Cell<bool>,
+}
+
+impl Read for Reader<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let n = self.fill_buf()?.read(into)?;
+        self.consume(n);
+        Ok(n)
+    }
+}
+
+impl BufRead for Reader<'_> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if self.left.is_empty() {
+            self.short.set(true);
+        }
+        Ok(self.left)
+    }
+
+    fn consume(&mut self, n: usize) {
+        self.left = &self.left[n.min(self.left.len())..];
     }
 }
 

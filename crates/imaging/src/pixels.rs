@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use fast_image_resize::PixelType;
 use image::{DynamicImage, RgbImage};
 
 use crate::decode::{Picture, Pixels};
@@ -29,17 +30,21 @@ impl Preprocess {
     /// # Errors
     /// [`ImagingError::NoPixels`] if a side is 0.
     pub fn pixels(&self, image: &DynamicImage, fit: Fit) -> Result<Vec<f32>, ImagingError> {
-        let rgb = colour::rgb(image, Compat::Default);
+        let rgb = colour::rgb(image, Compat::Off);
         Ok(self.normalise(&self.square(&rgb, fit, Passes::Adaptive)?))
     }
 
-    /// As [`Preprocess::pixels`], of a picture decoded for [`Compat::Reference`] or [`Compat::Default`].
+    /// As [`Preprocess::pixels`], of a picture decoded for [`Compat::Reference`] or [`Compat::Off`].
     ///
     /// # Errors
     /// [`ImagingError::NoPixels`] if a side is 0.
     pub fn picture_pixels(&self, picture: &Picture, fit: Fit) -> Result<Vec<f32>, ImagingError> {
         if picture.compat == Compat::Reference && fit == Fit::Squash {
-            return Ok(self.normalise(&squash::native(picture, self.size as usize)));
+            let (width, height) = picture.size();
+            if width == 0 || height == 0 {
+                return Err(ImagingError::NoPixels { width, height });
+            }
+            return Ok(self.normalise(&squash::native(picture, self.size as usize)?));
         }
         let rgb = match &picture.pixels {
             Pixels::Plain(image) => colour::rgb(image, picture.compat),
@@ -49,7 +54,7 @@ impl Preprocess {
             }
         };
         let passes = match picture.compat {
-            Compat::Default => Passes::Adaptive,
+            Compat::Off => Passes::Adaptive,
             Compat::Reference => Passes::RowsFirst,
         };
         Ok(self.normalise(&self.square(&rgb, fit, passes)?))
@@ -80,9 +85,9 @@ impl Preprocess {
         };
         let (columns, left) = middle(target.0, side);
         let (rows, top) = middle(target.1, side);
-        let source = Raster { width: width as usize, height: height as usize, samples: rgb.as_raw() };
+        let source = Raster { width, height, bytes: rgb.as_raw(), kind: PixelType::U8x3, most: u16::MAX };
         let window = Window { columns, rows };
-        let resized = bicubic::<u8, 3>(source, target, &window, passes);
+        let resized = bicubic(source, target, &window, passes)?;
         if resized.len() == side * side * 3 {
             return Ok(resized);
         }

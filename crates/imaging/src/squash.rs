@@ -1,12 +1,15 @@
 //! Squashing as the reference does it: `resize` comes before the conversion to RGB, so that each kind of pixels is
 //! resized in its own way. Only [`Compat::Reference`](crate::Compat) comes here.
 
+use fast_image_resize::PixelType;
 use image::DynamicImage;
 
-use crate::Compat;
-use crate::colour::{self, narrow, product};
-use crate::decode::{Picture, Pixels};
-use crate::resample::{Passes, Raster, Sample, Window, bicubic, nearest};
+use crate::{
+    Compat, ImagingError,
+    colour::{self, narrow, product},
+    decode::{Picture, Pixels},
+    resample::{Passes, Raster, Window, bicubic, nearest},
+};
 
 /// The whole picture in `side * side` RGB triples.
 ///
@@ -14,67 +17,77 @@ use crate::resample::{Passes, Raster, Sample, Window, bicubic, nearest};
 /// - With alpha: bicubic on colours multiplied with alpha, and divided again; alpha is dropped afterwards.
 /// - 16-bit greys of PNG files: bicubic on 16 bits, then clipped to 0 … 255.
 /// - CMYK: bicubic on the inks.
-pub(crate) fn native(picture: &Picture, side: usize) -> Vec<u8> {
+pub(crate) fn native(picture: &Picture, side: usize) -> Result<Vec<u8>, ImagingError> {
     let image = match &picture.pixels {
         Pixels::Plain(image) => image,
         Pixels::Inks { width, height, samples } => {
-            return colour::uninked(&resized::<u8, 4>((*width, *height), samples, side));
+            let inks = resized((*width, *height), samples, PixelType::U8x4, u16::MAX, side)?;
+            return Ok(colour::uninked(&inks));
         }
     };
     let size = (image.width(), image.height());
-    match image {
+    Ok(match image {
         DynamicImage::ImageLuma16(grey) if picture.nearest => {
-            let deep: Vec<i32> = grey.iter().map(|&value| i32::from(value)).collect();
-            let raster = raster(size, &deep);
-            clipped(&nearest::<i32, 1>(raster, (side, side)))
+            clipped(nearest::<u16, 1>(size, grey.as_raw(), (side, side)).into_iter())
         }
         DynamicImage::ImageLuma16(grey) => {
-            let deep: Vec<i32> = grey.iter().map(|&value| i32::from(value)).collect();
-            clipped(&resized::<i32, 1>(size, &deep, side))
+            let deep = resized(size, bytemuck::cast_slice(grey.as_raw()), PixelType::U16, u16::MAX, side)?;
+            clipped(deep.as_chunks::<2>().0.iter().map(|&value| u16::from_ne_bytes(value)))
         }
         DynamicImage::ImageLumaA8(grey) if !picture.nearest => {
-            blended::<2>(size, grey.as_raw(), side).chunks_exact(2).flat_map(|pixel| [pixel[0]; 3]).collect()
+            let pixels = blended::<2>(size, grey.as_raw(), PixelType::U16x2, side)?;
+            pixels.chunks_exact(2).flat_map(|pixel| [pixel[0]; 3]).collect()
         }
-        DynamicImage::ImageRgba8(rgba) if !picture.nearest => blended::<4>(size, rgba.as_raw(), side)
-            .chunks_exact(4)
-            .flat_map(|pixel| [pixel[0], pixel[1], pixel[2]])
-            .collect(),
+        DynamicImage::ImageRgba8(rgba) if !picture.nearest => {
+            let pixels = blended::<4>(size, rgba.as_raw(), PixelType::U16x4, side)?;
+            pixels.chunks_exact(4).flat_map(|pixel| [pixel[0], pixel[1], pixel[2]]).collect()
+        }
         other => {
             let rgb = colour::rgb(other, Compat::Reference);
             if picture.nearest {
-                nearest::<u8, 3>(raster(size, rgb.as_raw()), (side, side))
+                nearest::<u8, 3>(size, rgb.as_raw(), (side, side))
             } else {
-                resized::<u8, 3>(size, rgb.as_raw(), side)
+                resized(size, rgb.as_raw(), PixelType::U8x3, u16::MAX, side)?
             }
         }
-    }
+    })
 }
 
-fn raster<S>((width, height): (u32, u32), samples: &[S]) -> Raster<'_, S> {
-    Raster { width: width as usize, height: height as usize, samples }
-}
-
-fn resized<S: Sample, const N: usize>(size: (u32, u32), samples: &[S], side: usize) -> Vec<S> {
+fn resized(
+    (width, height): (u32, u32),
+    bytes: &[u8],
+    kind: PixelType,
+    most: u16,
+    side: usize,
+) -> Result<Vec<u8>, ImagingError> {
     let window = Window { columns: 0..side, rows: 0..side };
-    bicubic::<S, N>(raster(size, samples), (side, side), &window, Passes::RowsFirst)
+    bicubic(Raster { width, height, bytes, kind, most }, (side, side), &window, Passes::RowsFirst)
 }
 
-fn clipped(deep: &[i32]) -> Vec<u8> {
-    let narrow = |&value: &i32| narrow(value.clamp(0, i32::from(u16::MAX)) as u16, Compat::Reference);
-    deep.iter().flat_map(|value| [narrow(value); 3]).collect()
+fn clipped(deep: impl Iterator<Item = u16>) -> Vec<u8> {
+    deep.flat_map(|value| [narrow(value, Compat::Reference); 3]).collect()
 }
 
-/// Resizes pixels whose last of `N` channels is alpha.
-fn blended<const N: usize>(size: (u32, u32), samples: &[u8], side: usize) -> Vec<u8> {
+/// Resizes pixels whose last of `N` channels is alpha. They are held in the 16 bits of `kind` meanwhile, which filter more
+/// exactly: where alpha is small, the division by it makes a level into many.
+fn blended<const N: usize>(
+    size: (u32, u32),
+    samples: &[u8],
+    kind: PixelType,
+    side: usize,
+) -> Result<Vec<u8>, ImagingError> {
     if (size.0 as usize, size.1 as usize) == (side, side) {
-        return samples.to_vec(); // Pillow copies, without a way to premultiplied alpha and back
+        return Ok(samples.to_vec()); // Pillow copies, without a way to premultiplied alpha and back
     }
     let mut pixels = samples.to_vec();
     for pixel in pixels.as_chunks_mut::<N>().0 {
         let alpha = pixel[N - 1];
         pixel[..N - 1].iter_mut().for_each(|value| *value = product(*value, alpha));
     }
-    let mut pixels = resized::<u8, N>(size, &pixels, side);
+    let deep: Vec<u16> = pixels.into_iter().map(u16::from).collect();
+    let deep = resized(size, bytemuck::cast_slice(&deep), kind, u8::MAX.into(), side)?;
+    let narrow = |&sample: &[u8; 2]| u16::from_ne_bytes(sample).min(u8::MAX.into()) as u8;
+    let mut pixels: Vec<u8> = deep.as_chunks::<2>().0.iter().map(narrow).collect();
     for pixel in pixels.as_chunks_mut::<N>().0 {
         let alpha = u32::from(pixel[N - 1]);
         if alpha != 0 && alpha != 255 {
@@ -83,5 +96,5 @@ fn blended<const N: usize>(size: (u32, u32), samples: &[u8], side: usize) -> Vec
                 .for_each(|value| *value = (255 * u32::from(*value) / alpha).min(255) as u8);
         }
     }
-    pixels
+    Ok(pixels)
 }

@@ -22,13 +22,13 @@ impl Numbers {
 
 fn show(file: &[u8], what: &dyn Fn() -> String) {
     let start = Instant::now();
-    for compat in [Compat::Default, Compat::Reference] {
+    for compat in [Compat::Off, Compat::Reference] {
         if let Ok(picture) = Picture::decode(file, &LIMITS, compat) {
             let pixels = bytes(8).picture_pixels(&picture, Fit::Squash).unwrap();
             assert!(pixels.iter().all(|value| (0.0..=255.0).contains(value)));
         }
     }
-    assert!(start.elapsed() < Duration::from_secs(5), "{}: {:?}", what(), start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(1), "{}: {:?}", what(), start.elapsed());
 }
 
 #[test]

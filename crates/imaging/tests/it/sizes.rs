@@ -5,7 +5,7 @@ use std::fs;
 
 use fondue_imaging::{Compat, Fit, Picture, decode};
 
-use crate::{LIMITS, bytes, data, distance};
+use crate::{LIMITS, bytes, data, distance, near};
 
 const SIDE: u32 = 12;
 
@@ -50,8 +50,8 @@ fn every_size_has_pillows_pixels() {
         let mut file = std::io::Cursor::new(Vec::new());
         source.crop_imm(0, 0, width, height).write_to(&mut file, image::ImageFormat::Png).unwrap();
         for (row, (compat, fit)) in [
-            (Compat::Default, Fit::Crop),
-            (Compat::Default, Fit::Squash),
+            (Compat::Off, Fit::Crop),
+            (Compat::Off, Fit::Squash),
             (Compat::Reference, Fit::Crop),
             (Compat::Reference, Fit::Squash),
         ]
@@ -61,7 +61,9 @@ fn every_size_has_pillows_pixels() {
             let picture = Picture::decode(file.get_ref(), &LIMITS, compat).unwrap();
             let pixels = bytes(SIDE).picture_pixels(&picture, fit).unwrap();
             let square = expected.crop_imm(column as u32 * SIDE, row as u32 * SIDE, SIDE, SIDE);
-            assert_eq!(distance(&pixels, &square), (0.0, 0.0), "{width} x {height} {compat:?} {fit:?}");
+            let distance = distance(&pixels, &square);
+            println!("{width} x {height} {compat:?} {fit:?}: {distance:?}");
+            assert!(near(distance), "{width} x {height} {compat:?} {fit:?}: {distance:?}");
         }
     }
 }
