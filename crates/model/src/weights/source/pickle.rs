@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use fondue_pickle::{Archive, DictView, Dtype, TensorView};
 
 use super::{Entry, Opened, Place, Source};
-use crate::{ModelError, weights::stored::StoredDtype};
+use crate::{ModelError, files::shown, weights::stored::StoredDtype};
 
 /// What training in parallel puts before every name.
 const PARALLEL: &str = "module.";
@@ -31,7 +31,7 @@ pub(super) fn open(path: &Path, file: usize) -> Result<Opened, ModelError> {
         };
         let dims: Option<Vec<i64>> = tensor.shape.iter().map(|&n| n.try_into().ok()).collect();
         let shape = dims.ok_or_else(|| {
-            ModelError::content(path, format!("tensor `{key}` has a shape that no tensor has"))
+            ModelError::content(path, format!("tensor `{}` has a shape that no tensor has", shown(key)))
         })?;
         let name = key.strip_prefix(PARALLEL).unwrap_or(key).to_owned();
         tensors.push((name, Entry { file, dtype: dtype(tensor.dtype), shape, bytes, place }));

@@ -13,7 +13,7 @@ use serde::{
 };
 
 use super::{Entry, Opened, Place, Source};
-use crate::{ModelError, weights::stored::StoredDtype};
+use crate::{ModelError, files::shown, weights::stored::StoredDtype};
 
 /// The format allows 100 MB, which take gigabytes once parsed; a header has about a hundred bytes for each tensor.
 const MAX_HEADER: u64 = 16 << 20;
@@ -27,20 +27,21 @@ pub(super) fn open(path: &Path, file: usize) -> Result<Opened, ModelError> {
     let bytes = mapped.bytes();
     let content = |reason: String| ModelError::content(path, reason);
     let text = header(bytes).map_err(content)?;
-    let (header, metadata) = SafeTensors::read_metadata(bytes)
-        .map_err(|error| content(format!("{error}; download or copy the file again")))?;
-    if let Some(name) = repeated(text).map_err(|error| content(error.to_string()))? {
-        return Err(content(format!("the header names tensor `{name}` twice")));
+    let (header, metadata) = SafeTensors::read_metadata(bytes).map_err(|error| {
+        content(format!("{}; download or copy the file again", shown(&error.to_string())))
+    })?;
+    if let Some(name) = repeated(text).map_err(|error| content(shown(&error.to_string())))? {
+        return Err(content(format!("the header names tensor `{}` twice", shown(&name))));
     }
     let mut tensors = Vec::new();
     for (name, info) in metadata.tensors() {
         let dims: Option<Vec<i64>> = info.shape.iter().map(|&n| n.try_into().ok()).collect();
         let Some(shape) = dims.filter(|dims| dims.len() <= MAX_RANK) else {
-            return Err(content(format!("tensor `{name}` has a shape that no tensor has")));
+            return Err(content(format!("tensor `{}` has a shape that no tensor has", shown(&name))));
         };
         let (start, end) = (info.data_offsets.0 + header + LENGTH, info.data_offsets.1 + header + LENGTH);
         if start > end || end > bytes.len() {
-            return Err(content(format!("tensor `{name}` ends beyond the file")));
+            return Err(content(format!("tensor `{}` ends beyond the file", shown(&name))));
         }
         let (dtype, bytes) = (dtype(info.dtype), (end - start) as u64);
         tensors.push((name, Entry { file, dtype, shape, bytes, place: Place::Bytes(start..end) }));
