@@ -25,9 +25,7 @@ pub(super) fn check(place: &Place, quick: bool) -> Checked {
         }
         Err(error) => {
             checked.model_fault(&error, AGAIN);
-            if let Err(error) = Weights::look(folder) {
-                checked.model_fault(&error, AGAIN);
-            }
+            tensors::tell_opened(&mut checked, Weights::look(folder), AGAIN);
         }
     }
     preprocessing(&mut checked, image_size);

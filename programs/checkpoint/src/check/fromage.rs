@@ -33,9 +33,7 @@ pub(super) fn check(place: &Place, ret: Option<TokenId>) -> Checked {
         }
         Err(error) => {
             checked.model_fault(&error, AGAIN);
-            if let Err(error) = Weights::look_mapping(folder) {
-                checked.model_fault(&error, AGAIN);
-            }
+            tensors::tell_opened(&mut checked, Weights::look_mapping(folder), AGAIN);
         }
     }
     checked

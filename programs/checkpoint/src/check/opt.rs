@@ -23,11 +23,7 @@ pub(super) fn check(place: &Place) -> Checked {
         }
         Err(error) => {
             checked.model_fault(&error, AGAIN);
-            // Without a configuration the files can be opened, but not compared with anything.
-            match Weights::look(folder) {
-                Ok(weights) => drop(weights),
-                Err(error) => checked.model_fault(&error, AGAIN),
-            }
+            tensors::tell_opened(&mut checked, Weights::look(folder), AGAIN);
         }
     }
     tokenizer::check(&mut checked);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use fondue_model::{
     ModelError,
-    weights::{StoredDtype, Survey, TensorFault},
+    weights::{StoredDtype, Survey, TensorFault, Weights},
 };
 
 use super::{Checked, split};
@@ -19,16 +19,8 @@ pub(super) fn tell(checked: &mut Checked, survey: Result<Survey, ModelError>, re
         Ok(survey) => survey,
         Err(error) => return checked.model_fault(&error, remedy),
     };
-    for file in &survey.files {
-        let name = file.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        checked.part.files.push(FileFound { name, bytes: file.bytes, form: file.form.to_string() });
-    }
-    remark_others(checked, &survey);
+    tell_files(checked, &survey);
     let folder = checked.part.folder.clone();
-    for error in &survey.unopened {
-        let (place, what) = split(error, &folder);
-        checked.fault(&place, what, "download or copy the file again");
-    }
     let mut tensors =
         Tensors { found: survey.found.len(), parameters: survey.parameters(), ..Tensors::default() };
     tensors.dtypes = dtypes(&survey);
@@ -69,6 +61,27 @@ pub(super) fn tell(checked: &mut Checked, survey: Result<Survey, ModelError>, re
     }
     checked.part.tensors = Some(tensors);
     checked.survey = Some(survey);
+}
+
+/// Without a configuration the files can be opened, but not compared with anything.
+pub(super) fn tell_opened(checked: &mut Checked, weights: Result<Weights<'_>, ModelError>, remedy: &str) {
+    match weights {
+        Ok(weights) => tell_files(checked, &weights.survey(|_| None)),
+        Err(error) => checked.model_fault(&error, remedy),
+    }
+}
+
+fn tell_files(checked: &mut Checked, survey: &Survey) {
+    for file in &survey.files {
+        let name = file.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        checked.part.files.push(FileFound { name, bytes: file.bytes, form: file.form.to_string() });
+    }
+    remark_others(checked, survey);
+    let folder = checked.part.folder.clone();
+    for error in &survey.unopened {
+        let (place, what) = split(error, &folder);
+        checked.fault(&place, what, "download or copy the file again");
+    }
 }
 
 fn dtypes(survey: &Survey) -> Vec<OfDtype> {
