@@ -1,4 +1,4 @@
-//! What FROMAGe trains: picture → prefix, picture → retrieval space, `[RET]` state → retrieval space, the [RET] row.
+//! What FROMAGe trains: picture → prefix, picture → retrieval space, `[RET]` state → retrieval space, the `[RET]` row.
 //!
 //! Source: Koh et al. 2023, section 3; names as in the published checkpoint.
 

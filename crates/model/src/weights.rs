@@ -11,7 +11,7 @@ mod survey;
 
 use std::{
     cell::{Cell, RefCell},
-    collections::{HashMap, hash_map},
+    collections::HashMap,
     ops::Range,
     path::{Path, PathBuf},
 };
@@ -118,21 +118,20 @@ impl<'w> Weights<'w> {
 
     fn add(&mut self, path: PathBuf) -> Result<(), ModelError> {
         let Opened { source, tensors, bytes } = Source::open(&path, self.files.len())?;
+        let mut added = HashMap::with_capacity(tensors.len());
         for (name, entry) in tensors {
             // What cannot be read does not count, however large it says it is.
             let counted = if matches!(entry.place, Place::Expanded) { 0 } else { entry.bytes };
-            match self.entries.entry(name) {
-                hash_map::Entry::Occupied(twice) => {
-                    let name = shown(twice.key());
-                    let reason = format!("tensor `{name}` is there twice, in this file or an earlier one");
-                    return Err(ModelError::content(&path, reason));
-                }
-                hash_map::Entry::Vacant(vacant) => {
-                    vacant.insert(entry);
-                    self.total = self.total.saturating_add(counted);
-                }
+            self.total = self.total.saturating_add(counted);
+            if self.entries.contains_key(&name) || added.contains_key(&name) {
+                let name = shown(&name);
+                let reason = format!("tensor `{name}` is there twice, in this file or an earlier one");
+                return Err(ModelError::content(&path, reason));
             }
+            added.insert(name, entry);
         }
+        // All of a file or nothing: its tensors know it by its place among the files.
+        self.entries.extend(added);
         let form = source.form();
         self.files.push((ModelFile { path, bytes, form }, source));
         Ok(())

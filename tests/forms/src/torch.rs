@@ -34,7 +34,7 @@ pub fn write(path: &Path, tensors: &[Values]) -> Result<()> {
     write_views(path, tensors, &views, &[])
 }
 
-/// As [`write`], with the dictionary under a key of another one, as a checkpoint of training has it.
+/// As [`write()`], with the dictionary under a key of another one, as a checkpoint of training has it.
 ///
 /// # Errors
 /// If it cannot be written.

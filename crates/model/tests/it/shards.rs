@@ -93,6 +93,10 @@ fn a_tensor_in_two_shards_is_refused() {
         .unwrap();
         let error = refused(&format!("00002-of-00002.{extension}"), || load(folder.path()));
         assert!(error.contains("there twice"), "{error}");
+        // To a look the second shard is one that cannot be opened, with all that it holds.
+        let survey = Opt::survey(folder.path()).unwrap();
+        let rest: Vec<_> = survey.unexpected.iter().map(|tensor| tensor.stored.name.as_str()).collect();
+        assert_eq!((survey.files.len(), survey.unopened.len(), rest), (1, 1, vec!["one"]));
         fs::remove_file(folder.path().join("model.safetensors.index.json")).ok();
     }
 }

@@ -1,7 +1,7 @@
 //! Safetensors: a header in JSON, then the tensors' bytes. The library checks that offsets, shapes and the file's
 //! length agree; checked here is what it leaves open.
 //!
-//! Source: the safetensors format, https://github.com/huggingface/safetensors.
+//! Source: the safetensors format, as its README describes it.
 
 use std::{collections::HashSet, fmt, path::Path};
 
