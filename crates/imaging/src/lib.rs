@@ -4,16 +4,37 @@
 //! bytes ──decode──▶ DynamicImage ──Preprocess::pixels──▶ [3, size, size] f32
 //! ```
 //! Touches nothing but its arguments; only [`Preprocess::from_file`] reads a file.
+//!
+//! Where a picture can be understood in more than one way:
+//!
+//! | | [`Compat::Off`] | [`Compat::Reference`] |
+//! |---|---|---|
+//! | EXIF orientation | applied: the model sees what a viewer shows | left alone (of TIFF: applied), as Pillow does |
+//! | 16-bit grey | the high 8 bits, as of 16-bit RGB | clipped to 255, as Pillow does: nearly all of it white |
+//! | squash | RGB first, then bicubic | resized as the file has it, then RGB: palettes and 1-bit pictures by nearest neighbour, alpha premultiplied, 16-bit greys with 16 bits, CMYK as inks |
+//! | order of resizing | Pillow's from version 13 on: columns first if the height shrinks by more than twice what the width does | rows first: that of Pillow 9.4, which the reference ran on |
+//!
+//! In both: the first frame of an animation; alpha is dropped, not blended, so that what a transparent pixel hides comes
+//! to light; 16-bit RGB keeps the high 8 bits; CMYK becomes RGB without colour management, with its inks inverted as
+//! Adobe writes them, and YCCK by way of CMYK; colour profiles are left out. All of that is Pillow's way. A file that
+//! ends early is refused, as Pillow refuses it.
 
 mod decode;
-mod error;
+mod jpeg;
+
+mod colour;
 mod pixels;
 mod preprocess;
+mod resample;
+mod squash;
 
-pub use decode::{ImageLimits, decode};
+mod error;
+
+pub use decode::{ImageLimits, Picture, decode};
 pub use error::ImagingError;
+pub use fondue_domain::Compat;
 pub use pixels::Fit;
-pub use preprocess::Preprocess;
+pub use preprocess::{Preprocess, Resize};
 
 // Callers name the picture between `decode` and `pixels`; this spares them the dependency.
 pub use image::DynamicImage;

@@ -4,11 +4,11 @@ use std::{sync::Arc, time::Instant};
 
 use fondue_domain::{Classify, Fault, Violation};
 use fondue_engine::VisionEngine;
-use fondue_imaging::{Fit, ImagingError, Preprocess, decode};
+use fondue_imaging::{Compat, Fit, ImagingError, Picture, Preprocess};
 use fondue_model::Placement;
 use fondue_proto::vision::{
-    DescribeRequest, DescribeResponse, EncodeRequest, EncodeResponse, Features, Fit as WireFit, Image,
-    vision_server::Vision,
+    Compat as WireCompat, DescribeRequest, DescribeResponse, EncodeRequest, EncodeResponse, Features,
+    Fit as WireFit, Image, vision_server::Vision,
 };
 use fondue_serving::{
     deadline::deadline,
@@ -75,28 +75,19 @@ impl Handler {
         Self { model, limits, decoding: Arc::new(Semaphore::new(limits.decoding)) }
     }
 
-    fn check(&self, images: Vec<Image>) -> Result<Vec<(Image, Fit)>, EncodeError> {
+    fn check(&self, images: Vec<Image>) -> Result<Vec<Shown>, EncodeError> {
         let (n, max) = (images.len(), self.limits.images);
         if n == 0 || n > max {
             let reason = format!("{n} pictures, expected 1 … {max}");
             return Err(EncodeError::Field { field: "images".to_owned(), reason });
         }
-        let fits = images.into_iter().enumerate().map(|(index, image)| match WireFit::try_from(image.fit) {
-            Ok(WireFit::Unspecified | WireFit::Crop) => Ok((image, Fit::Crop)),
-            Ok(WireFit::Squash) => Ok((image, Fit::Squash)),
-            Err(_) => Err(EncodeError::Field {
-                field: format!("images[{index}].fit"),
-                reason: format!("{} is no Fit", image.fit),
-            }),
-        });
-        fits.collect()
+        images.into_iter().enumerate().map(|(index, image)| shown(index, image)).collect()
     }
 
     async fn pixels(
         &self,
         index: usize,
-        image: Image,
-        fit: Fit,
+        Shown { image, fit, compat }: Shown,
         preprocess: Preprocess,
     ) -> Result<Vec<f32>, EncodeError> {
         // A permit bounds the memory of decoded pictures; it goes with the work, even if the caller has gone.
@@ -104,11 +95,36 @@ impl Handler {
         let limits = self.limits.image;
         let work = tokio::task::spawn_blocking(move || {
             let _permit = permit;
-            preprocess.pixels(&decode(&image.data, &limits)?, fit)
+            preprocess.picture_pixels(&Picture::decode(&image.data, &limits, compat)?, fit)
         });
         let pixels = work.await.map_err(|_| EncodeError::Broken)?;
         pixels.map_err(|source| EncodeError::Picture { index, source })
     }
+}
+
+/// A picture of a request, checked.
+struct Shown {
+    image: Image,
+    fit: Fit,
+    compat: Compat,
+}
+
+fn shown(index: usize, image: Image) -> Result<Shown, EncodeError> {
+    let fit = match WireFit::try_from(image.fit) {
+        Ok(WireFit::Unspecified | WireFit::Crop) => Fit::Crop,
+        Ok(WireFit::Squash) => Fit::Squash,
+        Err(_) => return Err(unknown(index, "fit", image.fit, "Fit")),
+    };
+    let compat = match WireCompat::try_from(image.compat) {
+        Ok(WireCompat::Unspecified) => Compat::Off,
+        Ok(WireCompat::Reference) => Compat::Reference,
+        Err(_) => return Err(unknown(index, "compat", image.compat, "Compat")),
+    };
+    Ok(Shown { image, fit, compat })
+}
+
+fn unknown(index: usize, field: &str, value: i32, kind: &str) -> EncodeError {
+    EncodeError::Field { field: format!("images[{index}].{field}"), reason: format!("{value} is no {kind}") }
 }
 
 #[tonic::async_trait]
@@ -124,7 +140,7 @@ impl Vision for Handler {
             let decoded = images
                 .into_iter()
                 .enumerate()
-                .map(|(index, (image, fit))| self.pixels(index, image, fit, model.preprocess.clone()));
+                .map(|(index, shown)| self.pixels(index, shown, model.preprocess.clone()));
             let pixels = try_join_all(decoded).await.map_err(status)?;
             model.engine.encode(room, pixels, until).await.map_err(status)
         };
@@ -143,5 +159,21 @@ impl Vision for Handler {
             dtype: model.placement.dtype.to_string(),
             device: model.placement.device_name(),
         }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fit_and_behaviour_are_the_wires_and_others_are_named() {
+        let image = |fit, compat| Image { fit, compat, ..Image::default() };
+        let of = |fit, compat| shown(2, image(fit, compat)).map(|shown| (shown.fit, shown.compat));
+        assert_eq!(of(0, 0).unwrap(), (Fit::Crop, Compat::Off));
+        assert_eq!(of(2, 1).unwrap(), (Fit::Squash, Compat::Reference));
+        for (fit, compat, field) in [(3, 0, "images[2].fit"), (0, 2, "images[2].compat")] {
+            assert_eq!(of(fit, compat).unwrap_err().violations()[0].field, field);
+        }
     }
 }

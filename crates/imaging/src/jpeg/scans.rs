@@ -1,0 +1,81 @@
+//! A bound on a file's scans, before any is decoded.
+//!
+//! A progressive picture goes over all of its blocks once a scan, and a scan that changes nothing takes some ten bytes:
+//! without a bound, a file of a few megabytes would keep a thread busy for an hour.
+
+use super::JpegError;
+
+/// Scans of one file. Programs write about ten, and never more than some dozens.
+pub(super) const MAX_SCANS: usize = 100;
+
+const SCAN: u8 = 0xda;
+
+/// Walks from marker to marker.
+pub(super) fn check(bytes: &[u8]) -> Result<(), JpegError> {
+    let (mut at, mut scans) = (2, 0); // behind the marker that begins a file
+    while let Some((marker, end)) = next(bytes, at) {
+        scans += usize::from(marker == SCAN);
+        if scans > MAX_SCANS {
+            return Err(JpegError::Scans { max: MAX_SCANS });
+        }
+        at = match bytes.get(end..end + 2) {
+            _ if is_bare(marker) => end,
+            // The length counts itself.
+            Some(length) => end + usize::from(u16::from_be_bytes([length[0], length[1]])).max(2),
+            None => return Ok(()),
+        };
+    }
+    Ok(())
+}
+
+/// The next marker from `at` on, and where it ends. What stands before it, a scan's data say, is passed over.
+fn next(bytes: &[u8], at: usize) -> Option<(u8, usize)> {
+    let mut rest = bytes.get(at..)?;
+    let mut from = at;
+    loop {
+        let found = rest.iter().position(|&byte| byte == 0xff)?;
+        let marker = *rest.get(found + 1)?;
+        // A byte of data that is 0xff is followed by 0, a filler by the marker's own 0xff.
+        let step = match marker {
+            0 => 2,
+            0xff => 1,
+            _ => return Some((marker, from + found + 2)),
+        };
+        rest = &rest[found + step..];
+        from += found + step;
+    }
+}
+
+/// Markers without a length: restarts, the file's beginning and end, and TEM.
+fn is_bare(marker: u8) -> bool {
+    matches!(marker, 0x01 | 0xd0..=0xd9)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A file of `scans` scans with two bytes of data each, one of them 0xff.
+    fn file(scans: usize) -> Vec<u8> {
+        let mut bytes = vec![0xff, 0xd8, 0xff, 0xe1, 0, 6, 0xff, 0xda, 0xff, 0xda]; // a marker whose content looks like scans
+        for _ in 0..scans {
+            bytes.extend([0xff, 0xff, SCAN, 0, 3, 1, 0xff, 0, 0xff, 0xd0, 7]);
+        }
+        bytes.extend([0xff, 0xd9]);
+        bytes
+    }
+
+    #[test]
+    fn scans_are_counted_up_to_the_bound() {
+        assert!(check(&file(MAX_SCANS)).is_ok());
+        assert!(matches!(check(&file(MAX_SCANS + 1)), Err(JpegError::Scans { max: MAX_SCANS })));
+    }
+
+    #[test]
+    fn whatever_is_cut_off_ends_the_walk() {
+        let whole = file(3);
+        for length in 0..whole.len() {
+            assert!(check(&whole[..length]).is_ok(), "{length}");
+        }
+    }
+}
