@@ -23,9 +23,20 @@ const UNREACHABLE: &[(&str, &[&str])] = &[
             "fondue-index",
             "fondue-model",
             "fondue-engine",
+            "fondue-checkpoint",
         ],
     ),
-    ("tokio", &["fondue-domain", "fondue-mapped", "fondue-imaging", "fondue-index", "fondue-model"]),
+    (
+        "tokio",
+        &[
+            "fondue-domain",
+            "fondue-mapped",
+            "fondue-imaging",
+            "fondue-index",
+            "fondue-model",
+            "fondue-checkpoint",
+        ],
+    ),
     ("clap", &["fondue-domain", "fondue-imaging", "fondue-index", "fondue-model", "fondue-engine"]),
 ];
 

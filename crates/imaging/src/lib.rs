@@ -11,7 +11,7 @@
 //! |---|---|---|
 //! | EXIF orientation | applied: the model sees what a viewer shows | left alone (of TIFF: applied), as Pillow does |
 //! | 16-bit grey | the high 8 bits, as of 16-bit RGB | clipped to 255, as Pillow does: nearly all of it white |
-//! | squash | RGB first, then bicubic | resized as the file has it, then RGB: palettes and 1-bit pictures by nearest neighbour, alpha premultiplied, 16-bit greys with 16 bits, CMYK as inks |
+//! | squash | RGB first, then bicubic | resized as the file has it, then RGB: palettes and 1-bit pictures by nearest neighbour, alpha premultiplied, 16-bit greys with all their bits, CMYK as inks |
 //! | order of resizing | Pillow's from version 13 on: columns first if the height shrinks by more than twice what the width does | rows first: that of Pillow 9.4, which the reference ran on |
 //!
 //! In both: the first frame of an animation; alpha is dropped, not blended, so that what a transparent pixel hides comes

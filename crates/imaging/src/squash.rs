@@ -15,7 +15,7 @@ use crate::{
 ///
 /// - Palettes and 1-bit pictures, and 16-bit greys of TIFF files: by nearest neighbour.
 /// - With alpha: bicubic on colours multiplied with alpha, and divided again; alpha is dropped afterwards.
-/// - 16-bit greys of PNG files: bicubic on 16 bits, then clipped to 0 … 255.
+/// - 16-bit greys of PNG files: bicubic on 32 bits, then clipped to 0 … 255.
 /// - CMYK: bicubic on the inks.
 pub(crate) fn native(picture: &Picture, side: usize) -> Result<Vec<u8>, ImagingError> {
     let image = match &picture.pixels {
@@ -31,8 +31,11 @@ pub(crate) fn native(picture: &Picture, side: usize) -> Result<Vec<u8>, ImagingE
             clipped(nearest::<u16, 1>(size, grey.as_raw(), (side, side)).into_iter())
         }
         DynamicImage::ImageLuma16(grey) => {
-            let deep = resized(size, bytemuck::cast_slice(grey.as_raw()), PixelType::U16, u16::MAX, side)?;
-            clipped(deep.as_chunks::<2>().0.iter().map(|&value| u16::from_ne_bytes(value)))
+            // Pillow holds them in 32 bits, which keep what the first pass overshoots.
+            let deep: Vec<i32> = grey.as_raw().iter().map(|&value| value.into()).collect();
+            let deep = resized(size, bytemuck::cast_slice(&deep), PixelType::I32, u16::MAX, side)?;
+            let values = deep.as_chunks::<4>().0.iter().map(|&value| i32::from_ne_bytes(value));
+            clipped(values.map(|value| value.clamp(0, u16::MAX.into()) as u16))
         }
         DynamicImage::ImageLumaA8(grey) if !picture.nearest => {
             let pixels = blended::<2>(size, grey.as_raw(), PixelType::U16x2, side)?;

@@ -1,7 +1,11 @@
 //! Read-only memory maps of files: the one place with unsafe code.
 //! Touches files. Never tensors, never the network.
 
-use std::{fs::File, io, path::Path};
+use std::{
+    fs::{self, File},
+    io,
+    path::Path,
+};
 
 use memmap2::{Mmap, UncheckedAdvice};
 
@@ -20,8 +24,12 @@ impl Mapped {
     /// Maps a file; an empty one is an empty slice.
     ///
     /// # Errors
-    /// The system's, if the file cannot be opened or mapped.
+    /// The system's, if the file cannot be opened or mapped; [`io::ErrorKind::InvalidInput`] if it is no regular file.
     pub fn open(path: &Path) -> io::Result<Self> {
+        // Asked for before it is opened: to open a pipe is to wait for its writer.
+        if !fs::metadata(path)?.is_file() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"));
+        }
         let file = File::open(path)?;
         if file.metadata()?.len() == 0 {
             return Ok(Self(None));
@@ -108,5 +116,17 @@ mod tests {
         std::fs::write(&path, []).unwrap();
         assert!(Mapped::open(&path).unwrap().bytes().is_empty());
         assert!(Mapped::open(&folder.path().join("absent")).is_err());
+    }
+
+    #[test]
+    fn only_regular_files_are_mapped() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        // A pipe without a writer would keep the caller waiting; zero has no end.
+        for path in [folder.path(), &pipe, Path::new("/dev/zero")] {
+            let error = Mapped::open(path).err().unwrap();
+            assert_eq!(error.kind(), io::ErrorKind::InvalidInput, "{}", path.display());
+        }
     }
 }

@@ -1,13 +1,13 @@
 //! Identity of models, so that an index is never searched with queries of another model.
 
 use std::{
-    fs, io,
+    io,
     path::{Path, PathBuf},
 };
 
 use sha2::{Digest, Sha256};
 
-use crate::{ModelError, weights::find};
+use crate::{ModelError, files, weights::find};
 
 /// Identity of the mapping layers and of the language model that they were trained for: SHA-256, hexadecimal.
 ///
@@ -36,7 +36,7 @@ fn of_files(paths: &[PathBuf]) -> Result<String, ModelError> {
     let mut all = Sha256::new();
     for path in paths {
         let mut one = Sha256::new();
-        let mut file = fs::File::open(path).map_err(|error| ModelError::read(path, error))?;
+        let mut file = files::open(path)?;
         io::copy(&mut file, &mut one).map_err(|error| ModelError::read(path, error))?;
         // Digests of fixed length, so that two files cannot pass for two others that join to the same bytes.
         all.update(one.finalize());
@@ -46,6 +46,8 @@ fn of_files(paths: &[PathBuf]) -> Result<String, ModelError> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

@@ -38,13 +38,19 @@ impl LanguageModel {
         watch: Watch<'_>,
     ) -> Result<Self, ModelError> {
         let (model, table) = Opt::load(opt, placement, watch)?;
-        let rows = table.size()[0];
-        if rows < ret.as_i64() {
-            let reason = format!("the embedding has {rows} rows, the tokenizer's [RET] is {}", ret.0);
+        let (rows, last) = (table.size()[0], ret.as_i64());
+        if rows < last {
+            let reason = format!("the embedding has {rows} rows, the tokenizer's [RET] is {last}");
             return Err(ModelError::content(opt, reason));
         }
         let mapping = Mapping::load(mapping, model.config().word_dim(), ret, placement, &unwatched)?;
-        let table = Tensor::f_cat(&[&table.f_narrow(0, 0, ret.as_i64())?, mapping.ret_row()], 0)?;
+        let table = if rows > last {
+            // In place: a copy would double the largest tensor of all.
+            table.f_narrow(0, last, 1)?.f_copy_(mapping.ret_row())?;
+            table.f_narrow(0, 0, last + 1)?
+        } else {
+            Tensor::f_cat(&[&table, mapping.ret_row()], 0)?
+        };
         Ok(Self { opt: model, table, mapping, ret })
     }
 

@@ -1,8 +1,5 @@
-//! The two layers that every tower here is made of, and reading of configuration files.
+//! The two layers that every tower here is made of.
 
-use std::{fs, path::Path};
-
-use serde::de::DeserializeOwned;
 use tch::Tensor;
 
 use crate::{ModelError, Placement, weights::Weights};
@@ -13,41 +10,51 @@ pub struct Linear {
     bias: Option<Tensor>,
 }
 
+/// Widths of a linear layer's two sides.
+#[derive(Clone, Copy, Debug)]
+pub struct Size {
+    /// Width of what comes out.
+    pub output: i64,
+    /// Width of what goes in.
+    pub input: i64,
+}
+
 impl Linear {
-    /// Reads `NAME.weight` `[output, input]` and, if it is there, `NAME.bias` `[output]`.
+    /// Reads `NAME.weight` `[output, input]` and, if there is to be one, `NAME.bias` `[output]`.
     ///
     /// # Errors
-    /// [`ModelError::Content`] if the weight is missing or a shape is wrong.
+    /// [`ModelError::Content`] if one is missing or of another shape.
     pub fn load(
         weights: &Weights<'_>,
         name: &str,
-        output: i64,
-        input: i64,
+        size: Size,
+        bias: bool,
         at: Placement,
     ) -> Result<Self, ModelError> {
-        let weight = weights.tensor(&format!("{name}.weight"), &[output, input], at)?;
-        let bias_name = format!("{name}.bias");
-        let bias = weights.has(&bias_name).then(|| weights.tensor(&bias_name, &[output], at)).transpose()?;
-        Ok(Self { weight, bias })
+        let Size { output, input } = size;
+        let read_bias = || weights.tensor(&format!("{name}.bias"), &[output], at);
+        Ok(Self {
+            weight: weights.tensor(&format!("{name}.weight"), &[output, input], at)?,
+            bias: bias.then(read_bias).transpose()?,
+        })
     }
 
     /// Several linears of one input as one: their outputs, `output` each, lie side by side.
     ///
     /// # Errors
-    /// As [`Linear::load`]; either all of them have a bias or none.
+    /// As [`Linear::load`].
     pub fn side_by_side(
         weights: &Weights<'_>,
         names: &[String],
-        output: i64,
-        input: i64,
+        size: Size,
+        bias: bool,
         at: Placement,
     ) -> Result<Self, ModelError> {
         let of = |part: &str| names.iter().map(|name| format!("{name}.{part}")).collect::<Vec<_>>();
-        let biases = of("bias");
-        let any = biases.iter().any(|name| weights.has(name));
+        let Size { output, input } = size;
         Ok(Self {
             weight: weights.stacked(&of("weight"), &[output, input], at)?,
-            bias: any.then(|| weights.stacked(&biases, &[output], at)).transpose()?,
+            bias: bias.then(|| weights.stacked(&of("bias"), &[output], at)).transpose()?,
         })
     }
 
@@ -94,15 +101,6 @@ impl LayerNorm {
         let width = self.weight.size();
         Ok(x.f_layer_norm(&width, Some(&self.weight), Some(&self.bias), self.eps, false)?)
     }
-}
-
-/// Reads a JSON file into a typed configuration.
-///
-/// # Errors
-/// [`ModelError::Read`] or [`ModelError::Content`] naming the file.
-pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, ModelError> {
-    let text = fs::read_to_string(path).map_err(|error| ModelError::read(path, error))?;
-    serde_json::from_str(&text).map_err(|error| ModelError::content(path, error))
 }
 
 /// The values of a tensor of any shape, row-major, as f32 on the host.

@@ -5,6 +5,7 @@
 
 pub mod detokenize;
 pub mod error;
+mod files;
 pub mod fingerprint;
 pub mod language;
 pub mod layers;

@@ -1,43 +1,20 @@
-//! What FROMAGe trains: picture → prefix, picture → retrieval space, `[RET]` state → retrieval space, the [RET] row.
+//! What FROMAGe trains: picture → prefix, picture → retrieval space, `[RET]` state → retrieval space, the `[RET]` row.
 //!
 //! Source: Koh et al. 2023, section 3; names as in the published checkpoint.
+
+pub mod args;
 
 use std::path::Path;
 
 use fondue_domain::{Embedding, TokenId};
 use tch::Tensor;
 
+pub use self::args::ModelArgs;
 use crate::{
     ModelError, Placement,
-    layers::{Linear, read_json, values},
-    weights::{Survey, Watch, Weights, unwatched},
+    layers::{Linear, Size, values},
+    weights::{Survey, Watch, Weights},
 };
-
-/// `model_args.json`; keys beyond these are the trainer's.
-#[derive(Clone, Debug, serde::Deserialize)]
-struct Args {
-    n_visual_tokens: i64,
-    shared_emb_dim: i64,
-    text_emb_layers: Vec<i64>,
-}
-
-impl Args {
-    fn load(folder: &Path) -> Result<Self, ModelError> {
-        let path = folder.join("model_args.json");
-        let args: Self = read_json(&path)?;
-        let (k, q) = (args.n_visual_tokens, args.shared_emb_dim);
-        if !(1..=1 << 10).contains(&k) || !(1..=1 << 16).contains(&q) {
-            let reason = format!("n_visual_tokens {k} or shared_emb_dim {q} is zero, negative or absurd");
-            return Err(ModelError::content(&path, reason));
-        }
-        if args.text_emb_layers != [-1] {
-            let reason =
-                format!("text_emb_layers {:?}: only [-1], the last layer, is known", args.text_emb_layers);
-            return Err(ModelError::content(&path, reason));
-        }
-        Ok(args)
-    }
-}
 
 /// The mapping layers.
 pub struct Mapping {
@@ -66,21 +43,26 @@ impl Mapping {
         watch: Watch<'_>,
     ) -> Result<Self, ModelError> {
         let weights = Weights::open_mapping(folder, watch)?;
-        Self::from_weights(&Args::load(folder)?, &weights, word_dim, ret, at)
+        Self::from_weights(&ModelArgs::load(folder)?, &weights, word_dim, ret, at)
     }
 
-    /// Looks at the same files without reading the weights.
+    /// Looks at the same files without reading the weights. What is not known of the language model is taken from
+    /// the files themselves.
     ///
     /// # Errors
     /// As [`Mapping::load`], but faults of single tensors are part of what is returned.
-    pub fn survey(folder: &Path, word_dim: i64, ret: TokenId) -> Result<Survey, ModelError> {
-        let weights = Weights::open_mapping(folder, &unwatched)?.surveyed();
-        Self::from_weights(&Args::load(folder)?, &weights, word_dim, ret, Placement::CPU_F32)?;
-        Ok(weights.survey())
+    pub fn survey(folder: &Path, word_dim: Option<i64>, ret: Option<TokenId>) -> Result<Survey, ModelError> {
+        let (args, weights) = (ModelArgs::load(folder)?, Weights::look_mapping(folder)?);
+        let word_dim = word_dim.or(second(&weights, TEXT_FC)).unwrap_or(1);
+        // The trainer's table ends with the row of [RET].
+        let last = || Some(TokenId(u32::try_from(*weights.shape(TABLE)?.first()?).ok()?.checked_sub(1)?));
+        let ret = ret.or_else(last).unwrap_or(TokenId(0));
+        Self::from_weights(&args, &weights, word_dim, ret, Placement::CPU_F32)?;
+        Ok(weights.survey(known))
     }
 
     fn from_weights(
-        args: &Args,
+        args: &ModelArgs,
         weights: &Weights<'_>,
         word_dim: i64,
         ret: TokenId,
@@ -88,15 +70,9 @@ impl Mapping {
     ) -> Result<Self, ModelError> {
         let (k, q) = (args.n_visual_tokens, args.shared_emb_dim);
         // The vision tower's width is written nowhere but in the layers that take its features.
-        let feature_dim = match weights.shape(VISUAL_FC) {
-            Some(&[_, width]) if width > 0 => width,
-            other => {
-                return Err(
-                    weights.fault(format!("`{VISUAL_FC}` has shape {other:?}, expected [{q}, features]"))
-                );
-            }
-        };
-        let linear = |name: &str, out, input| Linear::load(weights, name, out, input, at);
+        let feature_dim = second(weights, VISUAL_FC).unwrap_or(1);
+        let linear =
+            |name: &str, output, input| Linear::load(weights, name, Size { output, input }, true, at);
         Ok(Self {
             prefix_len: k as usize,
             embedding_dim: q as usize,
@@ -205,6 +181,21 @@ impl Mapping {
     }
 }
 
+/// The second dimension of a matrix, if it can be a width.
+fn second(weights: &Weights<'_>, name: &str) -> Option<i64> {
+    weights.shape(name)?.get(1).copied().filter(|n| (1..=1 << 24).contains(n))
+}
+
+/// Why a tensor that is no mapping layer may be in a checkpoint.
+fn known(name: &str) -> Option<&'static str> {
+    if name == TABLE {
+        return Some("the trainer's token embedding, of which only the row of [RET] is needed");
+    }
+    let frozen = ["model.lm.", "model.visual_model."];
+    let frozen = frozen.iter().any(|start| name.starts_with(start));
+    frozen.then_some("a frozen part, which is read from OPT's and CLIP's own folders")
+}
+
 /// The trained row: `[1, d]` or `[d]` as published; a training checkpoint keeps the whole table that it is a row of.
 fn ret_row(weights: &Weights<'_>, word_dim: i64, ret: TokenId, at: Placement) -> Result<Tensor, ModelError> {
     if weights.has(RET_ROW) || !weights.has(TABLE) {
@@ -217,7 +208,12 @@ fn ret_row(weights: &Weights<'_>, word_dim: i64, ret: TokenId, at: Placement) ->
     weights.rows(TABLE, ret.as_i64()..ret.as_i64() + 1, at)
 }
 
-const VISUAL_FC: &str = "model.visual_fc.weight";
+/// Picture → retrieval space, `[q, features]`.
+pub const VISUAL_FC: &str = "model.visual_fc.weight";
+/// `[RET]` state → retrieval space, `[q, d]`.
+pub const TEXT_FC: &str = "model.text_hidden_fcs.0.0.weight";
+/// The trained row of `[RET]`, `[1, d]` or `[d]`.
+pub const RET_ROW: &str = "ret_input_embeddings.weight";
+/// The token embedding of a training checkpoint, `[ret + 1, d]`.
+pub const TABLE: &str = "model.input_embeddings.weight";
 const LOGIT_SCALE: &str = "model.logit_scale";
-const RET_ROW: &str = "ret_input_embeddings.weight";
-const TABLE: &str = "model.input_embeddings.weight";

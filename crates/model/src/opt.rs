@@ -19,9 +19,12 @@ use layer::Layer;
 
 use crate::{
     ModelError, Placement,
-    layers::{LayerNorm, Linear},
-    weights::{Survey, Watch, Weights, unwatched},
+    layers::{LayerNorm, Linear, Size},
+    weights::{Survey, Watch, Weights},
 };
+
+/// What Hugging Face puts before the names of the decoder's tensors in a language model's files.
+pub const PREFIX: &str = "model.decoder.";
 
 /// Positions of OPT's table begin here; the two rows before are padding's.
 const POSITION_OFFSET: i64 = 2;
@@ -62,9 +65,9 @@ impl Opt {
     /// # Errors
     /// As [`Opt::load`], but faults of single tensors are part of what is returned.
     pub fn survey(folder: &Path) -> Result<Survey, ModelError> {
-        let weights = Weights::open(folder, &unwatched)?.surveyed();
-        let (_, _, weights) = Self::from_weights(OptConfig::load(folder)?, weights, Placement::CPU_F32)?;
-        Ok(weights.survey())
+        let (config, weights) = (OptConfig::load(folder)?, Weights::look(folder)?);
+        let (_, _, weights) = Self::from_weights(config, weights, Placement::CPU_F32)?;
+        Ok(weights.survey(known))
     }
 
     fn from_weights<'w>(
@@ -72,13 +75,14 @@ impl Opt {
         weights: Weights<'w>,
         placement: Placement,
     ) -> Result<(Self, Tensor, Weights<'w>), ModelError> {
-        let weights = weights.under(&["model.decoder.", "decoder.", "", "model."], TABLE)?;
+        let weights = weights.under(&[PREFIX, "decoder.", "", "model."], TABLE)?;
         let (width, word, at) = (config.hidden_size, config.word_dim(), placement);
         let table = weights.tensor(TABLE, &[config.vocab_size, word], at)?;
         let rows = config.max_position_embeddings + POSITION_OFFSET;
-        let projected = word != width;
-        let project = |name: &str, out, input| {
-            projected.then(|| Linear::load(&weights, name, out, input, at)).transpose()
+        let projected = config.is_projected();
+        let project = |name: &str, output, input| {
+            let load = || Linear::load(&weights, name, Size { output, input }, false, at);
+            projected.then(load).transpose()
         };
         let layers = (0..config.num_hidden_layers).map(|n| Layer::load(&weights, n, &config, at));
         let opt = Self {
@@ -149,7 +153,19 @@ impl Opt {
     }
 }
 
-const TABLE: &str = "embed_tokens.weight";
+/// The token embedding, which is the head too.
+pub const TABLE: &str = "embed_tokens.weight";
+/// The head as some files hold it once more.
+pub const HEAD: &str = "lm_head.weight";
+
+/// Why a tensor that is no part of the decoder may be in its files.
+fn known(name: &str) -> Option<&'static str> {
+    match name {
+        HEAD => Some("the head, which is the token embedding itself"),
+        "decoder.version" | "model.decoder.version" => Some("a number of the format that OPT came from"),
+        _ => None,
+    }
+}
 
 /// Softmax over the last axis: in f32 for f16, else in the model's own dtype.
 fn softmax(scores: &Tensor) -> Result<Tensor, ModelError> {

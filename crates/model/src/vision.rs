@@ -2,49 +2,25 @@
 //!
 //! Source: Radford et al. 2021; layout of Hugging Face's `CLIPVisionModel` (its `pre_layrnorm` is spelt so).
 
+pub mod config;
+
 use std::path::Path;
 
 use tch::{Kind, Tensor};
 
+pub use self::config::VisionConfig;
 use crate::{
     ModelError, Placement,
-    layers::{LayerNorm, Linear, read_json, values},
-    weights::{Survey, Watch, Weights, unwatched},
+    layers::{LayerNorm, Linear, Size, values},
+    weights::{Survey, Watch, Weights},
 };
 
-#[derive(Clone, Debug, serde::Deserialize)]
-struct Config {
-    hidden_size: i64,
-    intermediate_size: i64,
-    num_hidden_layers: usize,
-    num_attention_heads: i64,
-    image_size: i64,
-    patch_size: i64,
-    #[serde(default = "quick_gelu")]
-    hidden_act: String,
-    #[serde(default = "eps")]
-    layer_norm_eps: f64,
-}
-
-/// A whole CLIP model's file holds the tower's settings one level down.
-#[derive(serde::Deserialize)]
-#[serde(untagged)]
-enum ConfigFile {
-    Whole { vision_config: Config },
-    Tower(Config),
-}
-
-fn quick_gelu() -> String {
-    "quick_gelu".to_owned()
-}
-
-fn eps() -> f64 {
-    1e-5
-}
+/// What Hugging Face publishes the names of the tower's tensors with.
+pub const PREFIX: &str = "vision_model.";
 
 /// The vision tower with its weights.
 pub struct VisionTower {
-    config: Config,
+    config: VisionConfig,
     placement: Placement,
     class_embedding: Tensor,
     patch_embedding: Tensor,
@@ -70,7 +46,7 @@ impl VisionTower {
     /// [`ModelError`] naming the file and the tensor at fault.
     pub fn load(folder: &Path, placement: Placement, watch: Watch<'_>) -> Result<Self, ModelError> {
         placement.check()?;
-        let config = Self::config(folder)?;
+        let config = VisionConfig::load(folder)?;
         let weights = Weights::open(folder, watch)?;
         let (tower, _) = Self::from_weights(config, weights, placement)?;
         Ok(tower)
@@ -81,30 +57,18 @@ impl VisionTower {
     /// # Errors
     /// As [`VisionTower::load`], but faults of single tensors are part of what is returned.
     pub fn survey(folder: &Path) -> Result<Survey, ModelError> {
-        let config = Self::config(folder)?;
-        let weights = Weights::open(folder, &unwatched)?.surveyed();
-        let (_, weights) = Self::from_weights(config, weights, Placement::CPU_F32)?;
-        Ok(weights.survey())
-    }
-
-    fn config(folder: &Path) -> Result<Config, ModelError> {
-        let path = folder.join("config.json");
-        let config = match read_json(&path)? {
-            ConfigFile::Whole { vision_config } => vision_config,
-            ConfigFile::Tower(config) => config,
-        };
-        check(&config).map_err(|reason| ModelError::content(&path, reason))?;
-        Ok(config)
+        let config = VisionConfig::load(folder)?;
+        let (_, weights) = Self::from_weights(config, Weights::look(folder)?, Placement::CPU_F32)?;
+        Ok(weights.survey(known))
     }
 
     fn from_weights<'w>(
-        config: Config,
+        config: VisionConfig,
         weights: Weights<'w>,
         placement: Placement,
     ) -> Result<(Self, Weights<'w>), ModelError> {
-        let weights = weights.under(&["", "vision_model.", "model.vision_model."], CLASS)?;
+        let weights = weights.under(&["", PREFIX, "model.vision_model."], CLASS)?;
         let (width, eps, at) = (config.hidden_size, config.layer_norm_eps, placement);
-        let grid = config.image_size / config.patch_size;
         let patch = [width, 3, config.patch_size, config.patch_size];
         let layers = (0..config.num_hidden_layers).map(|n| Layer::load(&weights, n, &config, at));
         let tower = Self {
@@ -112,7 +76,7 @@ impl VisionTower {
             patch_embedding: weights.tensor("embeddings.patch_embedding.weight", &patch, at)?,
             position_embedding: weights.tensor(
                 "embeddings.position_embedding.weight",
-                &[grid * grid + 1, width],
+                &[config.n_positions(), width],
                 at,
             )?,
             pre_norm: LayerNorm::load(&weights, "pre_layrnorm", width, eps, at)?,
@@ -187,36 +151,38 @@ impl VisionTower {
 
 const CLASS: &str = "embeddings.class_embedding";
 
-fn check(config: &Config) -> Result<(), String> {
-    let Config { hidden_size, num_attention_heads, image_size, patch_size, hidden_act, .. } = config;
-    let sizes = [*hidden_size, config.intermediate_size, *num_attention_heads, *image_size, *patch_size];
-    if sizes.iter().any(|&n| !(1..=1 << 20).contains(&n)) || config.num_hidden_layers > 1 << 10 {
-        return Err("a size is zero, negative or absurd".to_owned());
+/// Why a tensor that is no part of the tower may be in its files.
+fn known(name: &str) -> Option<&'static str> {
+    let name = name.strip_prefix("model.").unwrap_or(name);
+    if name.ends_with("position_ids") {
+        return Some("the numbers of the positions, which are counted here");
     }
-    if hidden_size % num_attention_heads != 0 || image_size % patch_size != 0 {
-        return Err(format!(
-            "{hidden_size} wide with {num_attention_heads} heads, {image_size} px with patches of {patch_size}: not divisible"
-        ));
+    let text = ["text_model.", "text_projection.", "visual_projection."];
+    if text.iter().any(|start| name.starts_with(start)) || name == "logit_scale" {
+        return Some("CLIP's text part and the projections to it, which FROMAGe does without");
     }
-    if !matches!(hidden_act.as_str(), "quick_gelu" | "gelu") {
-        return Err(format!("hidden_act `{hidden_act}` is not known; quick_gelu and gelu are"));
-    }
-    Ok(())
+    None
 }
 
 impl Layer {
-    fn load(weights: &Weights<'_>, n: usize, config: &Config, at: Placement) -> Result<Self, ModelError> {
+    fn load(
+        weights: &Weights<'_>,
+        n: usize,
+        config: &VisionConfig,
+        at: Placement,
+    ) -> Result<Self, ModelError> {
         let (width, ffn, eps) = (config.hidden_size, config.intermediate_size, config.layer_norm_eps);
         let name = |part: &str| format!("encoder.layers.{n}.{part}");
-        let linear = |part: &str, out, input| Linear::load(weights, &name(part), out, input, at);
+        let linear =
+            |part: &str, output, input| Linear::load(weights, &name(part), Size { output, input }, true, at);
         let square = |part: &str| linear(part, width, width);
         Ok(Self {
             norm1: LayerNorm::load(weights, &name("layer_norm1"), width, eps, at)?,
             qkv: Linear::side_by_side(
                 weights,
                 &["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"].map(name),
-                width,
-                width,
+                Size { output: width, input: width },
+                true,
                 at,
             )?,
             out: square("self_attn.out_proj")?,
@@ -226,7 +192,7 @@ impl Layer {
         })
     }
 
-    fn forward(&self, x: &Tensor, config: &Config) -> Result<Tensor, ModelError> {
+    fn forward(&self, x: &Tensor, config: &VisionConfig) -> Result<Tensor, ModelError> {
         let attended = self.attend(&self.norm1.forward(x)?, config)?;
         let x = x.f_add(&attended)?;
         let inner = self.fc1.forward(&self.norm2.forward(&x)?)?;
@@ -238,7 +204,7 @@ impl Layer {
         Ok(x.f_add(&self.fc2.forward(&active)?)?)
     }
 
-    fn attend(&self, x: &Tensor, config: &Config) -> Result<Tensor, ModelError> {
+    fn attend(&self, x: &Tensor, config: &VisionConfig) -> Result<Tensor, ModelError> {
         let (batch, positions, width) = x.size3()?;
         let heads = config.num_attention_heads;
         // [batch, positions, 3·width] → [3, batch, heads, positions, head_dim]

@@ -19,6 +19,7 @@ Without anything running:
 Any other `fondue NAME …` runs the program fondue-NAME that lies beside fondue:
   fondue drawings .fondue/drawings
   fondue embed --pictures .fondue/drawings --model assets/model --index .fondue/index
+  fondue model check assets/model
 `fondue COMMAND --help` has more examples.";
 
 /// Talk with a model that reads pictures, writes text and finds pictures.

@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
-use crate::{ModelError, layers::read_json};
+use crate::{
+    ModelError,
+    files::{CONFIG_BYTES, read_json, shown},
+};
 
 /// Epsilon of OPT's layer norms; the file does not hold it.
 pub(super) const EPS: f64 = 1e-5;
@@ -31,6 +34,14 @@ pub struct OptConfig {
     remove_final_layer_norm: bool,
     #[serde(default = "relu")]
     activation_function: String,
+    #[serde(default = "yes")]
+    enable_bias: bool,
+    #[serde(default = "yes")]
+    layer_norm_elementwise_affine: bool,
+    #[serde(default = "yes")]
+    tie_word_embeddings: bool,
+    #[serde(default = "opt")]
+    model_type: String,
     /// Beginning of a text; OPT's unknown token too.
     #[serde(default = "two")]
     pub bos_token_id: u32,
@@ -51,6 +62,10 @@ fn relu() -> String {
     "relu".to_owned()
 }
 
+fn opt() -> String {
+    "opt".to_owned()
+}
+
 impl OptConfig {
     /// Reads and checks `config.json` of a folder.
     ///
@@ -58,31 +73,44 @@ impl OptConfig {
     /// [`ModelError`] naming the file and what is wrong.
     pub fn load(folder: &Path) -> Result<Self, ModelError> {
         let path = folder.join("config.json");
-        let config: Self = read_json(&path)?;
+        let config: Self = read_json(&path, CONFIG_BYTES)?;
         config.check().map_err(|reason| ModelError::content(&path, reason))?;
         Ok(config)
     }
 
     fn check(&self) -> Result<(), String> {
+        if self.model_type != "opt" {
+            return Err(format!("model_type is `{}`; this is no OPT", shown(&self.model_type)));
+        }
         let sizes = [
-            self.hidden_size,
-            self.num_attention_heads,
-            self.ffn_dim,
-            self.vocab_size,
-            self.word_dim(),
-            self.max_position_embeddings,
+            ("hidden_size", self.hidden_size),
+            ("num_attention_heads", self.num_attention_heads),
+            ("ffn_dim", self.ffn_dim),
+            ("vocab_size", self.vocab_size),
+            ("word_embed_proj_dim", self.word_dim()),
+            ("max_position_embeddings", self.max_position_embeddings),
         ];
-        if sizes.iter().any(|&n| !(1..=1 << 24).contains(&n))
-            || !(1..=1 << 10).contains(&self.num_hidden_layers)
-        {
-            return Err("a size is zero, negative or absurd".to_owned());
+        if let Some((name, n)) = sizes.iter().find(|(_, n)| !(1..=1 << 24).contains(n)) {
+            return Err(format!("{name} is {n}: zero, negative or absurd"));
+        }
+        if !(1..=1 << 10).contains(&self.num_hidden_layers) {
+            return Err(format!("num_hidden_layers is {}: zero or absurd", self.num_hidden_layers));
         }
         if self.hidden_size % self.num_attention_heads != 0 {
             let Self { hidden_size, num_attention_heads, .. } = self;
             return Err(format!("hidden_size {hidden_size} is not divisible by {num_attention_heads} heads"));
         }
         if self.activation_function != "relu" {
-            return Err(format!("activation_function `{}` is not known; relu is", self.activation_function));
+            let name = shown(&self.activation_function);
+            return Err(format!("activation_function `{name}` is not known; relu is"));
+        }
+        if !self.layer_norm_elementwise_affine {
+            return Err("layer_norm_elementwise_affine is false; only true is known".to_owned());
+        }
+        if !self.tie_word_embeddings {
+            return Err(
+                "tie_word_embeddings is false; only a head that is the token embedding is known".to_owned()
+            );
         }
         Ok(())
     }
@@ -97,7 +125,17 @@ impl OptConfig {
         self.max_position_embeddings as usize
     }
 
-    pub(super) fn has_final_norm(&self) -> bool {
+    /// Whether there are projections between the token embedding and the states.
+    pub fn is_projected(&self) -> bool {
+        self.word_dim() != self.hidden_size
+    }
+
+    pub(super) fn has_biases(&self) -> bool {
+        self.enable_bias
+    }
+
+    /// Whether a layer norm follows the last block.
+    pub fn has_final_norm(&self) -> bool {
         self.do_layer_norm_before && !self.remove_final_layer_norm
     }
 }

@@ -5,7 +5,7 @@ use tch::{Kind, Tensor};
 use super::{Chunk, OptConfig, config::EPS, softmax};
 use crate::{
     ModelError, Placement,
-    layers::{LayerNorm, Linear},
+    layers::{LayerNorm, Linear, Size},
     weights::Weights,
 };
 
@@ -27,7 +27,9 @@ impl Layer {
     ) -> Result<Self, ModelError> {
         let (width, ffn) = (config.hidden_size, config.ffn_dim);
         let name = |part: &str| format!("layers.{n}.{part}");
-        let linear = |part: &str, out, input| Linear::load(weights, &name(part), out, input, at);
+        let bias = config.has_biases();
+        let linear =
+            |part: &str, output, input| Linear::load(weights, &name(part), Size { output, input }, bias, at);
         let square = |part: &str| linear(part, width, width);
         let norm = |part: &str| LayerNorm::load(weights, &name(part), width, EPS, at);
         Ok(Self {
@@ -35,8 +37,8 @@ impl Layer {
             qkv: Linear::side_by_side(
                 weights,
                 &["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"].map(name),
-                width,
-                width,
+                Size { output: width, input: width },
+                bias,
                 at,
             )?,
             out: square("self_attn.out_proj")?,

@@ -5,7 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{ModelError, layers::read_json};
+use crate::{
+    ModelError,
+    files::{INDEX_BYTES, read_json},
+};
 
 /// Names of whole files; `NAME.index.json` tells of shards. Safetensors first: it needs no parsing.
 const MODEL: [&str; 2] = ["model.safetensors", "pytorch_model.bin"];
@@ -15,14 +18,15 @@ const MAPPING: [&str; 4] =
     ["mapping.safetensors", "pretrained_ckpt.pth.tar", "ckpt_best.pth.tar", "ckpt.pth.tar"];
 
 pub(crate) fn model(folder: &Path) -> Result<Vec<PathBuf>, ModelError> {
+    // Hugging Face's own order: of a whole file and shards, the whole file counts.
     for name in MODEL {
-        let index = folder.join(format!("{name}.index.json"));
-        if index.exists() {
-            return shards(folder, &index);
-        }
         let path = folder.join(name);
         if path.exists() {
             return Ok(vec![path]);
+        }
+        let index = folder.join(format!("{name}.index.json"));
+        if index.exists() {
+            return shards(folder, &index);
         }
     }
     Err(none(folder, &MODEL, "whole or sharded, with its .index.json"))
@@ -45,7 +49,7 @@ fn shards(folder: &Path, index: &Path) -> Result<Vec<PathBuf>, ModelError> {
     struct Index {
         weight_map: HashMap<String, String>,
     }
-    let parsed: Index = read_json(index)?;
+    let parsed: Index = read_json(index, INDEX_BYTES)?;
     let shards: BTreeSet<String> = parsed.weight_map.into_values().collect();
     if shards.is_empty() {
         return Err(ModelError::content(index, "names no shard"));

@@ -4,9 +4,12 @@ use std::collections::HashSet;
 
 use anyhow::Result;
 use fondue_harness::{Cluster, Flags};
-use fondue_proto::dialogue::{
-    Compat, ConverseRequest, FinishReason, OpenDialogue, RetrieveRequest, ScoreRequest, TurnOptions,
-    converse_request::Action, image_unavailable::Reason,
+use fondue_proto::{
+    dialogue::{
+        Compat, ConverseRequest, FinishReason, OpenDialogue, RetrieveRequest, ScoreRequest, TurnOptions,
+        converse_request::Action, image_unavailable::Reason,
+    },
+    vision::{Compat as VisionCompat, EncodeRequest, Fit, Image as VisionImage},
 };
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -160,5 +163,34 @@ async fn the_published_behaviour_goes_through_all_services() -> Result<()> {
     let refused = cluster.dialogue()?.retrieve(request).await.unwrap_err();
     assert_eq!(refused.code(), tonic::Code::InvalidArgument);
     assert!(refused.message().contains("[RET]"), "{refused:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_palette_is_squashed_by_neighbours_as_the_published_code_does_it() -> Result<()> {
+    let cluster = Cluster::start(Flags::default()).await?;
+    let rgb = image::RgbImage::from_fn(90, 40, |x, y| image::Rgb([(x * 2) as u8, (y * 6) as u8, 90]));
+    let encoded = |format| {
+        let mut file = std::io::Cursor::new(Vec::new());
+        image::DynamicImage::from(rgb.clone()).write_to(&mut file, format).map(|()| file.into_inner())
+    };
+    let features = async |data: &[u8], compat: VisionCompat, fit: Fit| {
+        let image = VisionImage { data: data.to_vec().into(), fit: fit as i32, compat: compat as i32 };
+        let request = EncodeRequest { images: vec![image] };
+        let mut features = cluster.vision_client()?.encode(request).await?.into_inner().features;
+        anyhow::Ok(features.remove(0).values)
+    };
+    let (palette, colours) = (encoded(image::ImageFormat::Gif)?, encoded(image::ImageFormat::Png)?);
+    let (off, reference) = (VisionCompat::Unspecified, VisionCompat::Reference);
+    assert_ne!(
+        features(&palette, off, Fit::Squash).await?,
+        features(&palette, reference, Fit::Squash).await?
+    );
+    // What is in full colours, or cropped, is the same to both.
+    assert_eq!(
+        features(&colours, off, Fit::Squash).await?,
+        features(&colours, reference, Fit::Squash).await?
+    );
+    assert_eq!(features(&palette, off, Fit::Crop).await?, features(&palette, reference, Fit::Crop).await?);
     Ok(())
 }
