@@ -9,14 +9,18 @@ use super::JpegError;
 pub(super) const MAX_SCANS: usize = 100;
 
 const SCAN: u8 = 0xda;
+const END: u8 = 0xd9;
 
-/// Walks from marker to marker.
+/// Walks from marker to marker as libjpeg does, up to the one that ends the file.
 pub(super) fn check(bytes: &[u8]) -> Result<(), JpegError> {
     let (mut at, mut scans) = (2, 0); // behind the marker that begins a file
     while let Some((marker, end)) = next(bytes, at) {
         scans += usize::from(marker == SCAN);
         if scans > MAX_SCANS {
             return Err(JpegError::Scans { max: MAX_SCANS });
+        }
+        if marker == END {
+            break; // what a camera puts behind it, more pictures or a film, is not read
         }
         at = match bytes.get(end..end + 2) {
             _ if is_bare(marker) => end,
@@ -46,9 +50,11 @@ fn next(bytes: &[u8], at: usize) -> Option<(u8, usize)> {
     }
 }
 
-/// Markers without a length: restarts, the file's beginning and end, and TEM.
+/// Markers without a length: restarts, the file's beginning, and all below the frames'. Of these only TEM means something,
+/// but where libjpeg looks for a lost restart, it passes over the others without a length too: with one, they could hide
+/// scans from this walk.
 fn is_bare(marker: u8) -> bool {
-    matches!(marker, 0x01 | 0xd0..=0xd9)
+    matches!(marker, 0x01..=0xbf | 0xd0..=0xd8)
 }
 
 #[cfg(test)]
@@ -69,6 +75,20 @@ mod tests {
     fn scans_are_counted_up_to_the_bound() {
         assert!(check(&file(MAX_SCANS)).is_ok());
         assert!(matches!(check(&file(MAX_SCANS + 1)), Err(JpegError::Scans { max: MAX_SCANS })));
+    }
+
+    #[test]
+    fn no_scan_hides_in_what_libjpeg_passes_over() {
+        let mut scans: Vec<u8> = [0xff, SCAN, 0, 3, 1].repeat(MAX_SCANS);
+        for marker in 0x01..=0xbf {
+            // A scan, and in its data a marker whose "length" covers the other scans.
+            let length = (scans.len() as u16 + 2).to_be_bytes();
+            let hidden = [&[0xff, 0xd8, 0xff, SCAN, 0, 3, 1, 0xff, marker], &length[..], &scans].concat();
+            assert!(check(&hidden).is_err(), "{marker:x}");
+        }
+        // Behind the end there may be anything.
+        scans.splice(0..0, [0xff, 0xd8, 0xff, SCAN, 0, 3, 1, 0xff, END]);
+        assert!(check(&scans).is_ok());
     }
 
     #[test]
