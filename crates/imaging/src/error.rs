@@ -62,16 +62,6 @@ pub enum ImagingError {
         /// Rows.
         height: u32,
     },
-    /// The resizer refused sizes that were checked before: a defect of this crate.
-    #[error("resizing {width} x {height} failed: {reason}")]
-    Resize {
-        /// Columns of the source.
-        width: u32,
-        /// Rows of the source.
-        height: u32,
-        /// What the resizer said.
-        reason: String,
-    },
     /// The preprocessor's configuration cannot be read.
     #[error("cannot read {}: {source}", path.display())]
     ReadConfig {
@@ -100,7 +90,7 @@ impl Classify for ImagingError {
             | Self::UnknownFormat { .. }
             | Self::Decode { .. }
             | Self::NoPixels { .. } => Fault::Invalid,
-            Self::Resize { .. } | Self::ReadConfig { .. } | Self::Config { .. } => Fault::Internal,
+            Self::ReadConfig { .. } | Self::Config { .. } => Fault::Internal,
         }
     }
 }

@@ -6,7 +6,6 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use fast_image_resize::PixelType;
 use image::{DynamicImage, RgbImage};
 
 use crate::decode::{Picture, Pixels};
@@ -44,7 +43,7 @@ impl Preprocess {
             if width == 0 || height == 0 {
                 return Err(ImagingError::NoPixels { width, height });
             }
-            return Ok(self.normalise(&squash::native(picture, self.size as usize)?));
+            return Ok(self.normalise(&squash::native(picture, self.size as usize)));
         }
         let rgb = match &picture.pixels {
             Pixels::Plain(image) => colour::rgb(image, picture.compat),
@@ -85,9 +84,9 @@ impl Preprocess {
         };
         let (columns, left) = middle(target.0, side);
         let (rows, top) = middle(target.1, side);
-        let source = Raster { width, height, bytes: rgb.as_raw(), kind: PixelType::U8x3, most: u16::MAX };
+        let source = Raster { width: width as usize, height: height as usize, samples: rgb.as_raw() };
         let window = Window { columns, rows };
-        let resized = bicubic(source, target, &window, passes)?;
+        let resized = bicubic::<u8, 3>(source, target, &window, passes);
         if resized.len() == side * side * 3 {
             return Ok(resized);
         }

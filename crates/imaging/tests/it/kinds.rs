@@ -4,7 +4,7 @@ use std::fs;
 
 use fondue_imaging::{Compat, Fit, Picture, decode};
 
-use crate::{LIMITS, bytes, data, distance, near, pictures};
+use crate::{LIMITS, bytes, data, distance, pictures};
 
 const SIDE: u32 = 20;
 
@@ -31,7 +31,7 @@ fn every_kind_has_pillows_pixels() {
             let pixels = bytes(SIDE).picture_pixels(&picture, fit).unwrap();
             let (max, mean) = distance(&pixels, &expected.crop_imm(0, n as u32 * SIDE, SIDE, SIDE));
             println!("{name:28} {compat:?} {fit:?}: max {max}, mean {mean:.4}");
-            if !near((max, mean)) {
+            if max > 0.0 {
                 wrong.push(format!("{name} {compat:?} {fit:?}: max {max}, mean {mean:.4}"));
             }
             if compat == Compat::Off {
