@@ -12,6 +12,7 @@ use crate::jpeg::{Jpeg, JpegError, Samples};
 use crate::{ImagingError, colour};
 
 mod mode;
+mod tiff;
 
 /// How large a picture may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -152,7 +153,10 @@ fn other(
     compat: Compat,
 ) -> Result<Picture, ImagingError> {
     let broken = |source| ImagingError::Decode { format: name, source };
-    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
+    let is_tiff = format == ImageFormat::Tiff;
+    let palette = if is_tiff { tiff::Palette::find(bytes) } else { None };
+    let readable = palette.as_ref().map_or(bytes, |palette| &palette.greys);
+    let mut reader = ImageReader::with_format(Cursor::new(readable), format);
     let mut allowed = Limits::no_limits();
     allowed.max_alloc = Some(limits.max_pixels.saturating_mul(BYTES_PER_PIXEL).saturating_add(FIXED_BYTES));
     reader.limits(allowed);
@@ -163,14 +167,16 @@ fn other(
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let bilevel = decoder.original_color_type() == ExtendedColorType::L1;
     let mut image = DynamicImage::from_decoder(decoder).map_err(broken)?;
-    let tiff = format == ImageFormat::Tiff;
-    if compat == Compat::Off || tiff {
+    if let Some(palette) = &palette {
+        image = palette.colour(image);
+    }
+    if compat == Compat::Off || is_tiff {
         image.apply_orientation(orientation);
     }
     let mut nearest = bilevel;
     if compat == Compat::Reference {
-        nearest |= mode::has_palette(bytes, format);
-        nearest |= tiff && matches!(image, DynamicImage::ImageLuma16(_));
+        nearest |= palette.is_some() || mode::has_palette(bytes, format);
+        nearest |= is_tiff && matches!(image, DynamicImage::ImageLuma16(_));
         image = mode::own(image, bytes, format);
     }
     Ok(Picture { pixels: Pixels::Plain(image), compat, nearest })

@@ -86,7 +86,12 @@ impl<'a> Jpeg<'a> {
             4 => ColorSpace::JCS_CMYK,
             other => return Err(JpegError::Components(other)),
         };
-        let decoded = guarded(|| decoder.to_colorspace(wanted)?.read_scanlines::<u8>());
+        let decoded = guarded(|| {
+            let mut started = decoder.to_colorspace(wanted)?;
+            let samples = started.read_scanlines::<u8>()?;
+            started.finish()?; // reads up to the file's end, which must be there
+            Ok(samples)
+        });
         if short.get() {
             return Err(JpegError::Truncated(bytes.len()));
         }

@@ -17,7 +17,8 @@
 //! In both: the first frame of an animation; alpha is dropped, not blended, so that what a transparent pixel hides comes
 //! to light; 16-bit RGB keeps the high 8 bits; CMYK becomes RGB without colour management, with its inks inverted as
 //! Adobe writes them, and YCCK by way of CMYK; colour profiles are left out. All of that is Pillow's way. A file that
-//! ends early is refused, as Pillow refuses it.
+//! ends early is refused, as Pillow refuses it; a JPEG whose data is wrong but complete is shown as well as it goes, as
+//! Pillow shows it.
 
 mod decode;
 mod jpeg;

@@ -136,6 +136,7 @@ def pictures():
     save("bilevel.bmp", image.convert("1"))
     save("grey.bmp", small.convert("L"))
     save("rgb.tif", small, compression="tiff_lzw")
+    save("palette.tif", image.quantize(50), compression="tiff_lzw")
     save("bilevel.tif", image.convert("1"), compression="group4")
     save("lossy.webp", image, quality=80)
     save("alpha.webp", rgba, quality=80)

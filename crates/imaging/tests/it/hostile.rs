@@ -43,6 +43,19 @@ fn cut_files_never_panic() {
 }
 
 #[test]
+fn half_a_file_is_an_error_that_says_so() {
+    for path in pictures() {
+        let file = fs::read(&path).unwrap();
+        let error = Picture::decode(&file[..file.len() / 2], &LIMITS, Compat::Off).err();
+        let error = error.unwrap_or_else(|| panic!("{} is shown", path.display())).to_string();
+        assert!(error.contains("cannot be decoded"), "{}: {error}", path.display());
+        if path.extension().is_some_and(|extension| extension == "jpg") {
+            assert!(error.contains(&format!("it ends early, after {} bytes", file.len() / 2)), "{error}");
+        }
+    }
+}
+
+#[test]
 fn flipped_files_never_panic() {
     let mut numbers = Numbers(7);
     for path in pictures() {

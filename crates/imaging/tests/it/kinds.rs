@@ -52,6 +52,7 @@ fn the_modes_differ_where_they_say() {
         ("palette.png", Fit::Squash),
         ("bilevel.png", Fit::Squash),
         ("palette.gif", Fit::Squash),
+        ("palette.tif", Fit::Squash),
         ("rgba.png", Fit::Squash),
         ("cmyk.jpg", Fit::Squash),
     ] {
