@@ -88,14 +88,17 @@ impl<'a> Jpeg<'a> {
         };
         let decoded = guarded(|| {
             let mut started = decoder.to_colorspace(wanted)?;
-            let samples = started.read_scanlines::<u8>()?;
-            started.finish()?; // reads up to the file's end, which must be there
-            Ok(samples)
+            Ok((started.read_scanlines::<u8>()?, started))
         });
         if short.get() {
             return Err(JpegError::Truncated(bytes.len()));
         }
-        let mut samples = decoded?;
+        let (mut samples, started) = decoded?;
+        // What is left must be in order, but need not be there if the samples are: so has Pillow it.
+        let finished = guarded(|| started.finish());
+        if !short.get() {
+            finished?;
+        }
         Ok(match components {
             1 => Samples::Grey(samples),
             3 => Samples::Rgb(samples),

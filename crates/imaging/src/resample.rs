@@ -206,14 +206,29 @@ pub(crate) fn bicubic<S: Sample, const N: usize>(
     }
 }
 
-/// `source` (of `N` channels) resized to `target` by the nearest neighbour. Positions are summed up as Pillow does,
-/// which now and then decides a tie.
-pub(crate) fn nearest<S: Sample, const N: usize>(source: Raster<'_, S>, target: (usize, usize)) -> Vec<S> {
-    let positions = |source: usize, target: usize| {
-        let scale = source as f64 / target as f64;
-        let steps = std::iter::successors(Some(scale * 0.5), move |at| Some(at + scale));
-        steps.take(target).map(move |at| (at as usize).min(source - 1)).collect::<Vec<_>>()
-    };
+/// Which of `source` positions each of `target` takes by the nearest neighbour. The two ways that Pillow goes differ where
+/// rounding decides a tie.
+pub(crate) type Positions = fn(source: usize, target: usize) -> Vec<usize>;
+
+/// Each position from the one before: Pillow's way for samples of 8 and of 32 bits.
+pub(crate) fn summed(source: usize, target: usize) -> Vec<usize> {
+    let scale = source as f64 / target as f64;
+    let steps = std::iter::successors(Some(scale * 0.5), |at| Some(at + scale));
+    steps.take(target).map(|at| (at as usize).min(source - 1)).collect()
+}
+
+/// Each position for itself: Pillow's way for samples of 16 bits.
+pub(crate) fn multiplied(source: usize, target: usize) -> Vec<usize> {
+    let scale = source as f64 / target as f64;
+    (0..target).map(|n| (((n as f64 + 0.5) * scale) as usize).min(source - 1)).collect()
+}
+
+/// `source` (of `N` channels) resized to `target` by the nearest neighbour.
+pub(crate) fn nearest<S: Copy, const N: usize>(
+    source: Raster<'_, S>,
+    target: (usize, usize),
+    positions: Positions,
+) -> Vec<S> {
     let columns = positions(source.width, target.0);
     let mut out = Vec::with_capacity(target.0 * target.1 * N);
     for row in positions(source.height, target.1) {

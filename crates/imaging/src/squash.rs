@@ -6,13 +6,13 @@ use image::DynamicImage;
 use crate::Compat;
 use crate::colour::{self, narrow, product};
 use crate::decode::{Picture, Pixels};
-use crate::resample::{Passes, Raster, Sample, Window, bicubic, nearest};
+use crate::resample::{Passes, Raster, Sample, Window, bicubic, multiplied, nearest, summed};
 
 /// The whole picture in `side * side` RGB triples.
 ///
 /// - Palettes and 1-bit pictures, and 16-bit greys of TIFF files: by nearest neighbour.
 /// - With alpha: bicubic on colours multiplied with alpha, and divided again; alpha is dropped afterwards.
-/// - 16-bit greys of PNG files: bicubic on 16 bits, then clipped to 0 … 255.
+/// - 16-bit greys of PNG files: bicubic on 32 bits, which keep what the first pass overshoots, then clipped to 0 … 255.
 /// - CMYK: bicubic on the inks.
 pub(crate) fn native(picture: &Picture, side: usize) -> Vec<u8> {
     let image = match &picture.pixels {
@@ -24,13 +24,13 @@ pub(crate) fn native(picture: &Picture, side: usize) -> Vec<u8> {
     let size = (image.width(), image.height());
     match image {
         DynamicImage::ImageLuma16(grey) if picture.nearest => {
-            let deep: Vec<i32> = grey.iter().map(|&value| i32::from(value)).collect();
-            let raster = raster(size, &deep);
-            clipped(&nearest::<i32, 1>(raster, (side, side)))
+            let near = nearest::<u16, 1>(raster(size, grey.as_raw()), (side, side), multiplied);
+            clipped(near.into_iter())
         }
         DynamicImage::ImageLuma16(grey) => {
             let deep: Vec<i32> = grey.iter().map(|&value| i32::from(value)).collect();
-            clipped(&resized::<i32, 1>(size, &deep, side))
+            let deep = resized::<i32, 1>(size, &deep, side);
+            clipped(deep.into_iter().map(|value| value.clamp(0, u16::MAX.into()) as u16))
         }
         DynamicImage::ImageLumaA8(grey) if !picture.nearest => {
             blended::<2>(size, grey.as_raw(), side).chunks_exact(2).flat_map(|pixel| [pixel[0]; 3]).collect()
@@ -42,7 +42,7 @@ pub(crate) fn native(picture: &Picture, side: usize) -> Vec<u8> {
         other => {
             let rgb = colour::rgb(other, Compat::Reference);
             if picture.nearest {
-                nearest::<u8, 3>(raster(size, rgb.as_raw()), (side, side))
+                nearest::<u8, 3>(raster(size, rgb.as_raw()), (side, side), summed)
             } else {
                 resized::<u8, 3>(size, rgb.as_raw(), side)
             }
@@ -59,9 +59,8 @@ fn resized<S: Sample, const N: usize>(size: (u32, u32), samples: &[S], side: usi
     bicubic::<S, N>(raster(size, samples), (side, side), &window, Passes::RowsFirst)
 }
 
-fn clipped(deep: &[i32]) -> Vec<u8> {
-    let narrow = |&value: &i32| narrow(value.clamp(0, i32::from(u16::MAX)) as u16, Compat::Reference);
-    deep.iter().flat_map(|value| [narrow(value); 3]).collect()
+fn clipped(deep: impl Iterator<Item = u16>) -> Vec<u8> {
+    deep.flat_map(|value| [narrow(value, Compat::Reference); 3]).collect()
 }
 
 /// Resizes pixels whose last of `N` channels is alpha.

@@ -143,6 +143,10 @@ def pictures():
     # Only black and full colours: the cubic overshoots everywhere, so that the order of the passes shows.
     rng = np.random.default_rng(6)
     save("sizes.png", Image.fromarray((rng.integers(0, 2, (200, 200, 3)) * 255).astype("uint8")), optimize=True)
+    # Sizes whose nearest neighbours are ties.
+    ties = rng.integers(0, 256, (32, 24)).astype("uint16")
+    save("ties16.tif", Image.fromarray(ties))
+    save("ties.png", Image.fromarray(ties.astype("uint8")).quantize(40), optimize=True)
 
 
 def exif_of(orientation):

@@ -164,6 +164,10 @@ impl Vision for Handler {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use fondue_imaging::ImageLimits;
+
     use super::*;
 
     #[test]
@@ -175,5 +179,39 @@ mod tests {
         for (fit, compat, field) in [(3, 0, "images[2].fit"), (0, 2, "images[2].compat")] {
             assert_eq!(of(fit, compat).unwrap_err().violations()[0].field, field);
         }
+    }
+    /// Shot with a camera on its side, and a palette.
+    const TURNED: &[u8] = include_bytes!("../../../crates/imaging/tests/data/exif6.jpg");
+    const PALETTE: &[u8] = include_bytes!("../../../crates/imaging/tests/data/palette.png");
+
+    #[tokio::test]
+    async fn each_picture_is_shown_as_its_request_says() {
+        let image = ImageLimits { max_pixels: 1 << 20, max_bytes: 1 << 20 };
+        let limits = Limits { images: 2, image, decoding: 1, timeout: Duration::from_secs(60) };
+        let handler = Handler::new(Arc::new(Loading::new("nothing")), limits);
+        let preprocess = Preprocess::new(20, [0.0; 3], [1.0; 3]);
+        for (data, fit, wire_fit) in
+            [(TURNED, Fit::Crop, WireFit::Crop), (PALETTE, Fit::Squash, WireFit::Squash)]
+        {
+            let mut seen = Vec::new();
+            for (compat, wire) in
+                [(Compat::Off, WireCompat::Unspecified), (Compat::Reference, WireCompat::Reference)]
+            {
+                let asked = Image { data: data.into(), fit: wire_fit.into(), compat: wire.into() };
+                let shown = shown(0, asked).unwrap();
+                let pixels = handler.pixels(0, shown, preprocess.clone()).await.unwrap();
+                let picture = Picture::decode(data, &image, compat).unwrap();
+                assert_eq!(pixels, preprocess.picture_pixels(&picture, fit).unwrap());
+                seen.push(pixels);
+            }
+            assert_ne!(seen[0], seen[1], "{fit:?}");
+        }
+        let cut = Image { data: TURNED[..TURNED.len() / 2].into(), ..Image::default() };
+        let error = handler.pixels(1, shown(1, cut).unwrap(), preprocess).await.unwrap_err();
+        assert_eq!(error.fault(), Fault::Invalid);
+        assert!(
+            error.to_string().contains("images[1].data") && error.to_string().contains("ends early"),
+            "{error}"
+        );
     }
 }

@@ -200,3 +200,47 @@ fn a_thread_of_pixels_is_refused_by_its_header() {
         assert!(matches!(error, ImagingError::TooLong { .. }), "{error}");
     }
 }
+
+/// A TIFF of two pixels, the palette's entries 1 and 255, whose numbers are written by `short` and `long`.
+fn palette_tiff(mark: &[u8], short: fn(u16) -> [u8; 2], long: fn(u32) -> [u8; 4], bits: u16) -> Vec<u8> {
+    let entries: [(u16, u32, u32); 9] = [
+        (256, 1, 2),           // columns
+        (257, 1, 1),           // rows
+        (258, 1, bits.into()), // bits of a sample
+        (259, 1, 1),           // not compressed
+        (262, 1, 3),           // a palette
+        (273, 1, 8),           // where the pixels are
+        (278, 1, 1),           // rows of a strip
+        (279, 1, 2),           // bytes of a strip
+        (320, 768, 10),        // where the palette is
+    ];
+    let mut bytes = [mark, &long(10 + 2 * 768), &[1, 255]].concat();
+    bytes.extend((0..768u16).flat_map(|n| short((n % 256) << 8 | n >> 8)));
+    bytes.extend(short(entries.len() as u16));
+    for (tag, count, value) in entries {
+        bytes.extend([short(tag), short(3)].concat());
+        bytes.extend(long(count));
+        bytes.extend(if count == 1 { [short(value as u16), [0; 2]].concat() } else { long(value).to_vec() });
+    }
+    bytes.extend([0; 4]);
+    bytes
+}
+
+#[test]
+fn palettes_of_tiff_are_read_in_either_order_of_bytes() {
+    let files = [
+        palette_tiff(b"II*\0", u16::to_le_bytes, u32::to_le_bytes, 8),
+        palette_tiff(b"MM\0*", u16::to_be_bytes, u32::to_be_bytes, 8),
+    ];
+    for file in files {
+        assert_eq!(decode(&file, &LIMITS).unwrap().to_rgb8().as_raw(), &[1, 1, 1, 255, 255, 255]);
+        for length in 0..file.len() {
+            let _ = decode(&file[..length], &LIMITS);
+        }
+        // A palette that lies outside of the file.
+        let short = [&file[..4], &file[10 + 2 * 768..]].concat();
+        assert!(decode(&short, &LIMITS).is_err());
+    }
+    let nibbles = palette_tiff(b"II*\0", u16::to_le_bytes, u32::to_le_bytes, 4);
+    assert!(matches!(decode(&nibbles, &LIMITS), Err(ImagingError::Decode { format: "TIFF", .. })));
+}
