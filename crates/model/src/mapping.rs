@@ -39,6 +39,14 @@ impl Args {
     }
 }
 
+/// Dimension of retrieval space, as `model_args.json` in `folder` tells it: nothing else is read.
+///
+/// # Errors
+/// [`ModelError`] naming the file and what is wrong with it.
+pub fn embedding_dim(folder: &Path) -> Result<usize, ModelError> {
+    Args::load(folder).map(|args| args.shared_emb_dim as usize)
+}
+
 /// The mapping layers.
 pub struct Mapping {
     prefix_len: usize,

@@ -24,8 +24,15 @@ fn start(folder: &Path) -> Child {
     fs::write(folder.join("captions.tsv"), "image\tcaption\none.png\tone\ntwo.png\ttwo\n").unwrap();
     assert!(Command::new("mkfifo").arg(folder.join("two.png")).status().unwrap().success());
     let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets/model");
-    let mut command = Command::new(env!("CARGO_BIN_EXE_fondue-embed"));
-    command.arg("--pictures").arg(folder).arg("--model").arg(model).arg("--index").arg(folder.join("index"));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_fondue-index"));
+    command
+        .arg("build")
+        .arg("--pictures")
+        .arg(folder)
+        .arg("--model")
+        .arg(model)
+        .arg("--index")
+        .arg(folder.join("index"));
     command.stderr(Stdio::piped()).spawn().unwrap()
 }
 
@@ -49,7 +56,7 @@ fn an_interrupted_build_leaves_nothing() {
     begun(folder.path());
     interrupt(&child);
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
-    assert!(lines.any(|line| line.starts_with("interrupted: stops after this picture")));
+    assert!(lines.any(|line| line.starts_with("interrupted: stops in a moment")));
     fs::write(folder.path().join("two.png"), fs::read(folder.path().join("one.png")).unwrap()).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(130));
     assert!(lines.any(|line| line == "error: interrupted; nothing was published"));
@@ -64,7 +71,7 @@ fn a_second_interrupt_leaves_at_once_and_the_next_build_clears_up() {
     begun(folder.path());
     interrupt(&child);
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
-    assert!(lines.any(|line| line.starts_with("interrupted: stops after this picture")));
+    assert!(lines.any(|line| line.starts_with("interrupted: stops in a moment")));
     interrupt(&child); // it still waits for the second picture
     assert_eq!(child.wait().unwrap().code(), Some(130));
     let index = folder.path().join("index");
