@@ -100,11 +100,12 @@ impl fmt::Display for Report {
 
 /// A path of a file, which may be anything, for a terminal.
 fn shown(path: &str) -> String {
-    let shown: String =
-        path.chars().take(SHOWN).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
-    match (shown.is_empty(), shown.len() < path.len()) {
+    let mut chars = path.chars();
+    let shown = chars.by_ref().take(SHOWN).map(|c| if c.is_control() { '\u{fffd}' } else { c });
+    let shown: String = shown.collect();
+    match (shown.is_empty(), chars.next()) {
         (true, _) => "``".to_owned(),
-        (_, true) => shown + "…",
-        _ => shown,
+        (_, Some(_)) => shown + "…",
+        (_, None) => shown,
     }
 }

@@ -192,7 +192,7 @@ impl Facts {
             if got != expected {
                 return Err(TableFault::Dim { what: what(), got, expected });
             }
-            // A single row is one that stands in a list; a tensor may claim any number of rows, which lengths refuse.
+            // A tensor may claim any number of rows; one that is not that of the URLs is refused.
             facts.n_rows = facts.n_rows.saturating_add(matrix.n_rows);
             facts.dim = Some(got);
             facts.n_parts += 1;
