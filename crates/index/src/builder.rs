@@ -149,12 +149,20 @@ impl Builder {
         Ok(())
     }
 
-    /// Writes everything through to the disk and renames it into place; returns the generation's id, which is made
-    /// from its content. It is not active yet: see [`crate::Root::activate`].
+    /// Writes everything through to the disk and renames it into place: [`Builder::finish`] and
+    /// [`Finished::publish`] in one.
+    ///
+    /// # Errors
+    /// Those of both.
+    pub fn publish(self) -> Result<String, IndexError> {
+        self.finish()?.publish()
+    }
+
+    /// Sorts the ids and writes everything through to the disk, which for millions of rows takes a while.
     ///
     /// # Errors
     /// [`IndexError::Empty`], [`IndexError::Io`], or what a look at the finished files finds.
-    pub fn publish(self) -> Result<String, IndexError> {
+    pub fn finish(self) -> Result<Finished, IndexError> {
         let rows = self.rows;
         if rows == 0 {
             return Err(IndexError::Empty);
@@ -180,21 +188,39 @@ impl Builder {
             files,
         };
         let text = serde_json::to_vec_pretty(&manifest).unwrap_or_default();
-        let id = id_of(&text);
         let mut file = HashedFile::create(&folder, FILE)?;
         file.write(&text)?;
         file.finish()?;
         sync_folder(&folder)?;
         Generation::open(&folder)?;
+        Ok(Finished { generations: self.generations, work: self.work, folder, id: id_of(&text) })
+    }
+}
 
-        let place = self.generations.join(&id);
+/// A generation that is whole, but not yet in its place. Dropped unpublished, it leaves nothing behind.
+pub struct Finished {
+    generations: PathBuf,
+    work: Work,
+    folder: PathBuf,
+    id: String,
+}
+
+impl Finished {
+    /// Renames it into place; returns the generation's id, which is made from its content. It is not active yet: see
+    /// [`crate::Root::activate`].
+    ///
+    /// # Errors
+    /// [`IndexError::Io`].
+    pub fn publish(self) -> Result<String, IndexError> {
+        let Self { generations, work, folder, id } = self;
+        let place = generations.join(&id);
         // The name tells the content: if it is there and undamaged, it is this very generation.
         if intact(&place) {
             return Ok(id);
         }
         if place.exists() {
             // Goes with the work folder. Whoever has mapped it keeps it.
-            let aside = self.work.path().join("damaged");
+            let aside = work.path().join("damaged");
             fs::rename(&place, &aside).map_err(IndexError::io(&place))?;
         }
         if let Err(error) = fs::rename(&folder, &place) {
@@ -203,7 +229,7 @@ impl Builder {
                 return Err(IndexError::io(&place)(error));
             }
         }
-        sync_folder(&self.generations)?;
+        sync_folder(&generations)?;
         Ok(id)
     }
 }

@@ -104,6 +104,7 @@ fn make(args: &Args, interrupt: &Interrupt) -> Result<Report> {
         Rows { builder, left_out: Default::default(), interrupt, bar: progress::bar(n_rows, "rows") };
     let mut first = Some(first);
     for path in &paths {
+        interrupt.check()?;
         let archive = first.take().map_or_else(|| Archive::open(path), Ok)?;
         rows.add(&Table::read(&archive)?)?;
     }

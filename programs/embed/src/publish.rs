@@ -27,9 +27,11 @@ pub(crate) fn publish(
     activate: bool,
     interrupt: &Interrupt,
 ) -> Result<Published> {
-    interrupt.check()?; // the last time: publishing and activating belong together
+    interrupt.check()?;
     let spinner = progress::spinner("sorting the ids, writing through to the disk");
-    let id = builder.publish()?;
+    let finished = builder.finish()?;
+    interrupt.check()?; // the last time: publishing and activating belong together
+    let id = finished.publish()?;
     let root = Root::open(index)?;
     if activate {
         root.activate(&id)?;

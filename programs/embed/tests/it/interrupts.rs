@@ -3,6 +3,7 @@
 use std::{
     fs,
     io::{BufRead, BufReader},
+    os::unix::fs::symlink,
     path::Path,
     process::{Child, Command, Stdio},
     thread,
@@ -15,6 +16,8 @@ use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
+
+use crate::data;
 
 /// Starts building an index of two pictures, of which the second is a pipe that nobody has written to yet.
 fn start(folder: &Path) -> Child {
@@ -76,4 +79,24 @@ fn a_second_interrupt_leaves_at_once_and_the_next_build_clears_up() {
     assert_eq!(fs::read_dir(index.join("generations")).unwrap().count(), 1);
     drop(fondue_index::Builder::new(&index, 2, "model").unwrap());
     assert_eq!(fs::read_dir(index.join("generations")).unwrap().count(), 0);
+}
+
+#[test]
+fn an_interrupted_import_leaves_nothing() {
+    const FILES: usize = 20_000; // a second or two of work
+    let folder = tempfile::tempdir().unwrap();
+    for n in 0..FILES {
+        symlink(data("shipped.pkl"), folder.path().join(format!("cc3m_embeddings_{n}.pkl"))).unwrap();
+    }
+    let mut command = Command::new(env!("CARGO_BIN_EXE_fondue-index"));
+    command.arg("import").arg(folder.path()).arg("--index").arg(folder.path().join("index"));
+    let child = command.stderr(Stdio::piped()).spawn().unwrap();
+    begun(folder.path());
+    interrupt(&child);
+    let output = child.wait_with_output().unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(130), "{text}");
+    assert!(text.contains("interrupted: stops in a moment"), "{text}");
+    assert!(text.ends_with("error: interrupted; nothing was published\n"), "{text}");
+    assert_eq!(fs::read_dir(folder.path().join("index/generations")).unwrap().count(), 0);
 }
