@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod generation;
+mod index;
 mod pixels;
 mod prompt;
 mod towers;
