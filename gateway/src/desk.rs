@@ -51,9 +51,11 @@ impl Desk {
         let language = LanguageClient::new(upstream::connect_lazy(&config.language)?);
         let language = language.max_decoding_message_size(max);
         let retrieval = RetrievalClient::new(upstream::connect_lazy(&config.retrieval)?);
+        let (vision, retrieval) =
+            (vision.max_decoding_message_size(max), retrieval.max_decoding_message_size(max));
         Ok(Self {
-            vision: vision.max_decoding_message_size(max),
-            index: Index::new(retrieval.max_decoding_message_size(max), language.clone()),
+            index: Index::new(retrieval, vision.clone(), language.clone()),
+            vision,
             language,
             turns: Arc::new(Semaphore::new(config.limits.concurrent_turns)),
             conversations: Arc::new(Semaphore::new(config.limits.conversations)),

@@ -12,7 +12,16 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, PackageId};
 const UNREACHABLE: &[(&str, &[&str])] = &[
     (
         "torch-sys",
-        &["fondue-gateway", "fondue-retrieval", "fondue-launch", "fondue-drawings", "fondue-xtask"],
+        &[
+            "fondue-gateway",
+            "fondue-retrieval",
+            "fondue-launch",
+            "fondue-drawings",
+            "fondue-imaging",
+            "fondue-index",
+            "fondue-pickle",
+            "fondue-xtask",
+        ],
     ),
     (
         "tonic",
@@ -23,6 +32,7 @@ const UNREACHABLE: &[(&str, &[&str])] = &[
             "fondue-index",
             "fondue-model",
             "fondue-engine",
+            "fondue-pickle",
             "fondue-checkpoint",
         ],
     ),
@@ -34,16 +44,28 @@ const UNREACHABLE: &[(&str, &[&str])] = &[
             "fondue-imaging",
             "fondue-index",
             "fondue-model",
+            "fondue-pickle",
             "fondue-checkpoint",
         ],
     ),
-    ("clap", &["fondue-domain", "fondue-imaging", "fondue-index", "fondue-model", "fondue-engine"]),
+    (
+        "clap",
+        &[
+            "fondue-domain",
+            "fondue-imaging",
+            "fondue-index",
+            "fondue-model",
+            "fondue-engine",
+            "fondue-pickle",
+        ],
+    ),
 ];
 
 /// The only packages of ours that may name a dependency themselves.
 const ONLY: &[(&str, &[&str])] = &[
     ("tch", &["fondue-model", "fondue-engine", "fondue-golden"]),
     ("memmap2", &["fondue-mapped"]),
+    ("mozjpeg", &["fondue-imaging"]),
     ("opentelemetry-otlp", &["fondue-serving"]),
     ("resvg", &["fondue-drawings"]),
 ];

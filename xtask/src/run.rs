@@ -61,8 +61,9 @@ fn index(root: &Path, bin: &Path, data: &Path, drawings: &Path) -> Result<()> {
     if index.join("ACTIVE").exists() && fs::read_to_string(&stamp_file).is_ok_and(|old| old == stamp) {
         return Ok(());
     }
-    let mut embed = Command::new(bin.join("fondue-embed"));
-    call(embed.arg("--pictures").arg(drawings).arg("--model").arg(model).arg("--index").arg(index))?;
+    let mut builder = Command::new(bin.join("fondue-index"));
+    builder.arg("build");
+    call(builder.arg("--pictures").arg(drawings).arg("--model").arg(model).arg("--index").arg(index))?;
     fs::write(&stamp_file, stamp).with_context(|| stamp_file.display().to_string())
 }
 

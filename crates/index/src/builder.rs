@@ -1,13 +1,14 @@
 //! Builds a generation beside the published ones and publishes it by one rename.
 
 mod file;
+mod names;
 mod work;
 
 #[cfg(test)]
 mod tests;
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::BTreeMap,
     fs::{self, File},
     path::{Path, PathBuf},
 };
@@ -16,10 +17,12 @@ use fondue_domain::Embedding;
 
 use self::{
     file::{BlobsFile, HashedFile},
+    names::Names,
     work::Work,
 };
 use crate::{
     Generation, IndexError, Item,
+    generation::blobs::Blobs,
     item::Description,
     manifest::{DIGESTS, FILE, FORMAT, MAX_DIM, Manifest, ORDER, Stored, VECTORS, id_of},
     root::GENERATIONS,
@@ -37,19 +40,23 @@ pub struct NewItem {
     pub item: Item,
     /// Its file, if it is to be stored.
     pub picture: Option<Vec<u8>>,
-    /// SHA-256 of its file, stored or not.
+    /// SHA-256 of its file, stored or not. Of a picture whose file was never seen, that of its URL: it excludes no
+    /// other picture then, as one that all such pictures share would.
     pub sha256: [u8; 32],
 }
 
 /// A generation in the making. Dropped unpublished, it leaves nothing behind; if its process is killed, the next
 /// builder of the same index clears up.
+///
+/// Everything goes to the disk as it comes: for each row it keeps some 20 bytes in memory, whatever the row holds.
 pub struct Builder {
     generations: PathBuf,
     work: Work,
     dim: usize,
     fingerprint: String,
-    seen: HashSet<String>,
-    ids_in_order: Vec<String>,
+    vision_fingerprint: Option<String>,
+    names: Names,
+    rows: usize,
     vectors: HashedFile,
     digests: HashedFile,
     ids: BlobsFile,
@@ -59,7 +66,8 @@ pub struct Builder {
 
 impl Builder {
     /// Begins a generation of vectors of length `dim` under `root`, which is made if it is not there. Removes what
-    /// builders left that were killed.
+    /// builders left that were killed. `fingerprint` tells the mapping layers that made the vectors; empty if nobody
+    /// knows.
     ///
     /// # Errors
     /// [`IndexError::DimLimit`], or [`IndexError::Io`] if the folder cannot be written.
@@ -82,9 +90,25 @@ impl Builder {
             work,
             dim,
             fingerprint: fingerprint.to_owned(),
-            seen: HashSet::new(),
-            ids_in_order: Vec::new(),
+            vision_fingerprint: None,
+            names: Names::default(),
+            rows: 0,
         })
+    }
+
+    /// Tells which vision tower saw the pictures, where that is known.
+    pub fn seen_by(self, vision_fingerprint: &str) -> Self {
+        Self { vision_fingerprint: Some(vision_fingerprint.to_owned()), ..self }
+    }
+
+    /// Rows that were added.
+    pub fn len(&self) -> usize {
+        self.rows
+    }
+
+    /// Whether none was added.
+    pub fn is_empty(&self) -> bool {
+        self.rows == 0
     }
 
     /// Adds a picture; nothing is added if this fails for the picture's sake.
@@ -100,10 +124,10 @@ impl Builder {
         if item.id.is_empty() || item.id.len() > MAX_ID {
             return Err(IndexError::IdLength { got: item.id.len(), max: MAX_ID });
         }
-        if self.ids_in_order.len() >= MAX_ROWS {
+        if self.rows >= MAX_ROWS {
             return Err(IndexError::TooMany { max: MAX_ROWS });
         }
-        if !self.seen.insert(item.id.clone()) {
+        if !self.names.add(&item.id, self.rows as u32, &mut self.ids)? {
             return Err(IndexError::DuplicateId { id: item.id });
         }
         // Empty bytes are no picture.
@@ -121,50 +145,82 @@ impl Builder {
         self.ids.write(item.id.as_bytes())?;
         self.items.write(&json)?;
         self.pictures.write(&picture)?;
-        self.ids_in_order.push(item.id);
+        self.rows += 1;
         Ok(())
     }
 
-    /// Writes everything through to the disk and renames it into place; returns the generation's id, which is made
-    /// from its content. It is not active yet: see [`crate::Root::activate`].
+    /// Writes everything through to the disk and renames it into place: [`Builder::finish`] and
+    /// [`Finished::publish`] in one.
+    ///
+    /// # Errors
+    /// Those of both.
+    pub fn publish(self) -> Result<String, IndexError> {
+        self.finish()?.publish()
+    }
+
+    /// Sorts the ids and writes everything through to the disk, which for millions of rows takes a while.
     ///
     /// # Errors
     /// [`IndexError::Empty`], [`IndexError::Io`], or what a look at the finished files finds.
-    pub fn publish(self) -> Result<String, IndexError> {
-        let rows = self.ids_in_order.len();
+    pub fn finish(self) -> Result<Finished, IndexError> {
+        let rows = self.rows;
         if rows == 0 {
             return Err(IndexError::Empty);
         }
+        drop(self.names); // its memory is of use for sorting
         let folder = self.work.path().join("new");
-        let mut order: Vec<u32> = (0..rows as u32).collect();
-        order.sort_by(|&a, &b| self.ids_in_order[a as usize].cmp(&self.ids_in_order[b as usize]));
-        let mut order_file = HashedFile::create(&folder, ORDER)?;
-        order_file.write(bytemuck::cast_slice(&order))?;
-
         let mut files: BTreeMap<String, Stored> = BTreeMap::new();
-        for file in [self.vectors, self.digests, order_file] {
+        for file in [self.vectors, self.digests] {
             files.extend([file.finish()?]);
         }
         for blobs in [self.ids, self.items, self.pictures] {
             files.extend(blobs.finish()?);
         }
-        let manifest = Manifest { format: FORMAT, rows, dim: self.dim, fingerprint: self.fingerprint, files };
+        let mut order = HashedFile::create(&folder, ORDER)?;
+        order.write(bytemuck::cast_slice(&in_order_of_ids(&folder, rows)?))?;
+        files.extend([order.finish()?]);
+        let manifest = Manifest {
+            format: FORMAT,
+            rows,
+            dim: self.dim,
+            fingerprint: self.fingerprint,
+            vision_fingerprint: self.vision_fingerprint,
+            files,
+        };
         let text = serde_json::to_vec_pretty(&manifest).unwrap_or_default();
-        let id = id_of(&text);
         let mut file = HashedFile::create(&folder, FILE)?;
         file.write(&text)?;
         file.finish()?;
         sync_folder(&folder)?;
         Generation::open(&folder)?;
+        Ok(Finished { generations: self.generations, work: self.work, folder, id: id_of(&text) })
+    }
+}
 
-        let place = self.generations.join(&id);
+/// A generation that is whole, but not yet in its place. Dropped unpublished, it leaves nothing behind.
+pub struct Finished {
+    generations: PathBuf,
+    work: Work,
+    folder: PathBuf,
+    id: String,
+}
+
+impl Finished {
+    /// Renames it into place; returns the generation's id, which is made from its content. It is not active yet: see
+    /// [`crate::Root::activate`].
+    ///
+    /// # Errors
+    /// [`IndexError::Io`].
+    pub fn publish(self) -> Result<String, IndexError> {
+        let Self { generations, work, folder, id } = self;
+        let place = generations.join(&id);
         // The name tells the content: if it is there and undamaged, it is this very generation.
         if intact(&place) {
             return Ok(id);
         }
         if place.exists() {
             // Goes with the work folder. Whoever has mapped it keeps it.
-            let aside = self.work.path().join("damaged");
+            let aside = work.path().join("damaged");
             fs::rename(&place, &aside).map_err(IndexError::io(&place))?;
         }
         if let Err(error) = fs::rename(&folder, &place) {
@@ -173,9 +229,19 @@ impl Builder {
                 return Err(IndexError::io(&place)(error));
             }
         }
-        sync_folder(&self.generations)?;
+        sync_folder(&generations)?;
         Ok(id)
     }
+}
+
+/// The rows, sorted by the ids that were written.
+fn in_order_of_ids(folder: &Path, rows: usize) -> Result<Vec<u32>, IndexError> {
+    let ids = Blobs::open(folder, "ids", rows)?;
+    let id = |row: u32| ids.get(row as usize).unwrap_or_default();
+    let mut order: Vec<u32> = (0..rows as u32).collect();
+    // Each id is there once, so that equal ones need no order of their own.
+    order.sort_unstable_by(|&a, &b| id(a).cmp(id(b)));
+    Ok(order)
 }
 
 fn intact(folder: &Path) -> bool {

@@ -40,13 +40,13 @@ pub enum IndexError {
         id: String,
     },
     /// No index at all.
-    #[error("there is no index in {}; build one with `fondue embed`", root.display())]
+    #[error("there is no index in {}; build one with `fondue index build`", root.display())]
     NoIndex {
         /// The folder that was named.
         root: PathBuf,
     },
     /// No generation is active.
-    #[error("no generation is active in {}; build one with `fondue embed`", root.display())]
+    #[error("no generation is active in {}; build one with `fondue index build`", root.display())]
     NoneActive {
         /// The index's root.
         root: PathBuf,

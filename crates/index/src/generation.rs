@@ -1,6 +1,6 @@
 //! One generation, mapped: searched, read, checked.
 
-mod blobs;
+pub(crate) mod blobs;
 mod search;
 
 use std::{
@@ -39,7 +39,7 @@ pub struct Generation {
 pub struct Exclusions {
     /// By name.
     pub ids: HashSet<String>,
-    /// By the SHA-256 of the picture file.
+    /// By the SHA-256 of the picture file, or of the URL where only that is known: see [`crate::NewItem::sha256`].
     pub sha256: HashSet<[u8; 32]>,
 }
 
@@ -109,22 +109,30 @@ impl Generation {
             let reason = format!("it is the manifest of {}", self.content_id);
             return Err(IndexError::damaged(&self.folder.join(FILE), reason));
         }
-        for (name, bytes) in [(VECTORS, &self.vectors), (DIGESTS, &self.digests), (ORDER, &self.order)] {
-            self.verify_file(name, bytes.bytes())?;
+        for (name, file) in [(VECTORS, &self.vectors), (DIGESTS, &self.digests), (ORDER, &self.order)] {
+            self.verify_file(name, file)?;
         }
         for (name, blobs) in [("ids", &self.ids), ("items", &self.items), ("pictures", &self.pictures)] {
-            for (extension, bytes) in blobs.files() {
-                self.verify_file(&format!("{name}.{extension}"), bytes)?;
+            for (extension, file) in blobs.files() {
+                self.verify_file(&format!("{name}.{extension}"), file)?;
             }
         }
         Ok(())
     }
 
-    fn verify_file(&self, name: &str, bytes: &[u8]) -> Result<(), IndexError> {
+    fn verify_file(&self, name: &str, file: &Mapped) -> Result<(), IndexError> {
+        /// What is mapped at a time: a whole index would fill the memory of this process.
+        const STEP: usize = 16 << 20;
+        let bytes = file.bytes();
         let damaged = |reason: &str| IndexError::damaged(&self.folder.join(name), reason);
         let stored =
             self.manifest.files.get(name).ok_or_else(|| damaged("the manifest has no checksum of it"))?;
-        if bytes.len() as u64 != stored.bytes || hex::encode(Sha256::digest(bytes)) != stored.sha256 {
+        let mut hasher = Sha256::new();
+        for (n, part) in bytes.chunks(STEP).enumerate() {
+            hasher.update(part);
+            file.release(n * STEP..n * STEP + part.len());
+        }
+        if bytes.len() as u64 != stored.bytes || hex::encode(hasher.finalize()) != stored.sha256 {
             return Err(damaged("its checksum is not the manifest's"));
         }
         Ok(())
@@ -150,9 +158,15 @@ impl Generation {
         self.manifest.dim
     }
 
-    /// Identity of the model that made it.
+    /// Identity of the mapping layers that made its vectors; empty if nobody knows.
     pub fn fingerprint(&self) -> &str {
         &self.manifest.fingerprint
+    }
+
+    /// Identity of the vision tower that saw its pictures; `None` if nobody knows, as in generations of before this
+    /// was noted.
+    pub fn vision_fingerprint(&self) -> Option<&str> {
+        self.manifest.vision_fingerprint.as_deref()
     }
 
     /// The `k` nearest pictures that are not excluded, best first, equal ones in the order of their rows.

@@ -4,9 +4,9 @@
 //! ```text
 //! ROOT/ACTIVE                      id of the active generation
 //! ROOT/generations/ID/             immutable; appears whole, by a rename
-//!   manifest.json                  format, rows, dim, the model's fingerprint, length and SHA-256 of each file
+//!   manifest.json                  format, rows, dim, the model's fingerprints, length and SHA-256 of each file
 //!   vectors.f32                    rows × dim, unit length, little-endian
-//!   digests.bin                    32 bytes a row: SHA-256 of the picture file
+//!   digests.bin                    32 bytes a row: SHA-256 of the picture file, or of its URL alone
 //!   order.u32                      rows in the order of their ids, for finding an id
 //!   ids, items, pictures           each FILE.blob (all values joined) and FILE.u64 (rows + 1 offsets)
 //! ```
@@ -20,7 +20,7 @@ pub mod root;
 
 mod manifest;
 
-pub use builder::{Builder, NewItem};
+pub use builder::{Builder, Finished, NewItem};
 pub use error::IndexError;
 pub use generation::{Exclusions, Generation, Hit};
 pub use item::Item;

@@ -21,8 +21,11 @@ pub(crate) struct Manifest {
     pub(crate) format: u32,
     pub(crate) rows: usize,
     pub(crate) dim: usize,
-    /// Identity of the model that made the vectors.
+    /// Identity of the mapping layers that made the vectors; empty if nobody knows.
     pub(crate) fingerprint: String,
+    /// Identity of the vision tower that they were made from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) vision_fingerprint: Option<String>,
     pub(crate) files: BTreeMap<String, Stored>,
 }
 

@@ -27,12 +27,22 @@ impl<'a> Cursor<'a> {
         (self.bytes.len() - self.at) as u64
     }
 
+    /// The bytes of a span that was given here.
+    pub(crate) fn slice(&self, span: Span) -> &'a [u8] {
+        &self.bytes[span.start as usize..(span.start + span.len) as usize]
+    }
+
     /// The next `n` bytes, as a span.
     pub(crate) fn span(&mut self, n: u64) -> Step<Span> {
         self.need(n)?;
         let span = Span { start: self.at as u64, len: n };
         self.at += n as usize;
         Ok(span)
+    }
+
+    /// Goes back by `n` bytes, which were read before.
+    pub(crate) fn rewind(&mut self, n: u64) {
+        self.at -= n as usize;
     }
 
     /// Says whether `n` more bytes are there.

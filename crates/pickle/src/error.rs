@@ -211,6 +211,12 @@ pub enum Flaw {
         /// Bytes of its entry.
         got: u64,
     },
+    /// A tensor in a plain pickle whose storage is not as torch writes it.
+    #[error(
+        "a tensor's storage is not as torch writes it with pickle protocols 3 to 5; save the file again with \
+         torch.save, or with NumPy arrays"
+    )]
+    Embedded,
     /// A tensor that leaves its storage.
     #[error("a tensor reaches beyond the end of its storage")]
     Bounds,

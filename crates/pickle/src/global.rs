@@ -20,6 +20,9 @@ pub(crate) enum Global {
     Scalar,
     RebuildTensor,
     RebuildParameter,
+    /// `torch.storage._load_from_bytes`, which `pickle.dump` of a tensor calls. Torch unpickles there; here the bytes
+    /// are compared with the ones that torch writes.
+    LoadFromBytes,
     Storage(Dtype),
 }
 
@@ -37,6 +40,7 @@ impl Global {
             (b"numpy.core.numeric" | b"numpy._core.numeric", b"_frombuffer") => Self::FromBuffer,
             (b"torch._utils", b"_rebuild_tensor_v2") => Self::RebuildTensor,
             (b"torch._utils", b"_rebuild_parameter") => Self::RebuildParameter,
+            (b"torch.storage", b"_load_from_bytes") => Self::LoadFromBytes,
             (b"torch", storage) => match Dtype::of_storage(storage) {
                 Some(dtype) => Self::Storage(dtype),
                 None => return Err(unknown(module, name)),
@@ -58,6 +62,7 @@ impl Global {
             Self::Scalar => "numpy.core.multiarray.scalar",
             Self::RebuildTensor => "torch._utils._rebuild_tensor_v2",
             Self::RebuildParameter => "torch._utils._rebuild_parameter",
+            Self::LoadFromBytes => "torch.storage._load_from_bytes",
             Self::Storage(_) => "torch storage",
         }
     }

@@ -2,8 +2,9 @@
 //! Touches mapped files. Never tensors of a framework, never the network, never code named in a file.
 //!
 //! Two forms are read, told apart by content: torch's zip checkpoints (tensors in stored entries beside a pickle)
-//! and plain pickles of protocols 0 to 5 (strings and NumPy arrays in containers). What is not a number, a text, a
-//! list, a tuple, a dict, a tensor or an array ends in a [`PickleError`] that names the file and the byte.
+//! and plain pickles of protocols 0 to 5 (strings and NumPy arrays in containers; from protocol 3 on also tensors).
+//! What is not a number, a text, a list, a tuple, a dict, a tensor or an array ends in a [`PickleError`] that names
+//! the file and the byte.
 //!
 //! # Guarantees, for any bytes
 //! - No code of the file runs: the few globals in `global.rs` are known by name, all others are errors.

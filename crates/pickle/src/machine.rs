@@ -13,6 +13,7 @@ use crate::{
 };
 
 mod call;
+mod embedded;
 mod literal;
 mod numpy;
 mod stack;

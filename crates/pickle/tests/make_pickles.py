@@ -92,6 +92,11 @@ def main():
     OUT.mkdir(exist_ok=True)
     for protocol in range(6):
         write(f"embeddings.{protocol}.pkl", pickle.dumps(embeddings(), protocol=protocol))
+    # As `pickle.dump` writes tensors: each with its own storage, in torch's old format within bytes.
+    rows = torch.arange(12, dtype=torch.float32).view(3, 4)
+    tensors = {"rows": [row.to(torch.bfloat16).clone() for row in rows], "whole": rows.t(), "large": torch.ones(300)}
+    for protocol in (2, 4):
+        write(f"tensors.{protocol}.pkl", pickle.dumps(tensors, protocol=protocol))
     # NumPy 1 had its module under another name.
     old = pickle.dumps(embeddings()["embeddings"], protocol=3)
     write("numpy1.3.pkl", old.replace(b"numpy._core.multiarray", b"numpy.core.multiarray"))

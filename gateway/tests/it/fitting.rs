@@ -104,11 +104,14 @@ async fn an_index_of_another_model_is_not_searched_until_it_is_rebuilt() {
     let kinds = scene.reply(turn([text("hi")])).await.unwrap().turn().await;
     let [lack] = unavailable(&kinds)[..] else { panic!("{kinds:?}") };
     assert_eq!(lack.reason().as_str_name(), "REASON_UNAVAILABLE");
-    assert!(lack.message.contains("another model") && lack.message.contains("fondue embed"), "{lack:?}");
+    assert!(
+        lack.message.contains("another model") && lack.message.contains("fondue index build"),
+        "{lack:?}"
+    );
     assert_eq!(done(&kinds).text, "look");
     let status = retrieve(&scene).await.unwrap_err();
     assert_eq!(status.code(), Code::Unavailable);
-    assert!(status.message().contains("fondue embed"), "{status:?}");
+    assert!(status.message().contains("fondue index build"), "{status:?}");
     assert!(scene.retrieval.asked().is_empty(), "nothing was searched");
 
     scene.retrieval.made_by("new model");
@@ -120,6 +123,40 @@ async fn an_index_of_another_model_is_not_searched_until_it_is_rebuilt() {
     scene.retrieval.activate("second");
     scene.retrieval.made_by("old model");
     assert_eq!(retrieve(&scene).await.unwrap_err().code(), Code::Unavailable, "another generation is");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_index_of_another_vision_tower_is_not_searched_either() {
+    let mut scene = Scene::new().await;
+    scene.language.be("model");
+    scene.retrieval.made_by("model");
+    scene.vision.be("new tower");
+    scene.retrieval.seen_by("old tower");
+    let status = retrieve(&scene).await.unwrap_err();
+    assert_eq!(status.code(), Code::Unavailable);
+    let message = status.message();
+    assert!(
+        message.contains("the vision service runs") && message.contains("fondue index build"),
+        "{status:?}"
+    );
+    assert!(scene.retrieval.asked().is_empty(), "nothing was searched");
+
+    // What one of both does not know is not compared.
+    scene.retrieval.seen_by("");
+    assert!(retrieve(&scene).await.is_ok());
+    scene.retrieval.activate("second");
+    scene.retrieval.seen_by("old tower");
+    assert_eq!(retrieve(&scene).await.unwrap_err().code(), Code::Unavailable);
+    scene.vision.be("old tower");
+    assert!(retrieve(&scene).await.is_ok());
+    // Texts find pictures while vision is down.
+    scene.retrieval.activate("third");
+    scene.retrieval.seen_by("any tower");
+    scene.vision_server.kill();
+    assert!(retrieve(&scene).await.is_ok());
+    let n_described = scene.retrieval.n_described();
+    assert!(retrieve(&scene).await.is_ok());
+    assert_eq!(scene.retrieval.n_described(), n_described, "and it is not asked for at each search");
 }
 
 #[tokio::test(flavor = "multi_thread")]

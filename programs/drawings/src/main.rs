@@ -11,7 +11,7 @@ Examples:
   fondue-drawings .fondue/drawings               about 1,640 drawings, 128 × 128 pixels on white
   fondue-drawings --size 256 .fondue/drawings-256
   fondue-drawings --force .fondue/drawings       draw them anew, for example in another size
-  fondue-embed --pictures .fondue/drawings --model assets/model --index .fondue/index
+  fondue index build --pictures .fondue/drawings --model assets/model --index .fondue/index
 
 OUT receives one <id>.png a drawing (its code points: 1f34e.png is the red apple),
 captions.tsv with the columns image, caption and group, and LICENSES.txt. It appears only

@@ -58,7 +58,7 @@ impl Interrupt {
             eprintln!("error: {Interrupted}");
             exit(CODE.into());
         }
-        eprintln!("interrupted: stops after this picture; Ctrl-C once more leaves at once");
+        eprintln!("interrupted: stops in a moment; Ctrl-C once more leaves at once");
     }
 
     /// From now on there is something to clear up.

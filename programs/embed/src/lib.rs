@@ -1,80 +1,53 @@
-//! Builds an index generation from a folder of captioned pictures: decode, vision tower, mapping layer, write.
+//! Makes generations of the picture index: from folders of captioned pictures, and from published embeddings.
 //!
-//! It runs the model in its own process: the same code as the services', without their queues.
+//! `build` runs the model in its own process: the same code as the services', without their queues. `import` needs no
+//! model; it reads vectors that are there.
 
-mod captions;
+pub mod build;
+pub mod import;
+
 mod interrupt;
+mod progress;
+mod publish;
 
-use std::{
-    fs::File,
-    io::Read,
-    path::{Path, PathBuf},
-    process::ExitCode,
-};
+use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail, ensure};
-use clap::Parser;
-use fondue_imaging::{Fit, ImageLimits, Preprocess, decode};
-use fondue_index::{Builder, Item, NewItem, Root};
-use fondue_model::{
-    Placement, Tokenizer, VisionTower, fingerprint, mapping::Mapping, opt::OptConfig, weights::unwatched,
-};
-use indicatif::{ProgressBar, ProgressStyle};
-use sha2::{Digest, Sha256};
+use clap::{Parser, Subcommand};
 
-use crate::{captions::Row, interrupt::Interrupt};
+use crate::interrupt::Interrupt;
 
 const EXAMPLES: &str = "\
-Example:
-  fondue embed --pictures .fondue/drawings --model assets/model --index .fondue/index
+Examples:
+  fondue index build --pictures photos/ --model assets/model --index my-index
+  fondue index import my-model/fromage --model my-model --index my-index
 
-PICTURES/captions.tsv has a header line; its columns `image` (path below PICTURES) and `caption` are needed,
-`group` may be there. The name of a picture in the index is its path without the extension.";
+`fondue index COMMAND --help` has more. An index is a folder of generations, of which one is active; a new
+generation appears whole or not at all, and the services that use the index go on meanwhile.";
 
-/// Builds an index of pictures and makes it the active one.
+/// Makes the index that pictures are found in.
 #[derive(Debug, Parser)]
-#[command(name = "fondue-embed", version, after_help = EXAMPLES)]
-pub struct Args {
-    /// Folder of pictures.
-    #[arg(long, value_name = "DIR")]
-    pictures: PathBuf,
-    /// Table of captions [default: PICTURES/captions.tsv].
-    #[arg(long, value_name = "FILE")]
-    captions: Option<PathBuf>,
-    /// Model folder: holds clip/, opt/ and fromage/.
-    #[arg(long, value_name = "DIR", default_value = "assets/model")]
-    model: PathBuf,
-    /// Index folder; it is made if it is not there.
-    #[arg(long, value_name = "ROOT")]
-    index: PathBuf,
-    /// Where the model runs: cpu, cuda or cuda:N.
-    #[arg(long, value_name = "DEVICE", default_value = "cpu")]
-    device: String,
-    /// Precision of the model: f32, f16 or bf16.
-    #[arg(long, value_name = "DTYPE", default_value = "f32")]
-    dtype: String,
-    /// Pictures in one forward pass.
-    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..))]
-    batch: u16,
-    /// Pixels of one picture, checked before it is decoded.
-    #[arg(long, value_name = "N", default_value_t = 40_000_000)]
-    max_pixels: u64,
-    /// Bytes of one picture file.
-    #[arg(long, value_name = "BYTES", default_value_t = 32 << 20)]
-    max_bytes: usize,
-    /// Leave out pictures that cannot be read instead of stopping at the first.
-    #[arg(long)]
-    skip_broken: bool,
-    /// Publish the generation, but leave the active one active.
-    #[arg(long)]
-    no_activate: bool,
+#[command(name = "fondue-index", bin_name = "fondue index", version, after_help = EXAMPLES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make an index of a folder of captioned pictures.
+    Build(build::Args),
+    /// Make an index of published embeddings: cc3m_embeddings*.pkl.
+    Import(import::Args),
 }
 
 /// Runs the command line that this process was given; failures are told on stderr. Ctrl-C ends it with code 130, and
 /// then nothing is published.
 pub fn main() -> ExitCode {
-    let args = Args::parse();
-    let result = Interrupt::listen().and_then(|interrupt| build(&args, &interrupt));
+    let cli = Cli::parse();
+    let result = Interrupt::listen().and_then(|interrupt| match &cli.command {
+        Command::Build(args) => build::build(args, &interrupt),
+        Command::Import(args) => import::import(args, &interrupt),
+    });
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -84,155 +57,14 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Builds the index, whatever signals come.
-///
-/// # Errors
-/// If a file cannot be read, is broken (unless those are to be skipped), or the index cannot be written. Nothing is
-/// published then.
-pub fn run(args: &Args) -> Result<()> {
-    build(args, &Interrupt::never())
-}
-
-fn build(args: &Args, interrupt: &Interrupt) -> Result<()> {
-    let captions = args.captions.clone().unwrap_or_else(|| args.pictures.join("captions.tsv"));
-    let rows = captions::read(&captions)?;
-    ensure!(!rows.is_empty(), "{} names no picture", captions.display());
-    let model = Model::load(args)?;
-    let (opt, fromage) = (args.model.join("opt"), args.model.join("fromage"));
-    let fingerprint = fingerprint::language(&opt, &fromage)?;
-    interrupt.begin()?; // from here on there is something to clear up
-    let mut builder = Builder::new(&args.index, model.mapping.embedding_dim(), &fingerprint)?;
-    let limits = ImageLimits { max_pixels: args.max_pixels, max_bytes: args.max_bytes };
-    let bar = bar(rows.len() as u64);
-    let mut broken = 0;
-    for batch in rows.chunks(args.batch.into()) {
-        let mut read = Vec::with_capacity(batch.len());
-        for row in batch {
-            interrupt.check()?;
-            match model.read(&args.pictures, row, &limits) {
-                Ok(picture) => read.push((row, picture)),
-                Err(error) if args.skip_broken => {
-                    bar.suspend(|| eprintln!("left out: {error:#}"));
-                    broken += 1;
-                }
-                Err(error) => {
-                    bar.abandon();
-                    return Err(
-                        error.context("nothing was published; --skip-broken leaves such pictures out")
-                    );
-                }
-            }
-        }
-        model.add(&mut builder, read)?;
-        bar.inc(batch.len() as u64);
-    }
-    bar.finish_and_clear();
-    interrupt.check()?; // the last time: publishing and activating belong together
-    ensure!(broken < rows.len(), "none of {} pictures could be read", rows.len());
-    let id = builder.publish()?;
-    let root = Root::open(&args.index)?;
-    if !args.no_activate {
-        root.activate(&id)?;
-    }
-    let state = if args.no_activate { "published" } else { "published and active" };
-    println!("{} pictures in generation {id}, {state} in {}", rows.len() - broken, args.index.display());
-    if broken > 0 {
-        println!("{broken} pictures were left out");
-    }
-    Ok(())
-}
-
-struct Model {
-    preprocess: Preprocess,
-    tower: VisionTower,
-    mapping: Mapping,
-}
-
-struct Picture {
-    bytes: Vec<u8>,
-    media_type: &'static str,
-    pixels: Vec<f32>,
-}
-
-impl Model {
-    /// The tower and the mapping layers; the language model itself is not needed.
-    fn load(args: &Args) -> Result<Self> {
-        let placement =
-            Placement { device: Placement::device_from(&args.device)?, dtype: args.dtype.parse()? };
-        let clip = args.model.join("clip");
-        let preprocess = Preprocess::from_file(&clip.join("preprocessor_config.json"))?;
-        let tower = VisionTower::load(&clip, placement, &unwatched)?;
-        let opt = args.model.join("opt");
-        let (word_dim, ret) = (OptConfig::load(&opt)?.word_dim(), Tokenizer::load(&opt)?.ret());
-        let mapping = Mapping::load(&args.model.join("fromage"), word_dim, ret, placement, &unwatched)?;
-        if mapping.feature_dim() != tower.feature_dim() {
-            let (tower, mapping) = (tower.feature_dim(), mapping.feature_dim());
-            bail!(
-                "the vision tower gives {tower} features, the mapping layers take {mapping}: not of one model"
-            );
-        }
-        Ok(Self { preprocess, tower, mapping })
-    }
-
-    fn read(&self, folder: &Path, row: &Row, limits: &ImageLimits) -> Result<Picture> {
-        let path = folder.join(&row.image);
-        let bytes = read(&path, limits.max_bytes)
-            .with_context(|| format!("{} (line {} of the captions)", path.display(), row.line))?;
-        let image = decode(&bytes, limits).with_context(|| path.display().to_string())?;
-        let pixels = self.preprocess.pixels(&image, Fit::Crop)?;
-        let media_type =
-            image::guess_format(&bytes).map_or("application/octet-stream", |format| format.to_mime_type());
-        Ok(Picture { bytes, media_type, pixels })
-    }
-
-    fn add(&self, builder: &mut Builder, batch: Vec<(&Row, Picture)>) -> Result<()> {
-        let (pictures, pixels): (Vec<_>, Vec<_>) = batch
-            .into_iter()
-            .map(|(row, picture)| ((row, picture.bytes, picture.media_type), picture.pixels))
-            .unzip();
-        let embeddings = self.mapping.project(&self.tower.encode(&pixels)?)?;
-        for ((row, bytes, media_type), embedding) in pictures.into_iter().zip(embeddings) {
-            let item = Item {
-                id: row.id(),
-                caption: row.caption.clone(),
-                group: row.group.clone(),
-                media_type: media_type.to_owned(),
-                url: String::new(),
-            };
-            let sha256 = Sha256::digest(&bytes).into();
-            builder.add(NewItem { item, picture: Some(bytes), sha256 }, &embedding)?;
-        }
-        Ok(())
-    }
-}
-
-/// A file of at most `max` bytes; of a larger one no more than that is read.
-fn read(path: &Path, max: usize) -> Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    File::open(path)?.take((max as u64).saturating_add(1)).read_to_end(&mut bytes)?;
-    ensure!(bytes.len() <= max, "has more than {max} bytes, the limit (--max-bytes)");
-    Ok(bytes)
-}
-
-fn bar(total: u64) -> ProgressBar {
-    let template = "{bar:40} {pos}/{len} pictures, {per_sec}, {eta} left";
-    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-    ProgressBar::new(total).with_style(style)
-}
-
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory;
+
     use super::*;
 
     #[test]
-    fn no_more_is_read_than_a_file_may_have() {
-        // This one never ends.
-        let error = read(Path::new("/dev/zero"), 1000).unwrap_err().to_string();
-        assert!(error.contains("1000 bytes") && error.contains("--max-bytes"), "{error}");
-        assert_eq!(read(Path::new("/dev/null"), 0).unwrap(), b"");
-        let own = Path::new(file!())
-            .file_name()
-            .map(|name| Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(name));
-        assert!(read(&own.unwrap(), 1 << 20).unwrap().starts_with(b"//!"));
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
     }
 }

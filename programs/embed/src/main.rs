@@ -1,4 +1,4 @@
-//! `fondue-embed`: builds the index of pictures.
+//! `fondue-index`: makes the index of pictures. People type `fondue index …`.
 
 use std::process::ExitCode;
 

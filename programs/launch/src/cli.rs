@@ -18,7 +18,7 @@ Without anything running:
 
 Any other `fondue NAME …` runs the program fondue-NAME that lies beside fondue:
   fondue drawings .fondue/drawings
-  fondue embed --pictures .fondue/drawings --model assets/model --index .fondue/index
+  fondue index build --pictures .fondue/drawings --model assets/model --index .fondue/index
   fondue model check assets/model
 `fondue COMMAND --help` has more examples.";
 
@@ -64,8 +64,8 @@ mod tests {
 
     #[test]
     fn unknown_names_keep_their_words() {
-        let cli = Cli::try_parse_from(["fondue", "embed", "--pictures", "x"]).unwrap();
+        let cli = Cli::try_parse_from(["fondue", "index", "build", "--pictures", "x"]).unwrap();
         let Command::External(words) = cli.command else { panic!("{:?}", cli.command) };
-        assert_eq!(words, ["embed", "--pictures", "x"]);
+        assert_eq!(words, ["index", "build", "--pictures", "x"]);
     }
 }

@@ -24,7 +24,7 @@ use script::{Piece, Script, Turn};
 const EXAMPLES: &str = "\
 Examples:
   fondue drawings .fondue/drawings
-  fondue embed --pictures .fondue/drawings --model assets/model --index .fondue/index
+  fondue index build --pictures .fondue/drawings --model assets/model --index .fondue/index
   fondue demo --model assets/model --index .fondue/index --drawings .fondue/drawings
   fondue demo --script my-dialogue.json          your own turns, in the form of assets/demo.json
 

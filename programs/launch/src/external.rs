@@ -73,19 +73,19 @@ mod tests {
     #[test]
     fn lists_the_programs_beside_it() {
         let folder = tempfile::tempdir().unwrap();
-        for (name, mode) in [("fondue-embed", 0o755), ("fondue-embed.d", 0o644), ("cargo", 0o755)] {
+        for (name, mode) in [("fondue-index", 0o755), ("fondue-index.d", 0o644), ("cargo", 0o755)] {
             let path = folder.path().join(name);
             fs::write(&path, "").unwrap();
             fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
         }
-        assert_eq!(companions(folder.path()), ["embed"]);
+        assert_eq!(companions(folder.path()), ["index"]);
         let text = unknown(OsStr::new("tarin"), folder.path());
-        assert!(text.contains("`tarin`") && text.contains("chat") && text.contains("embed"), "{text}");
+        assert!(text.contains("`tarin`") && text.contains("chat") && text.contains("index"), "{text}");
     }
 
     #[test]
     fn never_leaves_its_folder() {
-        let error = exec(&["../embed".into()]).unwrap_err();
-        assert!(error.to_string().contains("no command `../embed`"), "{error}");
+        let error = exec(&["../index".into()]).unwrap_err();
+        assert!(error.to_string().contains("no command `../index`"), "{error}");
     }
 }

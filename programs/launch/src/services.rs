@@ -22,7 +22,7 @@ pub(crate) struct ServiceArgs {
     /// Model folder: holds opt/, clip/ and fromage/.
     #[arg(long, value_name = "DIR", default_value = "assets/model")]
     pub(crate) model: PathBuf,
-    /// Index of pictures, made by `fondue embed` [default: DATA/index].
+    /// Index of pictures, made by `fondue index` [default: DATA/index].
     #[arg(long, value_name = "ROOT")]
     pub(crate) index: Option<PathBuf>,
     /// Folder of run-time data: logs, the index, found pictures.

@@ -25,7 +25,7 @@ pub struct Settings {
     #[command(flatten)]
     #[serde(flatten)]
     pub serving: ServingSettings,
-    /// Index folder, made by `fondue embed` [default: .fondue/index].
+    /// Index folder, made by `fondue index` [default: .fondue/index].
     #[arg(long, value_name = "ROOT")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub index: Option<PathBuf>,

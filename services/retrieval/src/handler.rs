@@ -138,6 +138,7 @@ impl Retrieval for Handler {
                 dim: active.dim() as u32,
                 fingerprint: active.fingerprint().to_owned(),
                 generations: shelf.generations()?,
+                vision_fingerprint: active.vision_fingerprint().unwrap_or_default().to_owned(),
             })
         });
         Ok(Response::new(response.await?))
@@ -164,7 +165,7 @@ fn named(error: IndexError) -> Status {
 
 fn not_offered(call: &str) -> Status {
     let message =
-        format!("{call} is not offered; build a new generation with `fondue embed` and activate it");
+        format!("{call} is not offered; build a new generation with `fondue index build` and activate it");
     from_parts(Fault::Unsupported, message, Vec::new())
 }
 

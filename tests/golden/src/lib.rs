@@ -1,5 +1,7 @@
 //! Reference vectors: where they lie, how they are read, how near is near enough.
 
+mod forms;
+
 use std::{
     env, fs,
     path::{Path, PathBuf},
@@ -7,7 +9,7 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 use fondue_domain::TokenId;
-use fondue_model::{LanguageModel, Placement, VisionTower, weights::unwatched};
+use fondue_model::{LanguageModel, Placement, VisionTower, placement::set_threads, weights::unwatched};
 use safetensors::{Dtype, SafeTensors};
 use serde_json::Value;
 
@@ -25,6 +27,8 @@ impl Golden {
     /// # Errors
     /// If there is none, or one cannot be read: a check of nothing must not pass.
     pub fn all() -> Result<Vec<Self>> {
+        // Several tests run at once; more threads than cores only wait for each other.
+        set_threads(1);
         // The environment is how a test runner is told anything.
         #[allow(clippy::disallowed_methods)]
         let root = env::var_os("FONDUE_GOLDEN")
@@ -109,38 +113,48 @@ impl Golden {
         Ok((view.dtype(), view.data().to_vec()))
     }
 
-    /// The language model of this folder, once from each form that its files are there in.
+    /// Names of all tensors that are expected.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    pub fn names(&self) -> Result<Vec<String>> {
+        let all = SafeTensors::deserialize(&self.expected)?;
+        Ok(all.names().into_iter().map(String::from).collect())
+    }
+
+    /// The language model of this folder from each form that its files are there in, and from each that they are published
+    /// in, written anew: OPT whole and sharded, mapping layers compact, pruned and as training leaves them.
     ///
     /// # Errors
     /// If one does not load.
     pub fn languages(&self) -> Result<Vec<LanguageModel>> {
+        let made = forms::write(self)?;
         let ret = self.token("ret_token")?;
-        let fromage = self.folder.join("fromage");
         let mut models = Vec::new();
-        for opt in ["opt", "opt_bin"].map(|name| self.folder.join(name)) {
-            for mapping in ["mapping.safetensors", "pretrained_ckpt.pth.tar"] {
-                if !opt.exists() || !fromage.join(mapping).exists() {
-                    continue;
-                }
-                // A folder of its own, so that this form is the one that is found.
-                let alone = tempfile::tempdir()?;
-                for name in [mapping, "model_args.json"] {
-                    fs::copy(fromage.join(name), alone.path().join(name))?;
-                }
-                let model = LanguageModel::load(&opt, alone.path(), ret, Placement::CPU_F32, &unwatched);
-                models.push(model.with_context(|| format!("{} with {mapping}", opt.display()))?);
-            }
+        // Each form of one part with the first of the other: what is read does not depend on the other's form.
+        let first = |folders: &[PathBuf]| folders.first().cloned();
+        let (Some(opt), Some(mapping)) = (first(&made.opt), first(&made.mapping)) else {
+            bail!("{} holds no language model", self.folder.display());
+        };
+        let others = made.mapping.iter().skip(1).map(|mapping| (&opt, mapping));
+        for (opt, mapping) in made.opt.iter().map(|opt| (opt, &mapping)).chain(others) {
+            let model = LanguageModel::load(opt, mapping, ret, Placement::CPU_F32, &unwatched);
+            models.push(model.with_context(|| format!("{} with {}", opt.display(), mapping.display()))?);
         }
-        ensure!(!models.is_empty(), "{} holds no language model", self.folder.display());
         Ok(models)
     }
 
-    /// The vision tower of this folder.
+    /// The vision tower of this folder, from its file as it is there and from the other forms that it is published in.
     ///
     /// # Errors
-    /// If it does not load.
-    pub fn vision(&self) -> Result<VisionTower> {
-        Ok(VisionTower::load(&self.folder.join("clip"), Placement::CPU_F32, &unwatched)?)
+    /// If one does not load.
+    pub fn visions(&self) -> Result<Vec<VisionTower>> {
+        let made = forms::write(self)?;
+        let load = |folder: &PathBuf| {
+            let tower = VisionTower::load(folder, Placement::CPU_F32, &unwatched);
+            tower.with_context(|| folder.display().to_string())
+        };
+        made.clip.iter().map(load).collect()
     }
 
     /// Compares with an expected f32 tensor: the largest difference is at most 1e-4 of its largest value.

@@ -55,7 +55,7 @@ impl Cluster {
         let (pictures, index) = (data.path().join("pictures"), data.path().join("index"));
         pictures::write(&pictures, GALLERY)?;
         let words = [
-            "fondue-embed".into(),
+            "build".into(),
             "--pictures".into(),
             pictures,
             "--index".into(),
@@ -63,8 +63,8 @@ impl Cluster {
             "--model".into(),
             model(),
         ];
-        let embed = fondue_embed::Args::try_parse_from(words)?;
-        tokio::task::spawn_blocking(move || fondue_embed::run(&embed)).await??;
+        let build = fondue_embed::build::Args::try_parse_from(words)?;
+        tokio::task::spawn_blocking(move || fondue_embed::build::run(&build)).await??;
 
         let clip = model().join("clip");
         let vision = Server::start(

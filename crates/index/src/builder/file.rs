@@ -3,6 +3,7 @@
 use std::{
     fs::File,
     io::{BufWriter, Write},
+    os::unix::fs::FileExt,
     path::{Path, PathBuf},
 };
 
@@ -21,14 +22,23 @@ pub(super) struct HashedFile {
 impl HashedFile {
     pub(super) fn create(folder: &Path, name: &str) -> Result<Self, IndexError> {
         let path = folder.join(name);
-        let file = File::create_new(&path).map_err(IndexError::io(&path))?;
-        Ok(Self { path, name: name.to_owned(), file: BufWriter::new(file), hasher: Sha256::new(), bytes: 0 })
+        let file = File::options().read(true).write(true).create_new(true).open(&path);
+        let file = BufWriter::new(file.map_err(IndexError::io(&path))?);
+        Ok(Self { path, name: name.to_owned(), file, hasher: Sha256::new(), bytes: 0 })
     }
 
     pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), IndexError> {
         self.hasher.update(bytes);
         self.bytes += bytes.len() as u64;
         self.file.write_all(bytes).map_err(IndexError::io(&self.path))
+    }
+
+    /// Reads what was written before.
+    fn read(&mut self, start: u64, bytes: &mut [u8]) -> Result<(), IndexError> {
+        let flushed = self.file.flush();
+        flushed
+            .and_then(|()| self.file.get_ref().read_exact_at(bytes, start))
+            .map_err(IndexError::io(&self.path))
     }
 
     /// Durable from here on.
@@ -40,29 +50,36 @@ impl HashedFile {
     }
 }
 
-/// Values of any length: `NAME.blob` and, at the end, `NAME.u64`.
+/// Values of any length: `NAME.blob`, and where they begin and end in `NAME.u64`.
 pub(super) struct BlobsFile {
     data: HashedFile,
-    offsets: Vec<u64>,
-    folder: PathBuf,
-    name: String,
+    offsets: HashedFile,
 }
 
 impl BlobsFile {
     pub(super) fn create(folder: &Path, name: &str) -> Result<Self, IndexError> {
         let data = HashedFile::create(folder, &format!("{name}.blob"))?;
-        Ok(Self { data, offsets: vec![0], folder: folder.to_owned(), name: name.to_owned() })
+        let mut offsets = HashedFile::create(folder, &format!("{name}.u64"))?;
+        offsets.write(&0u64.to_le_bytes())?;
+        Ok(Self { data, offsets })
     }
 
     pub(super) fn write(&mut self, value: &[u8]) -> Result<(), IndexError> {
         self.data.write(value)?;
-        self.offsets.push(self.data.bytes);
-        Ok(())
+        self.offsets.write(&self.data.bytes.to_le_bytes())
+    }
+
+    /// The value of a row that was written before.
+    pub(super) fn read(&mut self, row: u32) -> Result<Vec<u8>, IndexError> {
+        let mut around = [0u64; 2];
+        self.offsets.read(u64::from(row) * 8, bytemuck::bytes_of_mut(&mut around))?;
+        let [start, end] = around;
+        let mut value = vec![0; (end - start) as usize];
+        self.data.read(start, &mut value)?;
+        Ok(value)
     }
 
     pub(super) fn finish(self) -> Result<[(String, Stored); 2], IndexError> {
-        let mut offsets = HashedFile::create(&self.folder, &format!("{}.u64", self.name))?;
-        offsets.write(bytemuck::cast_slice(&self.offsets))?;
-        Ok([self.data.finish()?, offsets.finish()?])
+        Ok([self.data.finish()?, self.offsets.finish()?])
     }
 }

@@ -6,14 +6,14 @@ use fondue_mapped::Mapped;
 
 use crate::IndexError;
 
-pub(super) struct Blobs {
+pub(crate) struct Blobs {
     data: Mapped,
     offsets: Mapped,
 }
 
 impl Blobs {
     /// Opens `NAME.blob` and `NAME.u64` and checks that every value lies within the file.
-    pub(super) fn open(folder: &Path, name: &str, rows: usize) -> Result<Self, IndexError> {
+    pub(crate) fn open(folder: &Path, name: &str, rows: usize) -> Result<Self, IndexError> {
         let open = |extension: &str| {
             let path = folder.join(format!("{name}.{extension}"));
             let mapped = Mapped::open(&path).map_err(IndexError::io(&path));
@@ -31,12 +31,12 @@ impl Blobs {
         Ok(Self { data, offsets })
     }
 
-    /// The files' bytes, under their names' extensions.
-    pub(super) fn files(&self) -> [(&'static str, &[u8]); 2] {
-        [("blob", self.data.bytes()), ("u64", self.offsets.bytes())]
+    /// The files, under their names' extensions.
+    pub(crate) fn files(&self) -> [(&'static str, &Mapped); 2] {
+        [("blob", &self.data), ("u64", &self.offsets)]
     }
 
-    pub(super) fn get(&self, row: usize) -> Option<&[u8]> {
+    pub(crate) fn get(&self, row: usize) -> Option<&[u8]> {
         let offsets: &[u64] = self.offsets.as_slice().ok()?;
         let (start, end) = (*offsets.get(row)?, *offsets.get(row + 1)?);
         self.data.bytes().get(start as usize..end as usize)

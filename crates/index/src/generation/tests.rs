@@ -321,6 +321,41 @@ fn whoever_may_read_the_index_may_read_which_generation_is_active() {
 }
 
 #[test]
+fn the_vision_tower_is_told_where_it_is_known() {
+    let root = tempfile::tempdir().unwrap();
+    let mut builder = Builder::new(root.path(), DIM, "model").unwrap().seen_by("tower");
+    builder.add(new_item(1), &vector(1)).unwrap();
+    let id = builder.publish().unwrap();
+    let generation = Root::open(root.path()).unwrap().generation(&id).unwrap();
+    generation.verify().unwrap();
+    assert_eq!((generation.fingerprint(), generation.vision_fingerprint()), ("model", Some("tower")));
+    // Manifests of before it was noted are as those in which it is not known.
+    let (root, id) = build(1);
+    let generation = Root::open(root.path()).unwrap().generation(&id).unwrap();
+    assert_eq!(generation.vision_fingerprint(), None);
+    let text = fs::read_to_string(root.path().join("generations").join(id).join(FILE)).unwrap();
+    assert!(!text.contains("vision"), "{text}");
+}
+
+#[test]
+fn duplicates_are_named_wherever_they_come() {
+    let root = tempfile::tempdir().unwrap();
+    let mut builder = Builder::new(root.path(), DIM, "model").unwrap();
+    for n in 0..1000 {
+        builder.add(new_item(n), &vector(n)).unwrap();
+        let before = new_item(n * 7 % (n + 1));
+        let name = before.item.id.clone();
+        let error = builder.add(before, &vector(n)).unwrap_err();
+        assert!(matches!(&error, IndexError::DuplicateId { id } if *id == name), "{error}");
+        assert!(error.to_string().contains(&name));
+    }
+    assert_eq!(builder.len(), 1000);
+    let id = builder.publish().unwrap();
+    let generation = Root::open(root.path()).unwrap().generation(&id).unwrap();
+    assert!((0..1000).all(|n| generation.row(&new_item(n).item.id).unwrap() == Some(n)));
+}
+
+#[test]
 fn empty_bytes_are_no_picture() {
     let root = tempfile::tempdir().unwrap();
     let mut builder = Builder::new(root.path(), DIM, "model").unwrap();

@@ -28,6 +28,7 @@ impl Machine<'_> {
             (Global::FromBuffer, &[data, dtype, shape, order]) => self.buffer(data, dtype, shape, order),
             (Global::Scalar, &[dtype, data]) => self.scalar(dtype, data),
             (Global::RebuildTensor, items) if items.len() == 6 || items.len() == 7 => self.tensor(args),
+            (Global::LoadFromBytes, &[data]) => self.embedded(data),
             (Global::RebuildParameter, &[tensor, _, _]) => self.parameter(tensor),
             _ => Err(Flaw::Call(global.name()).into()),
         }

@@ -89,6 +89,7 @@ fn damaged_pickles() {
         damage(&format!("embeddings.{protocol}.pkl"), 5000);
     }
     damage("numpy1.3.pkl", 5000);
+    damage("tensors.4.pkl", 5000);
 }
 
 #[test]
@@ -100,7 +101,7 @@ fn damaged_checkpoints() {
 
 #[test]
 fn every_bit_of_small_files() {
-    for name in ["embeddings.2.pkl", "embeddings.5.pkl", "numpy1.3.pkl", "plain_zip.bin"] {
+    for name in ["embeddings.2.pkl", "embeddings.5.pkl", "numpy1.3.pkl", "plain_zip.bin", "tensors.4.pkl"] {
         let good = std::fs::read(data(name)).unwrap();
         for bit in 0..good.len() * 8 {
             let mut bytes = good.clone();

@@ -80,6 +80,21 @@ fn plain_values_are_the_same_in_every_protocol() {
 }
 
 #[test]
+fn tensors_of_a_plain_pickle() {
+    let archive = open("tensors.4.pkl").unwrap();
+    assert_eq!(archive.form(), Form::Plain);
+    let rows = at(&archive, &["rows"]).as_list().unwrap();
+    let last = rows.get(2).unwrap().as_tensor().unwrap();
+    assert_eq!((rows.len(), last.dtype, last.shape.as_slice()), (3, Dtype::BF16, [4].as_slice()));
+    let expected: Vec<u8> = [0x4100u16, 0x4110, 0x4120, 0x4130].map(u16::to_le_bytes).concat();
+    assert_eq!(last.contiguous().unwrap().to_vec(), expected);
+    let whole = tensor(&archive, &["whole"]);
+    assert_eq!((whole.shape.as_slice(), whole.is_contiguous()), ([4, 3].as_slice(), false));
+    assert_eq!(f32s(&whole.contiguous().unwrap())[..4], [0.0, 4.0, 8.0, 1.0]);
+    assert_eq!(tensor(&archive, &["large"]).len(), 300);
+}
+
+#[test]
 fn numpy_before_version_2() {
     let archive = open("numpy1.3.pkl").unwrap();
     assert_eq!(f32s(&archive.root().as_array().unwrap().bytes)[5], 1.25);

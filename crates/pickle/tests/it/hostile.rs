@@ -45,7 +45,7 @@ fn globals_near_the_known_ones_are_unknown() {
         ("numpy.core.multiarray", "fromfile"),
         ("torch", "load"),
         ("torch", "Storage"),
-        ("torch.storage", "_load_from_bytes"),
+        ("torch.storage", "_load_from_file"),
         ("", ""),
     ] {
         for bytes in [format!("c{module}\n{name}\n."), format!("(i{module}\n{name}\n.")] {
@@ -207,4 +207,28 @@ fn arrays_that_lie() {
     assert_eq!(flaw(array("I4611686018427387905\nI2\n")).0, Flaw::Shape);
     assert_eq!(flaw(array(&"I1\n".repeat(65))).0, Flaw::Shape);
     assert_eq!(flaw(array("I0\nI4611686018427387905\n")).0, Flaw::Data { needed: 0, got: 8 });
+}
+
+#[test]
+fn storages_within_bytes_are_compared_and_never_run() {
+    let good = std::fs::read(crate::data("tensors.4.pkl")).unwrap();
+    let find = |what: &[u8]| good.windows(what.len()).position(|window| window == what).unwrap();
+    let with = |at: usize, new: &[u8]| {
+        let mut bytes = good.clone();
+        bytes[at..at + new.len()].copy_from_slice(new);
+        flaw(bytes).0
+    };
+    let little = find(b"little_endianq\x02") + 15;
+    assert_eq!(with(little, b"\x89"), Flaw::BigEndian);
+    assert_eq!(with(little, b"N"), Flaw::Embedded);
+    // A global of another name is not looked up, let alone called.
+    assert_eq!(with(find(b"ctorch\nBFloat16Storage"), b"cposix\nsystem.........."), Flaw::Embedded);
+    let count = find(b"q\x03K\x04N") + 3;
+    assert_eq!(with(count, b"\x05"), Flaw::Embedded, "two lengths");
+    let both = find(b"q\x01a.\x04\0\0\0\0\0\0\0") + 4;
+    let mut bytes = good.clone();
+    (bytes[count], bytes[both]) = (5, 5);
+    assert_eq!(flaw(bytes).0, Flaw::Storage { needed: 10, got: 8 });
+    // Protocol 2 has no bytes, only texts that stand for them.
+    assert!(matches!(fault(open("tensors.2.pkl")), PickleError::Pickle { flaw: Flaw::Embedded, .. }));
 }

@@ -1,9 +1,10 @@
-//! Whether language and the index are of one model: queries of one model find nothing sensible in another's index.
+//! Whether language, vision and the index are of one model: queries of one model find nothing sensible in another's
+//! index, be it that its mapping layers or that its vision tower made it.
 //!
-//! Both services are asked at the first search, then every minute, and when a search meets a generation that is not
+//! The services are asked at the first search, then every minute, and when a search meets a generation that is not
 //! known. A generation that is pinned but not active cannot be asked about: it was compared when the conversation
-//! first met it, or it is the client's to know. A service that does not answer is not held against the index: the
-//! search itself will tell.
+//! first met it, or it is the client's to know. A service that does not answer is not held against the index, nor is
+//! what an index does not tell: the search itself will tell.
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
@@ -14,6 +15,7 @@ use fondue_domain::Fault;
 use fondue_proto::{
     language::{self, language_client::LanguageClient},
     retrieval::{self, retrieval_client::RetrievalClient},
+    vision::{self, vision_client::VisionClient},
 };
 use fondue_serving::upstream::Channel;
 
@@ -24,9 +26,10 @@ const BELIEVED: Duration = Duration::from_secs(60);
 /// Time for asking; a search does not wait longer for it.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// What both services told of their models.
+/// What the services told of their models.
 #[derive(Debug)]
 pub struct Fingerprints {
+    vision: VisionClient<Channel>,
     language: LanguageClient<Channel>,
     retrieval: RetrievalClient<Channel>,
     known: Mutex<Known>,
@@ -37,14 +40,35 @@ struct Known {
     /// The active generation and when it was found to fit. What does not fit is asked each time, so that a rebuilt
     /// index is used at once.
     fits: Option<(String, Instant)>,
-    /// Fingerprints of language and index that did not fit, once that was logged.
-    logged: Option<(String, String)>,
+    /// What did not fit, once that was logged.
+    logged: Option<Misfit>,
+}
+
+/// Fingerprints that differ.
+#[derive(Debug, PartialEq, Eq)]
+struct Misfit {
+    /// Which service runs another model than made the index.
+    service: &'static str,
+    runs: String,
+    made_by: String,
+}
+
+impl Misfit {
+    /// A fingerprint that is not known fits any.
+    fn find(service: &'static str, runs: &str, made_by: &str) -> Option<Self> {
+        let differ = runs != made_by && !runs.is_empty() && !made_by.is_empty();
+        differ.then(|| Self { service, runs: runs.to_owned(), made_by: made_by.to_owned() })
+    }
 }
 
 impl Fingerprints {
     /// Nothing is asked yet.
-    pub fn new(language: LanguageClient<Channel>, retrieval: RetrievalClient<Channel>) -> Self {
-        Self { language, retrieval, known: Mutex::default() }
+    pub fn new(
+        vision: VisionClient<Channel>,
+        language: LanguageClient<Channel>,
+        retrieval: RetrievalClient<Channel>,
+    ) -> Self {
+        Self { vision, language, retrieval, known: Mutex::default() }
     }
 
     /// Compares before a search of `generation`, empty for the active one.
@@ -78,31 +102,36 @@ impl Fingerprints {
         let index = clock::call("retrieval", deadline, retrieval::DescribeRequest {}, async |request| {
             self.retrieval.clone().describe(request).await
         });
-        let (language, index) = match tokio::try_join!(language, index) {
-            Ok(both) => both,
-            Err(failure) => {
-                tracing::debug!(%failure, "the model of the index is not compared");
-                return Ok(());
-            }
+        let vision = clock::call("vision", deadline, vision::DescribeRequest {}, async |request| {
+            self.vision.clone().describe(request).await
+        });
+        let (vision, language, index) = tokio::join!(vision, language, index);
+        let unheard = |failure: Failure| tracing::debug!(%failure, "a model is not compared with the index");
+        let (Ok(language), Ok(index)) = (language.map_err(unheard), index.map_err(unheard)) else {
+            return Ok(());
         };
-        let (asks, made_by) = (language.fingerprint, index.fingerprint);
+        // A turn of texts needs no vision: while it is down, it is not waited for at every search.
+        let vision = vision.map_err(unheard).unwrap_or_default();
+        let misfit = Misfit::find("language", &language.fingerprint, &index.fingerprint)
+            .or_else(|| Misfit::find("vision", &vision.fingerprint, &index.vision_fingerprint));
         let mut known = self.known();
-        // One without a fingerprint says nothing.
-        if asks == made_by || asks.is_empty() || made_by.is_empty() {
+        let Some(misfit) = misfit else {
             known.fits = Some((index.generation, Instant::now()));
             return Ok(());
-        }
+        };
         known.fits = None;
         if !generation.is_empty() && generation != index.generation {
             return Ok(());
         }
-        let message = "the picture index was made by another model than the language service runs; rebuild it with \
-                       `fondue embed` and activate it";
-        let both = (asks, made_by);
-        if known.logged.as_ref() != Some(&both) {
-            let (language, index) = (&both.0, &both.1);
-            tracing::error!(language, index, generation, "{message}");
-            known.logged = Some(both);
+        let message = format!(
+            "the picture index was made by another model than the {} service runs; rebuild it with `fondue index \
+             build` and activate it",
+            misfit.service
+        );
+        if known.logged.as_ref() != Some(&misfit) {
+            let Misfit { service, runs, made_by } = &misfit;
+            tracing::error!(service, runs, made_by, generation, "{message}");
+            known.logged = Some(misfit);
         }
         Err(Failure::new(Fault::Unavailable, message))
     }

@@ -1,4 +1,4 @@
-//! The picture index, as the gateway uses it: searched only if it is of language's model, pictures with their bytes.
+//! The picture index, as the gateway uses it: searched only if it is of the services' model, pictures with their bytes.
 
 use std::{sync::Arc, time::Instant};
 
@@ -7,6 +7,7 @@ use fondue_domain::Fault;
 use fondue_proto::{
     language::language_client::LanguageClient,
     retrieval::{FetchRequest, Hit, Picture, SearchRequest, retrieval_client::RetrievalClient},
+    vision::vision_client::VisionClient,
 };
 use fondue_serving::upstream::Channel;
 
@@ -35,9 +36,13 @@ pub struct Searched {
 }
 
 impl Index {
-    /// The index of `retrieval`, for queries of `language`.
-    pub fn new(retrieval: RetrievalClient<Channel>, language: LanguageClient<Channel>) -> Self {
-        let fingerprints = Arc::new(Fingerprints::new(language, retrieval.clone()));
+    /// The index of `retrieval`, for queries of `language` and of a model whose pictures `vision` sees.
+    pub fn new(
+        retrieval: RetrievalClient<Channel>,
+        vision: VisionClient<Channel>,
+        language: LanguageClient<Channel>,
+    ) -> Self {
+        let fingerprints = Arc::new(Fingerprints::new(vision, language, retrieval.clone()));
         Self { retrieval, fingerprints }
     }
 

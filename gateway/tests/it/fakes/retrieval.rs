@@ -28,6 +28,7 @@ struct State {
     active: &'static str,
     /// The model that made it.
     fingerprint: &'static str,
+    vision_fingerprint: &'static str,
     waits: bool,
     /// Searches leave out the bytes, as of pictures beyond a limit.
     omits: bool,
@@ -43,6 +44,7 @@ impl Default for State {
         Self {
             active: "first",
             fingerprint: "",
+            vision_fingerprint: "",
             waits: false,
             omits: false,
             padding: 0,
@@ -102,6 +104,11 @@ impl RetrievalFake {
     /// The model that made the active generation.
     pub(crate) fn made_by(&self, fingerprint: &'static str) {
         self.set(|state| state.fingerprint = fingerprint);
+    }
+
+    /// The vision tower that saw its pictures.
+    pub(crate) fn seen_by(&self, fingerprint: &'static str) {
+        self.set(|state| state.vision_fingerprint = fingerprint);
     }
 
     /// From now on searches leave out the bytes.
@@ -209,8 +216,12 @@ impl Retrieval for RetrievalFake {
 
     async fn describe(&self, _: Request<DescribeRequest>) -> Result<Response<DescribeResponse>, Status> {
         self.set(|state| state.n_described += 1);
-        let State { active, fingerprint, .. } = self.state();
-        let (generation, fingerprint) = (active.to_owned(), fingerprint.to_owned());
-        Ok(Response::new(DescribeResponse { generation, fingerprint, ..DescribeResponse::default() }))
+        let state = self.state();
+        Ok(Response::new(DescribeResponse {
+            generation: state.active.to_owned(),
+            fingerprint: state.fingerprint.to_owned(),
+            vision_fingerprint: state.vision_fingerprint.to_owned(),
+            ..DescribeResponse::default()
+        }))
     }
 }

@@ -16,11 +16,17 @@ pub(crate) const MAX_IMAGES: usize = 20;
 #[derive(Clone, Default)]
 pub(crate) struct VisionFake {
     asked: Arc<Mutex<Vec<EncodeRequest>>>,
+    fingerprint: Arc<Mutex<&'static str>>,
 }
 
 impl VisionFake {
     pub(crate) fn routes(&self) -> Routes {
         Routes::new(VisionServer::new(self.clone()).max_decoding_message_size(64 << 20))
+    }
+
+    /// The model that it runs from now on.
+    pub(crate) fn be(&self, fingerprint: &'static str) {
+        *self.fingerprint.lock().unwrap() = fingerprint;
     }
 
     /// How many pictures each call brought.
@@ -65,6 +71,7 @@ impl Vision for VisionFake {
     }
 
     async fn describe(&self, _: Request<DescribeRequest>) -> Result<Response<DescribeResponse>, Status> {
-        Ok(Response::new(DescribeResponse::default()))
+        let fingerprint = self.fingerprint.lock().unwrap().to_string();
+        Ok(Response::new(DescribeResponse { fingerprint, ..DescribeResponse::default() }))
     }
 }

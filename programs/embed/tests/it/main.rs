@@ -1,74 +1,52 @@
-//! The real program, with the shipped model.
+//! The program and its library: what is interrupted, what is imported, what is refused.
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on has failed
 
-use std::{
-    fs,
-    io::{BufRead, BufReader},
-    path::Path,
-    process::{Child, Command, Stdio},
-    thread,
-    time::{Duration, Instant},
-};
+mod forms;
+mod interrupts;
+mod refusals;
 
-use fondue_index::Root;
-use image::RgbImage;
-use nix::{
-    sys::signal::{Signal, kill},
-    unistd::Pid,
-};
+use std::path::{Path, PathBuf};
 
-/// Starts building an index of two pictures, of which the second is a pipe that nobody has written to yet.
-fn start(folder: &Path) -> Child {
-    RgbImage::new(8, 8).save(folder.join("one.png")).unwrap();
-    fs::write(folder.join("captions.tsv"), "image\tcaption\none.png\tone\ntwo.png\ttwo\n").unwrap();
-    assert!(Command::new("mkfifo").arg(folder.join("two.png")).status().unwrap().success());
-    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets/model");
-    let mut command = Command::new(env!("CARGO_BIN_EXE_fondue-embed"));
-    command.arg("--pictures").arg(folder).arg("--model").arg(model).arg("--index").arg(folder.join("index"));
-    command.stderr(Stdio::piped()).spawn().unwrap()
+use anyhow::Result;
+use clap::Parser;
+use fondue_domain::Embedding;
+use fondue_embed::import::{Args, Report, run};
+use fondue_index::{Generation, Root};
+
+/// A file of tests/data.
+fn data(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name)
 }
 
-/// Waits until the builder has begun.
-fn begun(folder: &Path) {
-    let start = Instant::now();
-    while fs::read_dir(folder.join("index/generations")).map_or(0, Iterator::count) == 0 {
-        assert!(start.elapsed() < Duration::from_secs(60), "it does not begin");
-        thread::sleep(Duration::from_millis(10));
-    }
+/// The shipped model; its vectors have 128 values.
+fn model() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets/model")
 }
 
-fn interrupt(child: &Child) {
-    kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGINT).unwrap();
+/// `fondue index import` of files or folders, with further flags.
+fn import(index: &Path, sources: &[PathBuf], flags: &[&str]) -> Result<Report> {
+    let words = ["import".as_ref(), "--index".as_ref(), index].into_iter();
+    let words = words.chain(sources.iter().map(PathBuf::as_path)).chain(flags.iter().map(Path::new));
+    run(&Args::try_parse_from(words)?)
 }
 
-#[test]
-fn an_interrupted_build_leaves_nothing() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut child = start(folder.path());
-    begun(folder.path());
-    interrupt(&child);
-    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
-    assert!(lines.any(|line| line.starts_with("interrupted: stops after this picture")));
-    fs::write(folder.path().join("two.png"), fs::read(folder.path().join("one.png")).unwrap()).unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(130));
-    assert!(lines.any(|line| line == "error: interrupted; nothing was published"));
-    assert_eq!(fs::read_dir(folder.path().join("index/generations")).unwrap().count(), 0);
-    assert!(Root::open(&folder.path().join("index")).unwrap().active().is_err());
+/// The active generation, checked.
+fn active(index: &Path) -> Generation {
+    let root = Root::open(index).unwrap();
+    let generation = root.generation(&root.active().unwrap()).unwrap();
+    generation.verify().unwrap();
+    generation
 }
 
-#[test]
-fn a_second_interrupt_leaves_at_once_and_the_next_build_clears_up() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut child = start(folder.path());
-    begun(folder.path());
-    interrupt(&child);
-    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
-    assert!(lines.any(|line| line.starts_with("interrupted: stops after this picture")));
-    interrupt(&child); // it still waits for the second picture
-    assert_eq!(child.wait().unwrap().code(), Some(130));
-    let index = folder.path().join("index");
-    assert_eq!(fs::read_dir(index.join("generations")).unwrap().count(), 1);
-    drop(fondue_index::Builder::new(&index, 2, "model").unwrap());
-    assert_eq!(fs::read_dir(index.join("generations")).unwrap().count(), 0);
+const ROWS: usize = 6;
+const DIM: usize = 4;
+
+/// The rows of all good files, by the formula of make_embeddings.py.
+fn row(r: usize) -> Embedding {
+    Embedding::normalized((0..DIM).map(|c| ((7 * r + 3 * c + r * c) % 11) as f32 - 5.5).collect()).unwrap()
+}
+
+fn url(n: usize) -> String {
+    format!("https://example.org/{n}.jpg")
 }

@@ -49,6 +49,7 @@ async fn a_pinned_generation_goes_on_after_another_became_active() {
         dim: DIM as u32,
         fingerprint: "the model".to_owned(),
         generations: vec![second],
+        vision_fingerprint: "the tower".to_owned(),
     };
     assert_eq!(described, expected);
 }

@@ -114,6 +114,6 @@ async fn changing_the_live_index_is_unimplemented_and_says_what_to_do() {
     let delete = client.delete(DeleteRequest::default()).await.unwrap_err();
     for refused in [ingest, delete] {
         assert_eq!(refused.code(), Code::Unimplemented);
-        assert!(refused.message().contains("fondue embed"), "{refused:?}");
+        assert!(refused.message().contains("fondue index build"), "{refused:?}");
     }
 }

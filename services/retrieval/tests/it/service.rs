@@ -20,7 +20,7 @@ pub(crate) type Client = RetrievalClient<Channel>;
 
 /// Row n is called `NAMEn`, has n + 1 bytes unless n is 3, and is nearest to `query(n)`.
 pub(crate) fn publish(root: &Path, name: &str, rows: usize) -> String {
-    let mut builder = Builder::new(root, DIM, "the model").unwrap();
+    let mut builder = Builder::new(root, DIM, "the model").unwrap().seen_by("the tower");
     for n in 0..rows {
         let item = Item {
             id: format!("{name}{n}"),

@@ -4,5 +4,6 @@
 mod bad_input;
 mod cancellation;
 mod dialogue;
+mod imported;
 mod outage;
 mod said;

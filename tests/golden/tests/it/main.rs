@@ -1,7 +1,10 @@
 //! The model against the reference vectors, stage by stage.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod coverage;
 mod generation;
+mod index;
 mod pixels;
 mod prompt;
 mod towers;
+mod training;

@@ -1,0 +1,102 @@
+//! Ctrl-C, with the real program and the shipped model.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    os::unix::fs::symlink,
+    path::Path,
+    process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use fondue_index::Root;
+use image::RgbImage;
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+
+use crate::data;
+
+/// Starts building an index of two pictures, of which the second is a pipe that nobody has written to yet.
+fn start(folder: &Path) -> Child {
+    RgbImage::new(8, 8).save(folder.join("one.png")).unwrap();
+    fs::write(folder.join("captions.tsv"), "image\tcaption\none.png\tone\ntwo.png\ttwo\n").unwrap();
+    assert!(Command::new("mkfifo").arg(folder.join("two.png")).status().unwrap().success());
+    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets/model");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_fondue-index"));
+    command
+        .arg("build")
+        .arg("--pictures")
+        .arg(folder)
+        .arg("--model")
+        .arg(model)
+        .arg("--index")
+        .arg(folder.join("index"));
+    command.stderr(Stdio::piped()).spawn().unwrap()
+}
+
+/// Waits until the builder has begun.
+fn begun(folder: &Path) {
+    let start = Instant::now();
+    while fs::read_dir(folder.join("index/generations")).map_or(0, Iterator::count) == 0 {
+        assert!(start.elapsed() < Duration::from_secs(60), "it does not begin");
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+fn interrupt(child: &Child) {
+    kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGINT).unwrap();
+}
+
+#[test]
+fn an_interrupted_build_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut child = start(folder.path());
+    begun(folder.path());
+    interrupt(&child);
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    assert!(lines.any(|line| line.starts_with("interrupted: stops in a moment")));
+    fs::write(folder.path().join("two.png"), fs::read(folder.path().join("one.png")).unwrap()).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert!(lines.any(|line| line == "error: interrupted; nothing was published"));
+    assert_eq!(fs::read_dir(folder.path().join("index/generations")).unwrap().count(), 0);
+    assert!(Root::open(&folder.path().join("index")).unwrap().active().is_err());
+}
+
+#[test]
+fn a_second_interrupt_leaves_at_once_and_the_next_build_clears_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut child = start(folder.path());
+    begun(folder.path());
+    interrupt(&child);
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    assert!(lines.any(|line| line.starts_with("interrupted: stops in a moment")));
+    interrupt(&child); // it still waits for the second picture
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    let index = folder.path().join("index");
+    assert_eq!(fs::read_dir(index.join("generations")).unwrap().count(), 1);
+    drop(fondue_index::Builder::new(&index, 2, "model").unwrap());
+    assert_eq!(fs::read_dir(index.join("generations")).unwrap().count(), 0);
+}
+
+#[test]
+fn an_interrupted_import_leaves_nothing() {
+    const FILES: usize = 20_000; // a second or two of work
+    let folder = tempfile::tempdir().unwrap();
+    for n in 0..FILES {
+        symlink(data("shipped.pkl"), folder.path().join(format!("cc3m_embeddings_{n}.pkl"))).unwrap();
+    }
+    let mut command = Command::new(env!("CARGO_BIN_EXE_fondue-index"));
+    command.arg("import").arg(folder.path()).arg("--index").arg(folder.path().join("index"));
+    let child = command.stderr(Stdio::piped()).spawn().unwrap();
+    begun(folder.path());
+    interrupt(&child);
+    let output = child.wait_with_output().unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(130), "{text}");
+    assert!(text.contains("interrupted: stops in a moment"), "{text}");
+    assert!(text.ends_with("error: interrupted; nothing was published\n"), "{text}");
+    assert_eq!(fs::read_dir(folder.path().join("index/generations")).unwrap().count(), 0);
+}
