@@ -180,6 +180,7 @@ mod tests {
             assert_eq!(of(fit, compat).unwrap_err().violations()[0].field, field);
         }
     }
+
     /// Shot with a camera on its side, and a palette.
     const TURNED: &[u8] = include_bytes!("../../../crates/imaging/tests/data/exif6.jpg");
     const PALETTE: &[u8] = include_bytes!("../../../crates/imaging/tests/data/palette.png");
