@@ -1,9 +1,9 @@
 //! Ctrl-C, with the real program and the shipped model.
 
 use std::{
-    fs,
-    io::{BufRead, BufReader},
-    os::unix::fs::symlink,
+    fs::{self, File, OpenOptions},
+    io::{BufRead, BufReader, Write},
+    os::unix::fs::{OpenOptionsExt, symlink},
     path::Path,
     process::{Child, Command, Stdio},
     thread,
@@ -13,6 +13,7 @@ use std::{
 use fondue_index::Root;
 use image::RgbImage;
 use nix::{
+    libc::O_NONBLOCK,
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
@@ -46,6 +47,20 @@ fn begun(folder: &Path) {
     }
 }
 
+/// Waits until the builder reads from the pipe, which it does until this, the pipe's other end, is closed.
+fn reading(folder: &Path) -> File {
+    let start = Instant::now();
+    loop {
+        // Without a reader this fails.
+        if let Ok(pipe) = OpenOptions::new().write(true).custom_flags(O_NONBLOCK).open(folder.join("two.png"))
+        {
+            return pipe;
+        }
+        assert!(start.elapsed() < Duration::from_secs(60), "it does not read");
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
 fn interrupt(child: &Child) {
     kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGINT).unwrap();
 }
@@ -55,10 +70,12 @@ fn an_interrupted_build_leaves_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let mut child = start(folder.path());
     begun(folder.path());
+    let mut pipe = reading(folder.path());
     interrupt(&child);
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
     assert!(lines.any(|line| line.starts_with("interrupted: stops in a moment")));
-    fs::write(folder.path().join("two.png"), fs::read(folder.path().join("one.png")).unwrap()).unwrap();
+    pipe.write_all(&fs::read(folder.path().join("one.png")).unwrap()).unwrap();
+    drop(pipe);
     assert_eq!(child.wait().unwrap().code(), Some(130));
     assert!(lines.any(|line| line == "error: interrupted; nothing was published"));
     assert_eq!(fs::read_dir(folder.path().join("index/generations")).unwrap().count(), 0);
@@ -70,6 +87,7 @@ fn a_second_interrupt_leaves_at_once_and_the_next_build_clears_up() {
     let folder = tempfile::tempdir().unwrap();
     let mut child = start(folder.path());
     begun(folder.path());
+    let _pipe = reading(folder.path());
     interrupt(&child);
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
     assert!(lines.any(|line| line.starts_with("interrupted: stops in a moment")));
