@@ -28,7 +28,7 @@ model_args.json with mapping layers (mapping.safetensors, pretrained_ckpt.pth.ta
 
 /// Checks and converts models' files.
 #[derive(Debug, Parser)]
-#[command(name = "fondue-model", version, after_help = EXAMPLES)]
+#[command(name = "fondue-model", bin_name = "fondue model", version, after_help = EXAMPLES)]
 struct Args {
     #[command(subcommand)]
     command: Command,
