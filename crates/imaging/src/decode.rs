@@ -119,7 +119,7 @@ fn jpeg(bytes: &[u8], limits: &ImageLimits, compat: Compat) -> Result<Picture, I
         let format = ImageFormatHint::Exact(ImageFormat::Jpeg);
         ImagingError::Decode {
             format: "JPEG",
-            source: ImageError::Decoding(DecodingError::new(format, error)),
+            reason: ImageError::Decoding(DecodingError::new(format, error)),
         }
     };
     let short = Cell::new(false);
@@ -152,7 +152,7 @@ fn other(
     limits: &ImageLimits,
     compat: Compat,
 ) -> Result<Picture, ImagingError> {
-    let broken = |source| ImagingError::Decode { format: name, source };
+    let broken = |reason| ImagingError::Decode { format: name, reason };
     let is_tiff = format == ImageFormat::Tiff;
     let palette = if is_tiff { tiff::Palette::find(bytes) } else { None };
     let readable = palette.as_ref().map_or(bytes, |palette| &palette.greys);

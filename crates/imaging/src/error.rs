@@ -47,12 +47,12 @@ pub enum ImagingError {
         bytes: usize,
     },
     /// The format is known, the content broken (or it wants more memory than its size justifies).
-    #[error("the {format} picture cannot be decoded: {source}")]
+    #[error("the {format} picture cannot be decoded: {reason}")]
     Decode {
         /// Name of the format.
         format: &'static str,
         /// What the decoder said.
-        source: image::ImageError,
+        reason: image::ImageError,
     },
     /// A side of length 0.
     #[error("the picture is {width} x {height} pixels; both sides must be at least 1")]
@@ -63,12 +63,12 @@ pub enum ImagingError {
         height: u32,
     },
     /// The preprocessor's configuration cannot be read.
-    #[error("cannot read {}: {source}", path.display())]
+    #[error("cannot read {}: {reason}", path.display())]
     ReadConfig {
         /// Which file.
         path: PathBuf,
         /// Why.
-        source: std::io::Error,
+        reason: std::io::Error,
     },
     /// The preprocessor's configuration says something that is not done here.
     #[error("{}: {reason}", path.display())]

@@ -31,6 +31,8 @@ pub(crate) enum JpegError {
     Broken(String),
     #[error("it has more than {max} scans; save it anew")]
     Scans { max: usize },
+    #[error("it has more than {max} segments; save it anew")]
+    Segments { max: usize },
     #[error("its {0} components are none of grey, colours or inks")]
     Components(usize),
 }

@@ -1,8 +1,8 @@
 //! What a tower's `preprocessor_config.json` asks for. Every key that would change the pixels is either followed
 //! or refused: a setting passed over in silence gives wrong features that still look plausible.
 
-use std::fs::File;
-use std::io::{BufReader, Read};
+use std::fs::{self, File};
+use std::io::{self, BufReader, Read};
 use std::path::Path;
 
 use crate::ImagingError;
@@ -70,7 +70,11 @@ impl Preprocess {
     /// [`ImagingError::ReadConfig`] if the file cannot be read; [`ImagingError::Config`] naming the key if it
     /// is no JSON or asks for something else.
     pub fn from_file(path: &Path) -> Result<Self, ImagingError> {
-        let read = |source| ImagingError::ReadConfig { path: path.to_owned(), source };
+        let read = |reason| ImagingError::ReadConfig { path: path.to_owned(), reason };
+        // Asked for before it is opened: to open a pipe is to wait for its writer.
+        if !fs::metadata(path).map_err(read)?.is_file() {
+            return Err(read(io::Error::other("it is no regular file")));
+        }
         let file = BufReader::new(File::open(path).map_err(read)?);
         let mut text = Vec::new();
         file.take(MAX_CONFIG_BYTES).read_to_end(&mut text).map_err(read)?;

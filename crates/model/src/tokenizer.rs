@@ -3,14 +3,15 @@
 //! Source: Radford et al. 2019 for the byte alphabet; the reference adds `<|image|>`, then `[RET]`, which takes the
 //! blanks on both sides with it.
 
+mod file;
 mod published;
 
 use std::path::Path;
 
 use fondue_domain::TokenId;
-use tokenizers::{AddedToken, Tokenizer as Bpe, models::bpe::BPE, pre_tokenizers::byte_level::ByteLevel};
+use tokenizers::{AddedToken, Tokenizer as Bpe};
 
-use crate::ModelError;
+use crate::{ModelError, files::shown};
 
 /// The added token that makes pictures; ordinary, so that it is kept when special tokens are skipped.
 pub const RET: &str = "[RET]";
@@ -30,15 +31,22 @@ impl Tokenizer {
     /// Reads `tokenizer.json` of a folder or, where there is none, `vocab.json` and `merges.txt`.
     ///
     /// # Errors
-    /// [`ModelError::Content`] naming the file.
+    /// [`ModelError`] naming the file, if it cannot be read or is not byte-level BPE.
     pub fn load(folder: &Path) -> Result<Self, ModelError> {
         let whole = folder.join("tokenizer.json");
         let (bpe, path) = if whole.exists() {
-            (Bpe::from_file(&whole).map_err(|error| ModelError::content(&whole, error))?, whole)
+            (file::whole(&whole)?, whole)
         } else {
-            (from_pair(folder)?, folder.join("vocab.json"))
+            let (vocab, merges) = (folder.join("vocab.json"), folder.join("merges.txt"));
+            for path in [&vocab, &merges] {
+                std::fs::metadata(path).map_err(|error| {
+                    let needed = "a tokenizer.json, or vocab.json and merges.txt, is needed";
+                    ModelError::read(path, format!("{error} ({needed})"))
+                })?;
+            }
+            (file::pair(&vocab, &merges)?, vocab)
         };
-        Self::complete(bpe).map_err(|error| ModelError::content(&path, error))
+        Self::complete(bpe).map_err(|error| ModelError::content(&path, shown(&error.to_string())))
     }
 
     fn complete(mut bpe: Bpe) -> tokenizers::Result<Self> {
@@ -87,31 +95,6 @@ impl Tokenizer {
     pub fn bytes(&self, token: TokenId) -> &[u8] {
         self.bytes.get(token.0 as usize).map_or(&[], |bytes| bytes)
     }
-}
-
-/// OPT as published: the pair of files that GPT-2 came with.
-fn from_pair(folder: &Path) -> Result<Bpe, ModelError> {
-    let (vocab, merges) = (folder.join("vocab.json"), folder.join("merges.txt"));
-    for path in [&vocab, &merges] {
-        std::fs::metadata(path).map_err(|error| {
-            ModelError::read(
-                path,
-                format!("{error} (a tokenizer.json, or vocab.json and merges.txt, is needed)"),
-            )
-        })?;
-    }
-    let model = BPE::from_file(&vocab.to_string_lossy(), &merges.to_string_lossy())
-        .build()
-        .map_err(|error| ModelError::content(&vocab, error))?;
-    let mut bpe = Bpe::new(model);
-    bpe.with_pre_tokenizer(Some(ByteLevel::new(false, true, true)));
-    for special in ["<s>", "<pad>", "</s>", "<unk>"] {
-        // Only those that the vocabulary has: adding another would move the ids of the two that follow.
-        if bpe.token_to_id(special).is_some() {
-            bpe.add_special_tokens(&[AddedToken::from(special, true)]);
-        }
-    }
-    Ok(bpe)
 }
 
 /// A token's spelling in the byte alphabet → its bytes. A character outside the alphabet stands for itself.

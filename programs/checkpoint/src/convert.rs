@@ -24,6 +24,7 @@ use self::{dtype::Target, write::Writing};
 use crate::{
     check,
     interrupt::Interrupt,
+    output,
     parts::{self, Kind, Place},
     print, progress,
 };
@@ -83,7 +84,9 @@ pub(crate) fn run(args: &ConvertArgs) -> Result<()> {
         configs::write(place, &part, args.dtype)?;
         let shard_bytes = if place.kind == Kind::Fromage { u64::MAX } else { args.shard_bytes };
         let plan = plan::plan(place.kind, survey, args.dtype, shard_bytes);
-        Writing { weights: &weights, interrupt: &interrupt, bar: &bar }.all(&part, &plan)?;
+        Writing { weights: &weights, interrupt: &interrupt, bar: &bar }
+            .all(&part, &plan)
+            .with_context(|| place.folder.display().to_string())?;
         // What was written is looked at as the services will.
         let result = self::survey(place.kind, &part, ret)?;
         ensure!(
@@ -123,12 +126,13 @@ fn survey(kind: Kind, folder: &Path, ret: Option<TokenId>) -> Result<Survey, Mod
 }
 
 fn tell(args: &ConvertArgs, places: &[Place], surveys: &[Survey]) -> Result<()> {
+    let mut text = String::new();
     for (place, before) in places.iter().zip(surveys) {
         let folder = args.out.join(place.kind.folder());
         let after = survey(place.kind, &folder, None)?;
         let bytes = |survey: &Survey| print::size(survey.files.iter().map(|file| file.bytes).sum());
-        println!(
-            "{}: {} tensors, {} in {} → {} in {}",
+        text += &format!(
+            "{}: {} tensors, {} in {} → {} in {}\n",
             place.kind,
             after.found.len(),
             bytes(before),
@@ -140,7 +144,9 @@ fn tell(args: &ConvertArgs, places: &[Place], surveys: &[Survey]) -> Result<()> 
     let of = |kind: Kind| places.iter().any(|place| place.kind == kind);
     if of(Kind::Opt) && of(Kind::Fromage) {
         let fingerprint = fingerprint::language(&args.out.join("opt"), &args.out.join("fromage"))?;
-        println!("fingerprint {fingerprint}: indexes that were built with the original are not this model's");
+        text += &format!(
+            "fingerprint {fingerprint}: indexes that were built with the original are not this model's\n"
+        );
     }
-    Ok(())
+    output::print(&text).with_context(|| format!("{} is written", args.out.display()))
 }

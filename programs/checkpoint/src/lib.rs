@@ -6,6 +6,7 @@
 mod check;
 mod convert;
 mod interrupt;
+mod output;
 mod parts;
 mod print;
 mod progress;
@@ -73,11 +74,11 @@ pub fn main() -> ExitCode {
 
 fn check(args: &CheckArgs) -> Result<ExitCode> {
     let report = check::check(&args.folders, args.quick);
-    if args.json {
-        println!("{}", serde_json::to_string_pretty(&report)?);
+    output::print(&if args.json {
+        serde_json::to_string_pretty(&report)? + "\n"
     } else {
-        print!("{}", print::text(&report, args.verbose));
-    }
+        print::text(&report, args.verbose)
+    })?;
     Ok(if report.ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

@@ -18,7 +18,7 @@ use fondue_model::{
 use sha2::{Digest, Sha256};
 
 use self::captions::Row;
-use crate::{interrupt::Interrupt, progress, publish::publish};
+use crate::{interrupt::Interrupt, output, progress, publish::publish};
 
 const EXAMPLES: &str = "\
 Example:
@@ -114,11 +114,11 @@ pub(crate) fn build(args: &Args, interrupt: &Interrupt) -> Result<()> {
     let n_pictures = builder.len();
     let published = publish(builder, &args.index, !args.no_activate, interrupt)?;
     let (id, state) = (&published.id, published.state());
-    println!("{n_pictures} pictures in generation {id}, {state} in {}", args.index.display());
+    let mut text = format!("{n_pictures} pictures in generation {id}, {state} in {}\n", args.index.display());
     if broken > 0 {
-        println!("{broken} pictures were left out");
+        text += &format!("{broken} pictures were left out\n");
     }
-    Ok(())
+    output::print(&text).with_context(|| format!("generation {id} is {state}"))
 }
 
 struct Model {

@@ -16,7 +16,7 @@ mod table;
 
 use std::path::PathBuf;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use clap::Parser;
 use fondue_index::Builder;
 use fondue_pickle::Archive;
@@ -26,7 +26,7 @@ pub use self::{
     report::{LeftOut, Reason, Report},
     table::{Facts, TableError, TableFault},
 };
-use crate::{interrupt::Interrupt, progress, publish::publish};
+use crate::{interrupt::Interrupt, output, progress, publish::publish};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -84,11 +84,11 @@ pub fn run(args: &Args) -> Result<Report> {
 
 pub(crate) fn import(args: &Args, interrupt: &Interrupt) -> Result<()> {
     let report = make(args, interrupt)?;
-    print!("{report}");
+    let mut text = report.to_string();
     if args.model.is_none() && args.mapping.is_none() {
-        println!("no model was named (--model): nobody will notice if another one searches this index");
+        text += "no model was named (--model): nobody will notice if another one searches this index\n";
     }
-    Ok(())
+    output::print(&text).with_context(|| format!("generation {} is {}", report.generation, report.state))
 }
 
 fn make(args: &Args, interrupt: &Interrupt) -> Result<Report> {

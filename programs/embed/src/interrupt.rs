@@ -1,4 +1,4 @@
-//! Ctrl-C: work that has begun is ended in order, so that nothing of it stays; a second one leaves at once.
+//! Ctrl-C and SIGTERM: work that has begun is ended in order, so that nothing of it stays; a second one leaves at once.
 
 use std::{
     process::exit,
@@ -10,6 +10,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
+use tokio::signal::unix::{SignalKind, signal};
 
 /// What a process says that was ended by Ctrl-C: 128 and the signal's number.
 pub(crate) const CODE: u8 = 130;
@@ -19,7 +20,7 @@ pub(crate) const CODE: u8 = 130;
 #[error("interrupted; nothing was published")]
 pub(crate) struct Interrupted;
 
-/// Whether Ctrl-C came.
+/// Whether one of the signals came.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Interrupt {
     came: Arc<AtomicBool>,
@@ -33,15 +34,22 @@ impl Interrupt {
         Self::default()
     }
 
-    /// Takes Ctrl-C over for the whole process.
+    /// Takes the signals over for the whole process.
     pub(crate) fn listen() -> Result<Self> {
         let interrupt = Self::default();
         let theirs = interrupt.clone();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.context("listening for Ctrl-C")?;
+        let guard = runtime.enter();
+        let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
+        drop(guard);
         let wait = move || {
             runtime.block_on(async {
-                while tokio::signal::ctrl_c().await.is_ok() {
+                loop {
+                    tokio::select! {
+                        result = tokio::signal::ctrl_c() => if result.is_err() { break },
+                        _ = terminate.recv() => {}
+                    }
                     theirs.came();
                 }
             });

@@ -7,6 +7,7 @@ pub mod build;
 pub mod import;
 
 mod interrupt;
+mod output;
 mod progress;
 mod publish;
 
@@ -40,7 +41,7 @@ enum Command {
     Import(import::Args),
 }
 
-/// Runs the command line that this process was given; failures are told on stderr. Ctrl-C ends it with code 130, and
+/// Runs the command line that this process was given; failures are told on stderr. Ctrl-C and SIGTERM end it with code 130, and
 /// then nothing is published.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();

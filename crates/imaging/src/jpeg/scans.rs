@@ -1,23 +1,31 @@
-//! A bound on a file's scans, before any is decoded.
+//! Bounds on a file's scans and segments, before any is decoded.
 //!
 //! A progressive picture goes over all of its blocks once a scan, and a scan that changes nothing takes some ten bytes:
-//! without a bound, a file of a few megabytes would keep a thread busy for an hour.
+//! without a bound, a file of a few megabytes would keep a thread busy for an hour. The segments that are kept, for EXIF, libjpeg strings together in a list that it
+//! walks along for each: a megabyte of empty ones would take half a minute.
 
 use super::JpegError;
 
 /// Scans of one file. Programs write about ten, and never more than some dozens.
 pub(super) const MAX_SCANS: usize = 100;
 
+/// Segments of one file. Programs write some dozens; a comment or colour profile of 16 MiB has 256.
+pub(super) const MAX_SEGMENTS: usize = 4096;
+
 const SCAN: u8 = 0xda;
 const END: u8 = 0xd9;
 
 /// Walks from marker to marker as libjpeg does, up to the one that ends the file.
 pub(super) fn check(bytes: &[u8]) -> Result<(), JpegError> {
-    let (mut at, mut scans) = (2, 0); // behind the marker that begins a file
+    let (mut at, mut scans, mut segments) = (2, 0, 0); // behind the marker that begins a file
     while let Some((marker, end)) = next(bytes, at) {
         scans += usize::from(marker == SCAN);
         if scans > MAX_SCANS {
             return Err(JpegError::Scans { max: MAX_SCANS });
+        }
+        segments += usize::from(!is_bare(marker));
+        if segments > MAX_SEGMENTS {
+            return Err(JpegError::Segments { max: MAX_SEGMENTS });
         }
         if marker == END {
             break; // what a camera puts behind it, more pictures or a film, is not read
@@ -89,6 +97,17 @@ mod tests {
         // Behind the end there may be anything.
         scans.splice(0..0, [0xff, 0xd8, 0xff, SCAN, 0, 3, 1, 0xff, END]);
         assert!(check(&scans).is_ok());
+    }
+
+    #[test]
+    fn segments_are_counted_up_to_the_bound() {
+        let file = |n: usize| [&[0xff, 0xd8][..], &[0xff, 0xe1, 0, 2].repeat(n), &[0xff, END]].concat();
+        assert!(check(&file(MAX_SEGMENTS - 1)).is_ok());
+        assert!(matches!(check(&file(MAX_SEGMENTS)), Err(JpegError::Segments { max: MAX_SEGMENTS })));
+        // Restarts are none: a scan may have any number.
+        let restarts =
+            [&[0xff, 0xd8, 0xff, SCAN, 0, 3, 1][..], &[0xff, 0xd0].repeat(3 * MAX_SEGMENTS)].concat();
+        assert!(check(&restarts).is_ok());
     }
 
     #[test]

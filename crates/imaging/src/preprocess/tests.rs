@@ -81,3 +81,14 @@ fn names_the_file_that_is_missing() {
     let error = Preprocess::from_file(Path::new("/nowhere/preprocessor_config.json")).unwrap_err();
     assert!(error.to_string().contains("/nowhere/preprocessor_config.json"), "{error}");
 }
+
+#[test]
+fn what_is_no_file_is_refused_without_waiting() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("preprocessor_config.json");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    for path in [pipe.as_path(), folder.path(), Path::new("/dev/zero")] {
+        let error = Preprocess::from_file(path).unwrap_err().to_string();
+        assert!(error.contains(&*path.to_string_lossy()) && error.contains("no regular file"), "{error}");
+    }
+}

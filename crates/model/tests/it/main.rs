@@ -9,6 +9,7 @@ mod layouts;
 mod pickles;
 mod shards;
 mod surveys;
+mod tokenizers;
 
 use std::{
     fs,

@@ -27,9 +27,6 @@ pub(super) fn check(checked: &mut Checked) {
     let read: &[&str] = if whole.exists() { &["tokenizer.json"] } else { &["vocab.json", "merges.txt"] };
     for name in read {
         checked.file(name, "tokenizer");
-        if folder.join(name).exists() && !folder.join(name).is_file() {
-            return checked.fault(&folder.join(name), "it is no regular file", AGAIN);
-        }
     }
     let tokenizer = match Tokenizer::load(&folder) {
         Ok(tokenizer) => tokenizer,

@@ -3,14 +3,14 @@
 use std::{
     fs,
     path::Path,
-    process::Command,
+    process::{Command, Stdio},
     time::{Duration, Instant},
 };
 
 use fondue_forms::{Values, safetensors, shapes, sharded, torch};
 use serde_json::{Value, json};
 
-use crate::{copy, faults, report, run, shipped};
+use crate::{copy, faults, program, report, run, shipped};
 
 #[test]
 fn the_shipped_model_is_whole() {
@@ -198,4 +198,21 @@ fn what_is_no_model_is_told_soon() {
     assert_eq!(report(&[model.path(), &shipped().join("clip")])["ok"], true);
     // No word of a command line is taken for a folder.
     assert_eq!(run(&["check"], &[]).0, 2);
+}
+
+#[test]
+fn an_output_that_nobody_reads_is_no_failure_and_a_full_disk_is_one() {
+    for words in [&["check", "--quick"][..], &["check", "--quick", "--json"]] {
+        let check = |out: Stdio| {
+            let mut child =
+                program().args(words).arg(shipped()).stdout(out).stderr(Stdio::piped()).spawn().unwrap();
+            drop(child.stdout.take());
+            let output = child.wait_with_output().unwrap();
+            (output.status.code(), String::from_utf8(output.stderr).unwrap())
+        };
+        assert_eq!(check(Stdio::piped()), (Some(0), String::new()));
+        let (code, text) = check(fs::File::options().write(true).open("/dev/full").unwrap().into());
+        assert_eq!(code, Some(1), "{text}");
+        assert!(text.starts_with("error: writing to stdout: No space left"), "{text}");
+    }
 }

@@ -1,4 +1,4 @@
-//! Ctrl-C, with the real program and the shipped model.
+//! Ctrl-C, SIGTERM and outputs that close, with the real program and the shipped model.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -62,16 +62,26 @@ fn reading(folder: &Path) -> File {
 }
 
 fn interrupt(child: &Child) {
-    kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGINT).unwrap();
+    send(child, Signal::SIGINT);
+}
+
+fn send(child: &Child, signal: Signal) {
+    kill(Pid::from_raw(child.id().cast_signed()), signal).unwrap();
 }
 
 #[test]
 fn an_interrupted_build_leaves_nothing() {
+    for signal in [Signal::SIGINT, Signal::SIGTERM] {
+        ends_a_build(signal);
+    }
+}
+
+fn ends_a_build(signal: Signal) {
     let folder = tempfile::tempdir().unwrap();
     let mut child = start(folder.path());
     begun(folder.path());
     let mut pipe = reading(folder.path());
-    interrupt(&child);
+    send(&child, signal);
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
     assert!(lines.any(|line| line.starts_with("interrupted: stops in a moment")));
     pipe.write_all(&fs::read(folder.path().join("one.png")).unwrap()).unwrap();
@@ -117,4 +127,21 @@ fn an_interrupted_import_leaves_nothing() {
     assert!(text.contains("interrupted: stops in a moment"), "{text}");
     assert!(text.ends_with("error: interrupted; nothing was published\n"), "{text}");
     assert_eq!(fs::read_dir(folder.path().join("index/generations")).unwrap().count(), 0);
+}
+
+#[test]
+fn an_output_that_nobody_reads_is_no_failure_and_a_full_disk_is_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let import = |out: Stdio| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_fondue-index"));
+        command.arg("import").arg(data("shipped.pkl")).arg("--index").arg(folder.path().join("index"));
+        let mut child = command.stdout(out).stderr(Stdio::piped()).spawn().unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    assert_eq!(import(Stdio::piped()), (Some(0), String::new()));
+    let (code, text) = import(OpenOptions::new().write(true).open("/dev/full").unwrap().into());
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains("is published and active in") && text.contains("stdout: No space left"), "{text}");
 }
