@@ -1,8 +1,8 @@
 //! Bounds on a file's scans and segments, before any is decoded.
 //!
 //! A progressive picture goes over all of its blocks once a scan, and a scan that changes nothing takes some ten bytes:
-//! without a bound, a file of a few megabytes would keep a thread busy for an hour. The segments that are kept, for EXIF, libjpeg strings together in a list that it
-//! walks along for each: a megabyte of empty ones would take half a minute.
+//! without a bound, a file of a few megabytes would keep a thread busy for an hour. The segments that are kept, for EXIF,
+//! libjpeg strings together in a list that it walks along for each: a megabyte of empty ones would take half a minute.
 
 use super::JpegError;
 
