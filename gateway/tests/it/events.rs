@@ -124,7 +124,11 @@ async fn the_prompt_is_a_question_with_its_leading_pictures_before_it() {
     let squashed = Part { kind: Some(part::Kind::Image(squashed)) };
     let options = TurnOptions {
         max_new_tokens: Some(9),
+        temperature: Some(0.5),
+        top_p: Some(0.75),
         ret_bias: Some(-1.5),
+        ret_scale_factor: Some(1.25),
+        min_word_tokens: Some(3),
         seed: Some(4),
         ..TurnOptions::default()
     };
@@ -137,6 +141,8 @@ async fn the_prompt_is_a_question_with_its_leading_pictures_before_it() {
     let asked = &scene.language.asked()[0];
     let sampling = asked.sampling.unwrap();
     assert_eq!((asked.max_new_tokens, sampling.ret_bias, sampling.seed), (9, -1.5, Some(4)));
+    assert_eq!((sampling.temperature, sampling.top_p), (0.5, 0.75));
+    assert_eq!((sampling.ret_scale_factor, sampling.min_word_tokens), (Some(1.25), 3));
     assert_eq!(sampling.max_rets, Some(2), "the server's default");
 }
 

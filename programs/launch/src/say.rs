@@ -48,7 +48,7 @@ pub(crate) struct Args {
     /// Print on stderr what the turn took.
     #[arg(long)]
     timings: bool,
-    /// How the pictures are brought to the model's square [default: crop].
+    /// How the pictures are brought to the model's square [default: crop; as the reference: squash].
     #[arg(long, value_name = "HOW")]
     fit: Option<Fit>,
     /// Index generation to find pictures in [default: the active one].

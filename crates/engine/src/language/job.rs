@@ -65,7 +65,7 @@ pub enum Emission {
 /// Why a text ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FinishReason {
-    /// End of sequence, or a newline.
+    /// End of sequence, or a newline; with [`Compat::Reference`] also the last `[RET]` that is looked up.
     Stop,
     /// A stop string.
     StopString,

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use fondue_domain::{Compat, TokenId};
-use fondue_engine::{EngineError, FinishReason, Generation, LanguageEngine};
+use fondue_engine::{Emission, EngineError, FinishReason, Generation, LanguageEngine};
 use fondue_model::{Chunk, LanguageModel, Placement, PromptPart, weights::unwatched};
 
 use crate::language::{Answer, LIMITS, ask, collect, engine, reason};
@@ -55,6 +55,54 @@ async fn the_published_code_cuts_after_a_sentence_and_drops_what_follows_the_las
     let at = |answer: &Answer| answer.queries.iter().map(|&(n, offset, _)| (n, offset)).collect::<Vec<_>>();
     assert_eq!((at(&right), at(&published)), (vec![(0, 13)], vec![(0, 13)]));
     assert_eq!(right.queries[0].2, published.queries[0].2);
+}
+
+/// All of an answer in its order, `[RET]` with its number and its place in the text, and why it ended.
+async fn script(
+    engine: &LanguageEngine,
+    text: &str,
+    change: impl FnOnce(&mut Generation),
+) -> (Vec<String>, FinishReason) {
+    let mut generation = ask(engine, text);
+    (generation.compat, generation.sampling.ret_bias) = (Compat::Reference, 6.0);
+    change(&mut generation);
+    let (mut emissions, mut said) = (engine.generate(generation).unwrap(), Vec::new());
+    loop {
+        match emissions.recv().await.unwrap() {
+            Emission::Started { .. } => {}
+            Emission::Text(text) => said.push(text),
+            Emission::Query { ret_index, text_offset, .. } => {
+                said.push(format!("[{ret_index} @ {text_offset}]"))
+            }
+            Emission::Done { reason, .. } => return (said, reason),
+            Emission::Failed(error) => panic!("{error}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn each_segment_of_the_published_code_is_whole_and_stands_before_its_ret() {
+    let engine = engine(LIMITS);
+    let asked = "Q: Can you find a rocket?\nA:";
+    let rocket = " Yes, here is a rocket";
+    // With a little help the model goes on behind its `[RET]`: that is dropped, be a further one looked up or not.
+    let right = script(&engine, asked, |g| (g.compat, g.sampling.ret_bias) = (Compat::Off, 1.0)).await.0;
+    assert_eq!(right[right.len() - 3..], ["[0 @ 22]", " places", "."]);
+    let one = script(&engine, asked, |g| g.sampling.ret_bias = 1.0).await;
+    assert_eq!(one, (vec![rocket.into(), "[0 @ 22]".into()], FinishReason::Stop));
+    let two = script(&engine, asked, |_| {}).await;
+    let segments = [rocket, "[0 @ 22]", " places", "[1 @ 29]"].map(String::from).to_vec();
+    assert_eq!(two, (segments, FinishReason::Stop));
+    // As the last token it is looked up too.
+    let last = script(&engine, asked, |g| g.max_new_tokens = 7).await;
+    assert_eq!(last, (vec![rocket.into(), "[0 @ 22]".into()], FinishReason::Length));
+    // A segment is cut by itself; of those that follow one another at once, all but the first are empty.
+    let cut = script(&engine, asked, |g| {
+        (g.sampling.ret_bias, g.sampling.min_word_tokens, g.stop_at_newline) = (100.0, 12, false);
+        g.sampling.max_rets = Some(3);
+    });
+    let segments = [" Yes, here is a rocket.\n", "[0 @ 24]", "[1 @ 24]", "[2 @ 24]"].map(String::from);
+    assert_eq!(cut.await, (segments.to_vec(), FinishReason::Stop));
 }
 
 #[tokio::test]
