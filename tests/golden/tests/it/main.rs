@@ -6,5 +6,6 @@ mod generation;
 mod index;
 mod pixels;
 mod prompt;
+mod score;
 mod towers;
 mod training;
