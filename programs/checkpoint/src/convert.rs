@@ -84,9 +84,8 @@ pub(crate) fn run(args: &ConvertArgs) -> Result<()> {
         configs::write(place, &part, args.dtype)?;
         let shard_bytes = if place.kind == Kind::Fromage { u64::MAX } else { args.shard_bytes };
         let plan = plan::plan(place.kind, survey, args.dtype, shard_bytes);
-        Writing { weights: &weights, interrupt: &interrupt, bar: &bar }
-            .all(&part, &plan)
-            .with_context(|| place.folder.display().to_string())?;
+        let from = &place.folder;
+        Writing { weights: &weights, from, interrupt: &interrupt, bar: &bar }.all(&part, &plan)?;
         // What was written is looked at as the services will.
         let result = self::survey(place.kind, &part, ret)?;
         ensure!(
@@ -96,7 +95,7 @@ pub(crate) fn run(args: &ConvertArgs) -> Result<()> {
     }
     bar.finish_and_clear();
     interrupt.check()?; // the last time
-    publish::publish(stage, &args.out)?;
+    publish::publish(stage, &args.out, args.force)?;
     tell(args, &places, &surveys)
 }
 
