@@ -35,8 +35,8 @@ Examples:
   fondue model convert opt-6.7b clip-vit-large-patch14 fromage_model --out fromage-6.7b
   fondue model convert opt-6.7b --out opt-f16 --dtype f16 --shard-bytes 2000000000
 
-OUT gets opt/, clip/ and fromage/, those of them that there are parts for. Of CLIP only the vision tower is written, of
-a training checkpoint only the mapping layers and the row of [RET]. The mapping layers' bytes are part of what an index
+OUT gets opt/, clip/ and fromage/, those of them that there are parts for. Of CLIP only the vision tower is written, of \
+a training checkpoint only the mapping layers and the row of [RET]. The mapping layers' bytes are part of what an index \
 knows its model by: build indexes anew for a converted model.";
 
 /// Convert a model.
