@@ -35,8 +35,8 @@ Examples:
   fondue model convert opt-6.7b clip-vit-large-patch14 fromage_model --out fromage-6.7b
   fondue model convert opt-6.7b --out opt-f16 --dtype f16 --shard-bytes 2000000000
 
-OUT gets opt/, clip/ and fromage/, those of them that there are parts for. Of CLIP only the vision tower is written, of
-a training checkpoint only the mapping layers and the row of [RET]. The mapping layers' bytes are part of what an index
+OUT gets opt/, clip/ and fromage/, those of them that there are parts for. Of CLIP only the vision tower is written, of \
+a training checkpoint only the mapping layers and the row of [RET]. The mapping layers' bytes are part of what an index \
 knows its model by: build indexes anew for a converted model.";
 
 /// Convert a model.
@@ -84,9 +84,8 @@ pub(crate) fn run(args: &ConvertArgs) -> Result<()> {
         configs::write(place, &part, args.dtype)?;
         let shard_bytes = if place.kind == Kind::Fromage { u64::MAX } else { args.shard_bytes };
         let plan = plan::plan(place.kind, survey, args.dtype, shard_bytes);
-        Writing { weights: &weights, interrupt: &interrupt, bar: &bar }
-            .all(&part, &plan)
-            .with_context(|| place.folder.display().to_string())?;
+        let from = &place.folder;
+        Writing { weights: &weights, from, interrupt: &interrupt, bar: &bar }.all(&part, &plan)?;
         // What was written is looked at as the services will.
         let result = self::survey(place.kind, &part, ret)?;
         ensure!(
@@ -96,7 +95,7 @@ pub(crate) fn run(args: &ConvertArgs) -> Result<()> {
     }
     bar.finish_and_clear();
     interrupt.check()?; // the last time
-    publish::publish(stage, &args.out)?;
+    publish::publish(stage, &args.out, args.force)?;
     tell(args, &places, &surveys)
 }
 

@@ -24,7 +24,7 @@ Examples:
   fondue model check my-model --quick --json       # without reading the tensors, for a machine
   fondue model convert my-model --out compact --dtype bf16
 
-A folder is told by what it holds: Hugging Face's OPT, Hugging Face's CLIP (whole or its vision part), or
+A folder is told by what it holds: Hugging Face's OPT, Hugging Face's CLIP (whole or its vision part), or \
 model_args.json with mapping layers (mapping.safetensors, pretrained_ckpt.pth.tar, ckpt_best.pth.tar, ckpt.pth.tar).";
 
 /// Checks and converts models' files.

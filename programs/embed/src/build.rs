@@ -24,7 +24,7 @@ const EXAMPLES: &str = "\
 Example:
   fondue index build --pictures .fondue/drawings --model assets/model --index .fondue/index
 
-PICTURES/captions.tsv has a header line; its columns `image` (path below PICTURES) and `caption` are needed,
+PICTURES/captions.tsv has a header line; its columns `image` (path below PICTURES) and `caption` are needed, \
 `group` may be there. The name of a picture in the index is its path without the extension.";
 
 /// Builds an index of pictures and makes it the active one.

@@ -35,15 +35,15 @@ Examples:
   fondue index import part1.pkl part2.pkl --mapping my-model/fromage --opt my-model/opt --index my-index
   fondue up --index my-index --model my-model
 
-A file is a pickled dict of `paths`, a list of URLs, and `embeddings`, as many vectors: one array or tensor, or a list
-of them, in f64, f32, f16 or bf16. It is never run. A folder stands for its cc3m_embeddings*.pkl, in the order of
+A file is a pickled dict of `paths`, a list of URLs, and `embeddings`, as many vectors: one array or tensor, or a list \
+of them, in f64, f32, f16 or bf16. It is never run. A folder stands for its cc3m_embeddings*.pkl, in the order of \
 their names; all files make one generation.
 
-A row's URL is its id, and where its picture can be had: the index holds no pictures and no captions. Rows are left
-out, and counted, if their vector is zero or not finite, if their URL is none of http or https or longer than 1024
+A row's URL is its id, and where its picture can be had: the index holds no pictures and no captions. Rows are left \
+out, and counted, if their vector is zero or not finite, if their URL is none of http or https or longer than 1024 \
 bytes, and if it came before (the first one stays).
 
-With --model (or --mapping and --opt) the index is that model's: vectors of another length are refused here, and the
+With --model (or --mapping and --opt) the index is that model's: vectors of another length are refused here, and the \
 gateway refuses to search it with another model. Without, nobody will notice if it does not fit.";
 
 /// Makes an index of published embeddings and makes it the active one.

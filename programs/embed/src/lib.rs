@@ -22,7 +22,7 @@ Examples:
   fondue index build --pictures photos/ --model assets/model --index my-index
   fondue index import my-model/fromage --model my-model --index my-index
 
-`fondue index COMMAND --help` has more. An index is a folder of generations, of which one is active; a new
+`fondue index COMMAND --help` has more. An index is a folder of generations, of which one is active; a new \
 generation appears whole or not at all, and the services that use the index go on meanwhile.";
 
 /// Makes the index that pictures are found in.

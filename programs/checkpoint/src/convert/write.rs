@@ -30,6 +30,8 @@ const ALIGNMENT: usize = 8;
 /// What is needed for writing a part.
 pub(crate) struct Writing<'a> {
     pub(crate) weights: &'a Weights<'a>,
+    /// Where they lie, for messages.
+    pub(crate) from: &'a Path,
     pub(crate) interrupt: &'a Interrupt,
     pub(crate) bar: &'a ProgressBar,
 }
@@ -54,9 +56,10 @@ impl Writing<'_> {
     }
 
     fn file(&self, path: &Path, pieces: &[Piece]) -> Result<()> {
-        let file = File::create_new(path).with_context(|| path.display().to_string())?;
+        let writing = || format!("writing {}", path.display());
+        let file = File::create_new(path).with_context(writing)?;
         let mut out = BufWriter::with_capacity(1 << 20, file);
-        out.write_all(&header(pieces)?)?;
+        out.write_all(&header(pieces)?).with_context(writing)?;
         let mut converted = Vec::new();
         for piece in pieces {
             let (from, mut lost, mut bad) = (piece.found.stored.dtype, 0, 0);
@@ -66,23 +69,25 @@ impl Writing<'_> {
                 dtype::convert(bytes, from, piece.dtype, &mut converted);
                 bad += not_finite_in(bytes, from);
                 lost += not_finite_in(&converted, piece.dtype);
-                out.write_all(&converted)?;
+                out.write_all(&converted).with_context(writing)?;
                 self.bar.inc(bytes.len() as u64);
                 anyhow::Ok(())
             })?;
-            let name = &piece.found.stored.name;
+            let (name, from) = (&piece.found.stored.name, self.from.display());
             if bad > 0 {
-                bail!("tensor `{name}` has {bad} values that are no finite numbers: the model is damaged");
+                bail!(
+                    "{from}: tensor `{name}` has {bad} values that are no finite numbers: the model is damaged"
+                );
             }
             if lost > 0 {
                 let dtype = piece.dtype;
                 bail!(
-                    "tensor `{name}` has {lost} values that are too large for {dtype}; --dtype bf16 or f32 has them"
+                    "{from}: tensor `{name}` has {lost} values that are too large for {dtype}; --dtype bf16 or f32 has them"
                 );
             }
         }
-        let file = out.into_inner().map_err(std::io::IntoInnerError::into_error)?;
-        file.sync_all().with_context(|| path.display().to_string())
+        let file = out.into_inner().map_err(std::io::IntoInnerError::into_error).with_context(writing)?;
+        file.sync_all().with_context(writing)
     }
 }
 
