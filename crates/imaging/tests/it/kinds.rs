@@ -4,7 +4,7 @@ use std::fs;
 
 use fondue_imaging::{Compat, Fit, Picture, decode};
 
-use crate::{LIMITS, bytes, data, distance, pictures};
+use crate::{LIMITS, MANNERS, bytes, data, distance, pictures};
 
 const SIDE: u32 = 20;
 
@@ -18,15 +18,7 @@ fn every_kind_has_pillows_pixels() {
         }
         let file = fs::read(&path).unwrap();
         let expected = decode(&fs::read(data(&format!("expected/{name}.png"))).unwrap(), &LIMITS).unwrap();
-        for (n, (compat, fit)) in [
-            (Compat::Off, Fit::Crop),
-            (Compat::Off, Fit::Squash),
-            (Compat::Reference, Fit::Crop),
-            (Compat::Reference, Fit::Squash),
-        ]
-        .into_iter()
-        .enumerate()
-        {
+        for (n, (compat, fit)) in MANNERS.into_iter().enumerate() {
             let picture = Picture::decode(&file, &LIMITS, compat).unwrap();
             let pixels = bytes(SIDE).picture_pixels(&picture, fit).unwrap();
             let (max, mean) = distance(&pixels, &expected.crop_imm(0, n as u32 * SIDE, SIDE, SIDE));

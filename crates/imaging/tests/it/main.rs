@@ -12,9 +12,17 @@ mod sizes;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use fondue_imaging::{ImageLimits, Preprocess};
+use fondue_imaging::{Compat, Fit, ImageLimits, Preprocess};
 
 const LIMITS: ImageLimits = ImageLimits { max_pixels: 1 << 20, max_bytes: 1 << 20 };
+
+/// The squares of an expected picture, from the top.
+const MANNERS: [(Compat, Fit); 4] = [
+    (Compat::Off, Fit::Crop),
+    (Compat::Off, Fit::Squash),
+    (Compat::Reference, Fit::Crop),
+    (Compat::Reference, Fit::Squash),
+];
 
 /// `tests/data`, or something in it.
 fn data(name: &str) -> PathBuf {

@@ -3,9 +3,9 @@
 
 use std::fs;
 
-use fondue_imaging::{Compat, Fit, Picture, decode};
+use fondue_imaging::{Picture, decode};
 
-use crate::{LIMITS, bytes, data, distance};
+use crate::{LIMITS, MANNERS, bytes, data, distance};
 
 const SIDE: u32 = 12;
 
@@ -49,15 +49,7 @@ fn every_size_has_pillows_pixels() {
     for (column, (width, height)) in SIZES.into_iter().enumerate() {
         let mut file = std::io::Cursor::new(Vec::new());
         source.crop_imm(0, 0, width, height).write_to(&mut file, image::ImageFormat::Png).unwrap();
-        for (row, (compat, fit)) in [
-            (Compat::Off, Fit::Crop),
-            (Compat::Off, Fit::Squash),
-            (Compat::Reference, Fit::Crop),
-            (Compat::Reference, Fit::Squash),
-        ]
-        .into_iter()
-        .enumerate()
-        {
+        for (row, (compat, fit)) in MANNERS.into_iter().enumerate() {
             let picture = Picture::decode(file.get_ref(), &LIMITS, compat).unwrap();
             let pixels = bytes(SIDE).picture_pixels(&picture, fit).unwrap();
             let square = expected.crop_imm(column as u32 * SIDE, row as u32 * SIDE, SIDE, SIDE);
