@@ -8,7 +8,7 @@ use fondue_domain::TokenId;
 use tch::{Kind, Tensor};
 
 use crate::{
-    Chunk, KvCache, ModelError, Placement, Prompt,
+    Chunk, KvPool, ModelError, Placement, Prompt,
     layers::values,
     mapping::Mapping,
     opt::{Opt, OptConfig},
@@ -74,9 +74,17 @@ impl LanguageModel {
         self.ret
     }
 
-    /// An empty cache for one sequence.
-    pub fn new_cache(&self) -> KvCache {
-        self.opt.new_cache()
+    /// Bytes of one block of a pool, all layers, keys and values.
+    pub fn block_bytes(&self) -> usize {
+        self.opt.block_bytes()
+    }
+
+    /// Memory for the keys and values of `blocks` blocks.
+    ///
+    /// # Errors
+    /// [`ModelError::Torch`] if there is not as much.
+    pub fn new_pool(&self, blocks: usize) -> Result<KvPool, ModelError> {
+        self.opt.new_pool(blocks)
     }
 
     /// Input vectors of a prompt, `[positions, word_dim]`.
@@ -116,12 +124,21 @@ impl LanguageModel {
         Ok(self.table.f_index_select(0, &self.indices(tokens)?)?)
     }
 
-    /// Runs new rows of several sequences: `[Σn, word_dim]` last hidden states.
+    /// Runs new rows of several sequences: `[Σn, word_dim]` last hidden states. Their keys and values are in the pool then;
+    /// if it fails, only rows behind the `start` of each chunk may have changed.
     ///
     /// # Errors
-    /// [`ModelError::Positions`] if a sequence would outgrow the positions; the caches are then as before.
-    pub fn forward(&self, chunks: &mut [Chunk<'_>]) -> Result<Tensor, ModelError> {
-        self.opt.forward(chunks)
+    /// [`ModelError::Positions`] if a sequence would outgrow the positions; [`ModelError::Shape`] for too few blocks.
+    pub fn forward(&self, pool: &mut KvPool, chunks: &[Chunk<'_>]) -> Result<Tensor, ModelError> {
+        self.opt.forward(pool, chunks)
+    }
+
+    /// States of one sequence by itself, `[n, word_dim]` → `[n, word_dim]`, in a pool of its own.
+    ///
+    /// # Errors
+    /// As [`LanguageModel::forward`].
+    pub fn run(&self, vectors: Tensor) -> Result<Tensor, ModelError> {
+        self.opt.run(vectors)
     }
 
     /// `[n, word_dim]` hidden states → n rows of `ret + 1` logits.

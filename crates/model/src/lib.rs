@@ -21,7 +21,7 @@ pub mod weights;
 pub use detokenize::Detokenizer;
 pub use error::ModelError;
 pub use language::LanguageModel;
-pub use opt::{Chunk, KvCache};
+pub use opt::{BLOCK, BlockId, Chunk, KvPool};
 pub use placement::{Dtype, Placement};
 pub use prompt::{Prompt, PromptPart};
 pub use sampler::{Sampler, Sampling};

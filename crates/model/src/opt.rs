@@ -1,7 +1,7 @@
-//! OPT: input vectors → last hidden states, many sequences at once, each with its own KV cache.
+//! OPT: input vectors → last hidden states, many sequences at once, keys and values in one pool.
 //!
 //! One pass takes a ragged batch: the new rows of all sequences lie one after another, so that every linear
-//! layer reads its weights once for all of them; attention runs per sequence over that sequence's cache.
+//! layer reads its weights once for all of them; attention runs per sequence over that sequence's blocks.
 //!
 //! Source: Zhang et al. 2022; Hugging Face's `OPTModel` for the layout, pre-LN and post-LN (350m).
 
@@ -13,7 +13,7 @@ use std::path::Path;
 
 use tch::{Kind, Tensor};
 
-pub use cache::KvCache;
+pub use cache::{BLOCK, BlockId, KvPool};
 pub use config::OptConfig;
 use layer::Layer;
 
@@ -33,8 +33,20 @@ const POSITION_OFFSET: i64 = 2;
 pub struct Chunk<'a> {
     /// Input vectors, `[n, word_dim]`, n ≥ 1.
     pub vectors: Tensor,
-    /// What came before; the rows are added to it.
-    pub cache: &'a mut KvCache,
+    /// Positions before them, whose keys and values are in the blocks.
+    pub start: usize,
+    /// The blocks of the positions 0 to start + n, in order; more than are needed do no harm.
+    pub blocks: &'a [BlockId],
+}
+
+/// A chunk with what all layers need to know of it.
+struct Rows {
+    /// New rows.
+    n: i64,
+    /// Positions before them.
+    start: i64,
+    /// Where the keys and values of all its positions lie in the pool.
+    all: Tensor,
 }
 
 /// The decoder without its head.
@@ -110,38 +122,58 @@ impl Opt {
         self.placement
     }
 
-    /// An empty cache for one sequence.
-    pub fn new_cache(&self) -> KvCache {
-        KvCache::new(self.config.num_hidden_layers)
+    /// Bytes of one block of a pool, all layers.
+    pub fn block_bytes(&self) -> usize {
+        cache::block_bytes(&self.config, self.placement.dtype.kind())
     }
 
-    /// Runs the new rows of all sequences: `[Σn, word_dim]` last hidden states in the order of the chunks.
+    /// Memory for the keys and values of `blocks` · [`BLOCK`] positions.
     ///
     /// # Errors
-    /// [`ModelError::Positions`] if a sequence would outgrow the position table; the caches are then as before.
-    pub fn forward(&self, chunks: &mut [Chunk<'_>]) -> Result<Tensor, ModelError> {
-        let mut rows = Vec::new();
-        for chunk in chunks.iter() {
-            let (start, n) = (chunk.cache.len() as i64, chunk.vectors.size()[0]);
+    /// [`ModelError::Torch`] if there is not as much.
+    pub fn new_pool(&self, blocks: usize) -> Result<KvPool, ModelError> {
+        KvPool::new(&self.config, self.placement, blocks)
+    }
+
+    /// States of one sequence by itself, `[n, word_dim]` → `[n, word_dim]`, in a pool of its own.
+    ///
+    /// # Errors
+    /// As [`Opt::forward`].
+    pub fn run(&self, vectors: Tensor) -> Result<Tensor, ModelError> {
+        let n = (vectors.size()[0] as usize).div_ceil(BLOCK);
+        let blocks: Vec<BlockId> = (0..n as u32).map(BlockId).collect();
+        self.forward(&mut self.new_pool(n)?, &[Chunk { vectors, start: 0, blocks: &blocks }])
+    }
+
+    /// Runs the new rows of all sequences: `[Σn, word_dim]` last hidden states in the order of the chunks. Their keys and
+    /// values are in the pool then; if it fails, only rows behind the `start` of each chunk may have changed.
+    ///
+    /// # Errors
+    /// [`ModelError::Positions`] if a sequence would outgrow the position table; [`ModelError::Shape`] for too few blocks.
+    pub fn forward(&self, pool: &mut KvPool, chunks: &[Chunk<'_>]) -> Result<Tensor, ModelError> {
+        let device = self.placement.device;
+        let (mut positions, mut rows, mut new) = (Vec::new(), Vec::new(), Vec::new());
+        for chunk in chunks {
+            let (start, n) = (chunk.start as i64, chunk.vectors.size()[0]);
             if start + n > self.config.max_position_embeddings {
                 let needed = (start + n) as usize;
                 return Err(ModelError::Positions { needed, max: self.config.max_positions() });
             }
-            rows.extend(start + POSITION_OFFSET..start + n + POSITION_OFFSET);
+            positions.extend(start + POSITION_OFFSET..start + n + POSITION_OFFSET);
+            let all = pool.rows(chunk.blocks, 0..(start + n) as usize, device)?;
+            new.push(all.f_narrow(0, start, n)?);
+            rows.push(Rows { n, start, all });
         }
+        let new = Tensor::f_cat(&new, 0)?;
         let vectors: Vec<&Tensor> = chunks.iter().map(|chunk| &chunk.vectors).collect();
         let mut x = Tensor::f_cat(&vectors, 0)?;
         if let Some(project_in) = &self.project_in {
             x = project_in.forward(&x)?;
         }
-        let rows = Tensor::f_from_slice(&rows)?.f_to_device(self.placement.device)?;
-        x = x.f_add(&self.positions.f_index_select(0, &rows)?)?;
+        let positions = Tensor::f_from_slice(&positions)?.f_to_device(device)?;
+        x = x.f_add(&self.positions.f_index_select(0, &positions)?)?;
         for (n, layer) in self.layers.iter().enumerate() {
-            x = layer.forward(&x, n, chunks, &self.config)?;
-        }
-        // Only now is every layer's cache complete, so only now does the sequence grow.
-        for chunk in chunks.iter_mut() {
-            chunk.cache.advance(chunk.vectors.size()[0] as usize);
+            x = layer.forward(&x, n, pool, &rows, &new, &self.config)?;
         }
         if let Some(norm) = &self.final_norm {
             x = norm.forward(&x)?;

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use fondue_domain::{Compat, TokenId};
 use fondue_engine::{Emission, EngineError, FinishReason, Generation, LanguageEngine};
-use fondue_model::{Chunk, LanguageModel, Placement, PromptPart, weights::unwatched};
+use fondue_model::{LanguageModel, Placement, PromptPart, weights::unwatched};
 
 use crate::language::{Answer, LIMITS, ask, collect, engine, reason};
 
@@ -156,9 +156,8 @@ async fn queries_are_read_at_ret_and_by_the_published_code_as_much_earlier_as_pi
     let tokens = prompt.tokens(k);
 
     // Every position's state, mapped to retrieval space.
-    let mut cache = model.new_cache();
     let vectors = model.embed(&prompt).unwrap();
-    let states = model.forward(&mut [Chunk { vectors, cache: &mut cache }]).unwrap();
+    let states = model.run(vectors).unwrap();
     let all: Vec<Vec<f32>> = model
         .mapping()
         .query(&states)

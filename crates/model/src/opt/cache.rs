@@ -1,84 +1,111 @@
-//! Keys and values of one sequence, so that no position is ever computed twice.
+//! The KV pool: keys and values of all sequences in blocks of positions, allocated once.
+//!
+//! A sequence owns no memory: it has a list of blocks, so that sequences grow without copies, share the blocks of a
+//! common prefix, and give back what they had, whole. Which block belongs to whom is the engine's business.
+//! Source: Kwon et al. 2023 (PagedAttention).
 
-use tch::Tensor;
+use tch::{Device, Kind, Tensor};
 
-use crate::ModelError;
+use super::OptConfig;
+use crate::{ModelError, Placement};
 
-/// Room is made in steps of this many positions.
-const STEP: usize = 64;
+/// Positions of one block.
+pub const BLOCK: usize = 16;
 
-/// Keys and values of all layers for the positions seen so far.
-pub struct KvCache {
-    layers: Vec<Option<(Tensor, Tensor)>>,
-    len: usize,
+/// A block of the pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct BlockId(pub u32);
+
+/// Keys and values of all layers.
+pub struct KvPool {
+    /// One pair for each layer, both `[blocks · BLOCK, heads, head_dim]`.
+    layers: Vec<(Tensor, Tensor)>,
+    blocks: usize,
 }
 
-impl KvCache {
-    pub(super) fn new(n_layers: usize) -> Self {
-        Self { layers: (0..n_layers).map(|_| None).collect(), len: 0 }
+impl KvPool {
+    pub(super) fn new(config: &OptConfig, at: Placement, blocks: usize) -> Result<Self, ModelError> {
+        let heads = config.num_attention_heads;
+        let shape = [(blocks * BLOCK) as i64, heads, config.hidden_size / heads];
+        let zeros = || Tensor::f_zeros(shape, (at.dtype.kind(), at.device));
+        let layers = (0..config.num_hidden_layers).map(|_| Ok((zeros()?, zeros()?)));
+        Ok(Self { layers: layers.collect::<Result<_, ModelError>>()?, blocks })
     }
 
-    /// Positions in it.
-    pub fn len(&self) -> usize {
-        self.len
+    /// Blocks in it.
+    pub fn blocks(&self) -> usize {
+        self.blocks
     }
 
-    /// Whether nothing was seen.
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
-    /// A copy of what was seen, to go on from in another way.
+    /// Copies the first `positions` positions of a block to another one, for a sequence that goes on in its own way from
+    /// within a block.
     ///
     /// # Errors
-    /// [`ModelError::Torch`] if there is no memory for it.
-    pub fn fork(&self) -> Result<Self, ModelError> {
-        let copy = |t: &Tensor| -> Result<Tensor, ModelError> {
-            let mut copy = t.f_zeros_like()?;
-            copy.f_copy_(t)?;
-            Ok(copy)
-        };
-        let layers = self.layers.iter().map(|layer| match layer {
-            Some((k, v)) => Ok(Some((copy(k)?, copy(v)?))),
-            None => Ok(None),
-        });
-        Ok(Self { layers: layers.collect::<Result<_, ModelError>>()?, len: self.len })
+    /// [`ModelError::Shape`] if a block is not of this pool.
+    pub fn copy(&mut self, from: BlockId, to: BlockId, positions: usize) -> Result<(), ModelError> {
+        for block in [from, to] {
+            self.check(block)?;
+        }
+        let n = positions.min(BLOCK) as i64;
+        let rows = |all: &Tensor, block: BlockId| all.f_narrow(0, i64::from(block.0) * BLOCK as i64, n);
+        for (keys, values) in &self.layers {
+            rows(keys, to)?.f_copy_(&rows(keys, from)?)?;
+            rows(values, to)?.f_copy_(&rows(values, from)?)?;
+        }
+        Ok(())
     }
 
-    /// Writes one layer's keys and values, both `[heads, n, head_dim]`, behind the positions seen; returns all of
-    /// that layer's, `[heads, len + n, head_dim]`. [`KvCache::advance`] makes them count once all layers have theirs.
-    pub(super) fn append(
+    /// Rows of the positions `range` of a sequence with these blocks, as indices on `device`.
+    pub(super) fn rows(
+        &self,
+        blocks: &[BlockId],
+        range: std::ops::Range<usize>,
+        device: Device,
+    ) -> Result<Tensor, ModelError> {
+        let needed = range.end.div_ceil(BLOCK);
+        if blocks.len() < needed {
+            return Err(ModelError::Shape {
+                what: "the list of KV blocks",
+                got: blocks.len(),
+                expected: needed,
+            });
+        }
+        blocks[..needed].iter().try_for_each(|&block| self.check(block))?;
+        let row = |at: usize| blocks[at / BLOCK].0 as i64 * BLOCK as i64 + (at % BLOCK) as i64;
+        let rows: Vec<i64> = range.map(row).collect();
+        Ok(Tensor::f_from_slice(&rows)?.f_to_device(device)?)
+    }
+
+    /// Writes one layer's keys and values, both `[n, heads, head_dim]`, to n rows.
+    pub(super) fn write(
         &mut self,
         layer: usize,
+        rows: &Tensor,
         k: &Tensor,
         v: &Tensor,
-    ) -> Result<(Tensor, Tensor), ModelError> {
-        let (heads, n, head_dim) = k.size3()?;
-        let needed = self.len + n as usize;
-        let room = self.layers[layer].as_ref().map_or(0, |(k, _)| k.size()[1] as usize);
-        if needed > room {
-            // Doubling keeps the copying below one copy per position on average.
-            let capacity = needed.max(room * 2).next_multiple_of(STEP) as i64;
-            let grow = |old: Option<&Tensor>| -> Result<Tensor, ModelError> {
-                let new = Tensor::f_zeros([heads, capacity, head_dim], (k.f_kind()?, k.device()))?;
-                if let Some(old) = old {
-                    new.f_narrow(1, 0, self.len as i64)?.f_copy_(&old.f_narrow(1, 0, self.len as i64)?)?;
-                }
-                Ok(new)
-            };
-            let old = self.layers[layer].as_ref();
-            let grown = (grow(old.map(|(k, _)| k))?, grow(old.map(|(_, v)| v))?);
-            self.layers[layer] = Some(grown);
-        }
-        let Some((keys, values)) = &self.layers[layer] else {
-            return Err(ModelError::Shape { what: "KV cache rows", got: 0, expected: 1 });
-        };
-        keys.f_narrow(1, self.len as i64, n)?.f_copy_(k)?;
-        values.f_narrow(1, self.len as i64, n)?.f_copy_(v)?;
-        Ok((keys.f_narrow(1, 0, needed as i64)?, values.f_narrow(1, 0, needed as i64)?))
+    ) -> Result<(), ModelError> {
+        let (keys, values) = &mut self.layers[layer];
+        let _ = keys.f_index_copy_(0, rows, k)?;
+        let _ = values.f_index_copy_(0, rows, v)?;
+        Ok(())
     }
 
-    pub(super) fn advance(&mut self, n: usize) {
-        self.len += n;
+    /// One layer's keys and values at some rows, both `[heads, n, head_dim]`.
+    pub(super) fn read(&self, layer: usize, rows: &Tensor) -> Result<(Tensor, Tensor), ModelError> {
+        let (keys, values) = &self.layers[layer];
+        let at = |all: &Tensor| -> Result<Tensor, ModelError> {
+            Ok(all.f_index_select(0, rows)?.f_transpose(0, 1)?)
+        };
+        Ok((at(keys)?, at(values)?))
     }
+
+    fn check(&self, block: BlockId) -> Result<(), ModelError> {
+        let (got, expected) = (block.0 as usize, self.blocks);
+        if got < expected { Ok(()) } else { Err(ModelError::Shape { what: "a KV block", got, expected }) }
+    }
+}
+
+/// Bytes of one block over all layers, keys and values.
+pub(super) fn block_bytes(config: &OptConfig, kind: Kind) -> usize {
+    2 * config.num_hidden_layers * BLOCK * config.hidden_size as usize * kind.elt_size_in_bytes()
 }

@@ -2,7 +2,7 @@
 
 use tch::{Kind, Tensor};
 
-use super::{Chunk, OptConfig, config::EPS, softmax};
+use super::{KvPool, OptConfig, Rows, config::EPS, softmax};
 use crate::{
     ModelError, Placement,
     layers::{LayerNorm, Linear, Size},
@@ -48,19 +48,21 @@ impl Layer {
         })
     }
 
-    /// `[rows, width]` → `[rows, width]`; `n` is this layer's place in the caches.
+    /// `[rows, width]` → `[rows, width]`; `n` is this layer's place in the pool, `new` the places of the rows in it.
     pub(super) fn forward(
         &self,
         x: &Tensor,
         n: usize,
-        chunks: &mut [Chunk<'_>],
+        pool: &mut KvPool,
+        chunks: &[Rows],
+        new: &Tensor,
         config: &OptConfig,
     ) -> Result<Tensor, ModelError> {
         let pre = config.do_layer_norm_before;
         let attended = if pre {
-            self.attend(&self.attention_norm.forward(x)?, n, chunks, config)?
+            self.attend(&self.attention_norm.forward(x)?, n, pool, chunks, new, config)?
         } else {
-            self.attend(x, n, chunks, config)?
+            self.attend(x, n, pool, chunks, new, config)?
         };
         let mut x = x.f_add(&attended)?;
         if !pre {
@@ -76,7 +78,9 @@ impl Layer {
         &self,
         x: &Tensor,
         n: usize,
-        chunks: &mut [Chunk<'_>],
+        pool: &mut KvPool,
+        chunks: &[Rows],
+        new: &Tensor,
         config: &OptConfig,
     ) -> Result<Tensor, ModelError> {
         let heads = config.num_attention_heads;
@@ -85,22 +89,20 @@ impl Layer {
         // [rows, 3·width] → [3, heads, rows, head_dim]
         let qkv = self.qkv.forward(x)?.f_reshape([rows, 3, heads, head_dim])?.f_permute([1, 2, 0, 3])?;
         let scaled = qkv.f_select(0, 0)?.f_mul_scalar((head_dim as f64).powf(-0.5))?;
-        let (keys, values) = (qkv.f_select(0, 1)?, qkv.f_select(0, 2)?);
+        let row_major = |part: i64| qkv.f_select(0, part)?.f_transpose(0, 1);
+        pool.write(n, new, &row_major(1)?, &row_major(2)?)?;
         let mut mixed = Vec::with_capacity(chunks.len());
-        let mut start = 0;
-        for chunk in chunks.iter_mut() {
-            let n_new = chunk.vectors.size()[0];
-            let past = chunk.cache.len() as i64;
-            let part = |all: &Tensor| all.f_narrow(1, start, n_new);
-            let (k, v) = chunk.cache.append(n, &part(&keys)?, &part(&values)?)?;
-            let mut scores = part(&scaled)?.f_matmul(&k.f_transpose(1, 2)?)?;
-            if n_new > 1 {
-                scores = scores.f_add(&causal_mask(n_new, past, &scores)?)?;
+        let mut first = 0;
+        for chunk in chunks {
+            let (k, v) = pool.read(n, &chunk.all)?;
+            let mut scores = scaled.f_narrow(1, first, chunk.n)?.f_matmul(&k.f_transpose(1, 2)?)?;
+            if chunk.n > 1 {
+                scores = scores.f_add(&causal_mask(chunk.n, chunk.start, &scores)?)?;
             }
-            // [heads, n_new, head_dim] → [n_new, width]
+            // [heads, n, head_dim] → [n, width]
             let out = softmax(&scores)?.f_matmul(&v)?;
-            mixed.push(out.f_transpose(0, 1)?.f_reshape([n_new, width])?);
-            start += n_new;
+            mixed.push(out.f_transpose(0, 1)?.f_reshape([chunk.n, width])?);
+            first += chunk.n;
         }
         self.out.forward(&Tensor::f_cat(&mixed, 0)?)
     }

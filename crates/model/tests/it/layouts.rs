@@ -8,7 +8,7 @@ use fondue_forms::{
     torch::{self, View},
 };
 use fondue_model::{
-    Chunk, Dtype, Placement, VisionTower, layers::values, mapping::Mapping, opt::Opt, placement::set_threads,
+    Dtype, Placement, VisionTower, layers::values, mapping::Mapping, opt::Opt, placement::set_threads,
     weights::unwatched,
 };
 use tempfile::TempDir;
@@ -20,9 +20,8 @@ fn states(folder: &Path, dtype: Dtype) -> Vec<f32> {
     set_threads(1);
     let at = Placement { dtype, ..Placement::CPU_F32 };
     let (opt, table) = Opt::load(folder, at, &unwatched).unwrap();
-    let mut cache = opt.new_cache();
     let vectors = table.narrow(0, 5, 4);
-    values(&opt.forward(&mut [Chunk { vectors, cache: &mut cache }]).unwrap()).unwrap()
+    values(&opt.run(vectors).unwrap()).unwrap()
 }
 
 fn features(folder: &Path) -> Vec<f32> {

@@ -139,8 +139,7 @@ fn the_result_gives_the_same_numbers_in_shards_and_other_precisions() {
         let model =
             LanguageModel::load(&opt, &fromage, TokenId(3994), Placement::CPU_F32, &unwatched).unwrap();
         let vectors = model.embed_tokens(&[2, 100, 3994, 7].map(TokenId)).unwrap();
-        let mut cache = model.new_cache();
-        let hidden = model.forward(&mut [fondue_model::Chunk { vectors, cache: &mut cache }]).unwrap();
+        let hidden = model.run(vectors).unwrap();
         let tower = VisionTower::load(&folder.join("clip"), Placement::CPU_F32, &unwatched).unwrap();
         let pixels = vec![0.5; 3 * tower.image_size().pow(2)];
         let embedding = model.mapping().project(&tower.encode(&[pixels]).unwrap()).unwrap();

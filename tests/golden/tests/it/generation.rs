@@ -3,7 +3,7 @@
 use anyhow::Result;
 use fondue_domain::Compat;
 use fondue_golden::Golden;
-use fondue_model::{Chunk, Sampler, Sampling};
+use fondue_model::{BLOCK, BlockId, Chunk, Sampler, Sampling};
 
 use crate::prompt::rebuild;
 
@@ -22,23 +22,24 @@ fn generation_agrees() -> Result<()> {
                 let mut sampler = Sampler::new(sampling, model.ret(), Compat::Reference);
                 let expected = golden.integers(&tensor("ids"))?;
                 let (mut ids, mut all_logits, mut queries) = (Vec::new(), Vec::new(), Vec::new());
-                let mut cache = model.new_cache();
+                let room = prompt.positions(model.mapping().prefix_len()) + expected.len();
+                let blocks: Vec<BlockId> = (0..room.div_ceil(BLOCK) as u32).map(BlockId).collect();
+                let (mut pool, mut start) = (model.new_pool(blocks.len())?, 0);
                 let mut vectors = model.embed(&prompt)?;
                 while ids.len() < expected.len() {
                     let rows = vectors.size()[0];
-                    let hidden = model.forward(&mut [Chunk { vectors, cache: &mut cache }])?;
+                    let hidden = model.forward(&mut pool, &[Chunk { vectors, start, blocks: &blocks }])?;
+                    start += rows as usize;
                     let mut logits = model.logits(&hidden.narrow(0, rows - 1, 1))?.remove(0);
                     all_logits.extend_from_slice(&logits);
                     let token = sampler.sample(&mut logits);
                     ids.push(token.as_i64());
                     vectors = model.embed_tokens(&[token])?;
                     if token == model.ret() {
-                        // The query is the state where [RET] is input; a cache of its own leaves the loop undisturbed.
+                        // The query is the state where [RET] is input; a pool of its own leaves the loop undisturbed.
                         let mut whole = prompt.clone();
                         ids.iter().for_each(|&id| whole.push(fondue_domain::TokenId(id as u32)));
-                        let mut fresh = model.new_cache();
-                        let states = model
-                            .forward(&mut [Chunk { vectors: model.embed(&whole)?, cache: &mut fresh }])?;
+                        let states = model.run(model.embed(&whole)?)?;
                         let last = states.size()[0] - 1;
                         queries.extend(
                             model.mapping().query(&states.narrow(0, last, 1))?.remove(0)?.into_values(),

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use fondue_domain::TokenId;
 use fondue_golden::Golden;
-use fondue_model::{Chunk, LanguageModel, Prompt, PromptPart, layers::values};
+use fondue_model::{BlockId, Chunk, LanguageModel, Prompt, PromptPart, layers::values};
 
 /// The reference's prompt, taken apart again: runs of −1 are pictures, the BOS before the first text is dropped.
 pub(crate) fn rebuild(golden: &Golden, model: &LanguageModel, ids: &[i64]) -> Result<Prompt> {
@@ -37,8 +37,7 @@ fn forward_pass_agrees() -> Result<()> {
             let laid_out: Vec<i64> = tokens.iter().map(|token| token.map_or(-1, TokenId::as_i64)).collect();
             assert_eq!(laid_out, ids);
 
-            let mut cache = model.new_cache();
-            let hidden = model.forward(&mut [Chunk { vectors: model.embed(&prompt)?, cache: &mut cache }])?;
+            let hidden = model.run(model.embed(&prompt)?)?;
             golden.near("prompt.hidden", &values(&hidden)?)?;
             golden.near("prompt.logits", &model.logits(&hidden)?.concat())?;
             let query = model.mapping().query(&hidden.narrow(0, ids.len() as i64 - 1, 1))?;
@@ -63,22 +62,31 @@ fn the_cache_and_the_company_change_nothing() -> Result<()> {
             let prompt = rebuild(&golden, &model, &golden.integers("prompt.ids")?)?;
             let other = rebuild(&golden, &model, &golden.integers("generate.prompt_ids")?)?;
             let (vectors, company) = (model.embed(&prompt)?, model.embed(&other)?);
-            let (mut cache, mut other_cache) = (model.new_cache(), model.new_cache());
+            // Blocks of two sequences, one in reverse.
+            let all: Vec<BlockId> = (0..64).map(BlockId).collect();
+            let (blocks, rest) = all.split_at(32);
+            let other_blocks: Vec<BlockId> = rest.iter().rev().copied().collect();
+            let mut pool = model.new_pool(all.len())?;
             let mut hidden = Vec::new();
             // In steps of 1, 2, 3 … rows, each in one batch with rows of another sequence.
             let (mut start, mut step, mut other_start) = (0, 1, 0);
             let total = vectors.size()[0];
             while start < total {
                 let n = step.min(total - start);
-                let mut chunks = vec![Chunk { vectors: vectors.narrow(0, start, n), cache: &mut cache }];
+                let mut chunks =
+                    vec![Chunk { vectors: vectors.narrow(0, start, n), start: start as usize, blocks }];
                 if other_start < company.size()[0] {
                     chunks.insert(
                         0,
-                        Chunk { vectors: company.narrow(0, other_start, 1), cache: &mut other_cache },
+                        Chunk {
+                            vectors: company.narrow(0, other_start, 1),
+                            start: other_start as usize,
+                            blocks: &other_blocks,
+                        },
                     );
                 }
                 let offset = chunks.len() as i64 - 1;
-                let rows = model.forward(&mut chunks)?;
+                let rows = model.forward(&mut pool, &chunks)?;
                 hidden.extend(values(&rows.narrow(0, offset, n))?);
                 (start, step, other_start) = (start + n, step + 1, other_start + 1);
             }

@@ -5,7 +5,7 @@
 use anyhow::Result;
 use fondue_domain::TokenId;
 use fondue_golden::Golden;
-use fondue_model::{Chunk, LanguageModel, layers::values};
+use fondue_model::{LanguageModel, layers::values};
 use tch::{Kind, Tensor};
 
 /// A batch: each caption's tokens, BOS first and `[RET]` last, and its picture's features.
@@ -40,8 +40,7 @@ impl Batch {
 
 /// States of a sequence by itself.
 fn run(model: &LanguageModel, vectors: Tensor) -> Result<Tensor> {
-    let mut cache = model.new_cache();
-    Ok(model.forward(&mut [Chunk { vectors, cache: &mut cache }])?)
+    Ok(model.run(vectors)?)
 }
 
 /// Sum and number of −ln p of each label, told by the state before it.
