@@ -33,7 +33,7 @@ pub enum Op<'a> {
         /// Which layer's memory.
         layer: usize,
     },
-    /// Attention of each group of rows among themselves, every row over all of its group.
+    /// Attention of groups of rows among themselves: the first rows of each over all of it.
     AttendAmong {
         /// Queries, keys and values side by side.
         from: BufferId,
@@ -43,6 +43,8 @@ pub enum Op<'a> {
         heads: usize,
         /// Rows of one group.
         rows: usize,
+        /// Rows of each that get results.
+        queries: usize,
     },
 }
 
@@ -53,6 +55,8 @@ pub enum Then {
     Set,
     /// Those above 0 are written, and 0 for the others.
     Relu,
+    /// x·Φ(x) is written, Φ being the normal distribution's.
+    Gelu,
     /// x·σ(1.702x) is written.
     QuickGelu,
     /// They are added to what is there.

@@ -129,16 +129,40 @@ pub(crate) fn finish<L: Lanes>(
             out.iter_mut().zip(sums).for_each(|(out, x)| *out = if *x < 0.0 { 0.0 } else { *x });
         }
         Then::Add => out.iter_mut().zip(sums).for_each(|(out, x)| *out += *x),
-        Then::QuickGelu => {
-            for (out, sums) in out.chunks_mut(LANES).zip(sums.chunks(LANES)) {
-                let mut row = [0.0; LANES];
-                row[..sums.len()].copy_from_slice(sums);
-                let x = lanes.load(&row);
-                // Beyond this the exponential is no number, and the result is 0 in f32 as well.
-                let power = lanes.exp(lanes.min(lanes.splat(88.0), lanes.mul(x, lanes.splat(-1.702))));
-                lanes.store(&mut row, lanes.div(x, lanes.add(lanes.splat(1.0), power)));
-                out.copy_from_slice(&row[..out.len()]);
-            }
-        }
+        Then::Gelu => activate(lanes, sums, out, |x| gelu(lanes, x)),
+        Then::QuickGelu => activate(lanes, sums, out, |x| {
+            // Beyond 88 the exponential would be infinite; the result is 0 in f32 all the same.
+            let power = lanes.exp(lanes.min(lanes.splat(88.0), lanes.mul(x, lanes.splat(-1.702))));
+            lanes.div(x, lanes.add(lanes.splat(1.0), power))
+        }),
     }
+}
+
+#[inline(always)]
+fn activate<L: Lanes>(lanes: L, sums: &[f32], out: &mut [f32], each: impl Fn(L::V) -> L::V) {
+    for (out, sums) in out.chunks_mut(LANES).zip(sums.chunks(LANES)) {
+        let mut row = [0.0; LANES];
+        row[..sums.len()].copy_from_slice(sums);
+        let result = each(lanes.load(&row));
+        lanes.store(&mut row, result);
+        out.copy_from_slice(&row[..out.len()]);
+    }
+}
+
+/// x·Φ(x); Φ to 10⁻⁷ by Abramowitz and Stegun 7.1.26.
+#[inline(always)]
+fn gelu<L: Lanes>(lanes: L, x: L::V) -> L::V {
+    let one = lanes.splat(1.0);
+    let size = lanes.max(x, lanes.sub(lanes.zero(), x));
+    let z = lanes.mul(size, lanes.splat(std::f32::consts::FRAC_1_SQRT_2));
+    let t = lanes.div(one, lanes.fma(z, lanes.splat(0.327_591_1), one));
+    let mut p = lanes.splat(1.061_405_4);
+    for c in [-1.453_152, 1.421_413_7, -0.284_496_74, 0.254_829_6] {
+        p = lanes.fma(p, t, lanes.splat(c));
+    }
+    let power = lanes.exp(lanes.sub(lanes.zero(), lanes.mul(z, z)));
+    // What |x| has above it: Φ(x) is 1 less that for x > 0, and that itself below.
+    let above = lanes.mul(lanes.mul(lanes.splat(0.5), lanes.mul(p, t)), power);
+    // x·Φ(x) = max(x, 0) − |x|·above, on both sides.
+    lanes.sub(lanes.max(x, lanes.zero()), lanes.mul(size, above))
 }

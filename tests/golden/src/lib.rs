@@ -148,17 +148,20 @@ impl Golden {
         Ok(models)
     }
 
-    /// The vision tower of this folder, from its file as it is there and from the other forms that it is published in.
+    /// The vision tower of this folder, from its file as it is there and from the other forms that it is published in. Once
+    /// more by libtorch.
     ///
     /// # Errors
     /// If one does not load.
     pub fn visions(&self) -> Result<Vec<VisionTower>> {
         let made = forms::write(self)?;
-        let load = |folder: &PathBuf| {
-            let tower = VisionTower::load(folder, Placement::CPU_F32, &unwatched);
+        let load = |(folder, at): (&PathBuf, Placement)| {
+            let tower = VisionTower::load(folder, at, &unwatched);
             tower.with_context(|| folder.display().to_string())
         };
-        made.clip.iter().map(load).collect()
+        let native = made.clip.iter().map(|folder| (folder, Placement::CPU_F32));
+        let torch = made.clip.iter().take(1).map(|folder| (folder, Placement::TORCH_F32));
+        native.chain(torch).map(load).collect()
     }
 
     /// Compares with an expected f32 tensor: the largest difference is at most 1e-4 of its largest value.

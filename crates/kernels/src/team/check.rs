@@ -83,12 +83,13 @@ pub(super) fn check(
                 width(to, all)?;
                 fits(layer < kv.layers(), "there is no such layer")?;
             }
-            Op::AttendAmong { from, to, heads, rows } => {
+            Op::AttendAmong { from, to, heads, rows, queries } => {
                 let all = buffers.columns(to).unwrap_or(0);
                 apart(from, to)?;
                 width(from, 3 * all)?;
                 fits(heads > 0 && all.is_multiple_of(heads), "heads do not divide the width")?;
                 fits(rows > 0 && buffers.rows().is_multiple_of(rows), "groups do not divide the rows")?;
+                fits((1..=rows).contains(&queries), "a group has not as many queries")?;
             }
         }
     }

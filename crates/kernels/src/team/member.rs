@@ -79,6 +79,13 @@ pub(super) struct Member<'a> {
     scratch: &'a mut Scratch,
 }
 
+/// Rows that look at each other.
+struct Group {
+    first: usize,
+    rows: usize,
+    queries: usize,
+}
+
 impl<'a> Shared<'a> {
     pub(super) fn new(buffers: &'a mut Buffers, sequences: Option<Sequences<'a>>) -> Self {
         let rows = buffers.rows();
@@ -184,9 +191,10 @@ impl<'a> Member<'a> {
                     self.attend(kv, from, to, layer, piece.start / kv.heads, piece.start % kv.heads);
                 }
             }
-            Op::AttendAmong { from, to, heads, rows: size } => {
+            Op::AttendAmong { from, to, heads, rows: size, queries } => {
                 for piece in pieces(1, rows / size * heads) {
-                    self.attend_among(from, to, heads, piece.start / heads * size, size, piece.start % heads);
+                    let group = Group { first: piece.start / heads * size, rows: size, queries };
+                    self.attend_among(from, to, heads, group, piece.start % heads);
                 }
             }
         }
@@ -268,8 +276,7 @@ impl<'a> Member<'a> {
         from: BufferId,
         to: BufferId,
         heads: usize,
-        first: usize,
-        rows: usize,
+        Group { first, rows, queries }: Group,
         n: usize,
     ) {
         let (from, to) = (self.shared.matrices[from], self.shared.matrices[to]);
@@ -290,7 +297,7 @@ impl<'a> Member<'a> {
         let query = |row: usize| unsafe { from.read(first + row, columns(0)) };
         // SAFETY: this head's columns of this group's rows are of this piece alone.
         let out = |row: usize| unsafe { to.write(first + row, columns(0)) };
-        self.rows(head, rows, |_| rows, query, block, out);
+        self.rows(head, queries, |_| rows, query, block, out);
         self.scratch.blocks = blocks;
     }
 
