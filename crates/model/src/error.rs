@@ -69,6 +69,9 @@ pub enum ModelError {
     /// The text could not be tokenised.
     #[error("tokenizer: {0}")]
     Tokenizer(String),
+    /// The kernels of our own could not run: no memory, no threads, or steps that do not fit.
+    #[error("kernels: {0}")]
+    Kernel(String),
     /// libtorch failed.
     #[error("libtorch: {0}")]
     Torch(#[from] tch::TchError),
@@ -97,6 +100,7 @@ impl Classify for ModelError {
             | Self::Read { .. }
             | Self::Content { .. }
             | Self::Tokenizer(_)
+            | Self::Kernel(_)
             | Self::Torch(_) => Fault::Internal,
         }
     }

@@ -5,14 +5,14 @@
 use std::path::Path;
 
 use fondue_domain::TokenId;
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
 use crate::{
     Chunk, KvPool, ModelError, Placement, Prompt,
-    layers::values,
     mapping::Mapping,
     opt::{Opt, OptConfig},
     prompt::Slot,
+    table::Table,
     weights::{Watch, unwatched},
 };
 
@@ -20,7 +20,7 @@ use crate::{
 pub struct LanguageModel {
     opt: Opt,
     /// `[ret + 1, word_dim]`: input embedding and head in one.
-    table: Tensor,
+    table: Table,
     mapping: Mapping,
     ret: TokenId,
 }
@@ -37,20 +37,15 @@ impl LanguageModel {
         placement: Placement,
         watch: Watch<'_>,
     ) -> Result<Self, ModelError> {
-        let (model, table) = Opt::load(opt, placement, watch)?;
-        let (rows, last) = (table.size()[0], ret.as_i64());
-        if rows < last {
-            let reason = format!("the embedding has {rows} rows, the tokenizer's [RET] is {last}");
+        let last = ret.0 as usize;
+        let (model, mut table) = Opt::load_with_room(opt, placement, last + 1, watch)?;
+        if table.rows() < last {
+            let reason = format!("the embedding has {} rows, the tokenizer's [RET] is {last}", table.rows());
             return Err(ModelError::content(opt, reason));
         }
-        let mapping = Mapping::load(mapping, model.config().word_dim(), ret, placement, &unwatched)?;
-        let table = if rows > last {
-            // In place: a copy would double the largest tensor of all.
-            table.f_narrow(0, last, 1)?.f_copy_(mapping.ret_row())?;
-            table.f_narrow(0, 0, last + 1)?
-        } else {
-            Tensor::f_cat(&[&table, mapping.ret_row()], 0)?
-        };
+        let at = placement.of_mapping();
+        let mapping = Mapping::load(mapping, model.config().word_dim(), ret, at, &unwatched)?;
+        table.end_with(last, mapping.ret_row())?;
         Ok(Self { opt: model, table, mapping, ret })
     }
 
@@ -118,10 +113,7 @@ impl LanguageModel {
     /// # Errors
     /// [`ModelError::Token`] for an id outside the vocabulary.
     pub fn embed_tokens(&self, tokens: &[TokenId]) -> Result<Tensor, ModelError> {
-        if let Some(wrong) = tokens.iter().find(|token| **token > self.ret) {
-            return Err(ModelError::Token { token: wrong.0, rows: self.ret.0 as usize + 1 });
-        }
-        Ok(self.table.f_index_select(0, &self.indices(tokens)?)?)
+        self.table.vectors(tokens)
     }
 
     /// Runs new rows of several sequences: `[Σn, word_dim]` last hidden states. Their keys and values are in the pool then;
@@ -146,8 +138,7 @@ impl LanguageModel {
     /// # Errors
     /// [`ModelError::Torch`] on another shape.
     pub fn logits(&self, hidden: &Tensor) -> Result<Vec<Vec<f32>>, ModelError> {
-        let flat = values(&hidden.f_matmul(&self.table.f_transpose(0, 1)?)?)?;
-        Ok(flat.chunks(self.ret.0 as usize + 1).map(<[f32]>::to_vec).collect())
+        self.table.logits(hidden)
     }
 
     /// ln p of `next[i]` after `hidden[i]`, for `hidden` `[n, word_dim]` and n tokens.
@@ -163,16 +154,6 @@ impl LanguageModel {
                 expected: rows,
             });
         }
-        if let Some(wrong) = next.iter().find(|token| **token > self.ret) {
-            return Err(ModelError::Token { token: wrong.0, rows: self.ret.0 as usize + 1 });
-        }
-        let logits = hidden.f_matmul(&self.table.f_transpose(0, 1)?)?;
-        let all = logits.f_log_softmax(-1, Kind::Float)?;
-        values(&all.f_gather(1, &self.indices(next)?.f_unsqueeze(1)?, false)?)
-    }
-
-    fn indices(&self, tokens: &[TokenId]) -> Result<Tensor, ModelError> {
-        let ids: Vec<i64> = tokens.iter().map(|token| token.as_i64()).collect();
-        Ok(Tensor::f_from_slice(&ids)?.f_to_device(self.placement().device)?)
+        self.table.log_probs(hidden, next)
     }
 }

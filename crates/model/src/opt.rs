@@ -7,19 +7,19 @@
 
 pub mod cache;
 pub mod config;
-mod layer;
+mod native;
+mod torch;
 
 use std::path::Path;
 
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
 pub use cache::{BLOCK, BlockId, KvPool};
 pub use config::OptConfig;
-use layer::Layer;
 
 use crate::{
-    ModelError, Placement,
-    layers::{LayerNorm, Linear, Size},
+    Backend, ModelError, Placement,
+    table::Table,
     weights::{Survey, Watch, Weights},
 };
 
@@ -39,36 +39,37 @@ pub struct Chunk<'a> {
     pub blocks: &'a [BlockId],
 }
 
-/// A chunk with what all layers need to know of it.
-struct Rows {
-    /// New rows.
-    n: i64,
-    /// Positions before them.
-    start: i64,
-    /// Where the keys and values of all its positions lie in the pool.
-    all: Tensor,
-}
-
 /// The decoder without its head.
 pub struct Opt {
     config: OptConfig,
     placement: Placement,
-    positions: Tensor,
-    project_in: Option<Linear>,
-    layers: Vec<Layer>,
-    final_norm: Option<LayerNorm>,
-    project_out: Option<Linear>,
+    decoder: Decoder,
+}
+
+enum Decoder {
+    Native(native::Decoder),
+    Torch(torch::Decoder),
 }
 
 impl Opt {
-    /// Reads the decoder's weights; returns them with the token embedding, `[vocab_size, word_dim]`.
+    /// Reads the decoder's weights; returns them with the token embedding.
     ///
     /// # Errors
     /// [`ModelError`] naming the file and the tensor at fault.
-    pub fn load(folder: &Path, placement: Placement, watch: Watch<'_>) -> Result<(Self, Tensor), ModelError> {
+    pub fn load(folder: &Path, placement: Placement, watch: Watch<'_>) -> Result<(Self, Table), ModelError> {
+        Self::load_with_room(folder, placement, 0, watch)
+    }
+
+    /// As [`Opt::load`], the token embedding with room for `rows` rows at least.
+    pub(crate) fn load_with_room(
+        folder: &Path,
+        placement: Placement,
+        rows: usize,
+        watch: Watch<'_>,
+    ) -> Result<(Self, Table), ModelError> {
         placement.check()?;
-        let (opt, table, _) =
-            Self::from_weights(OptConfig::load(folder)?, Weights::open(folder, watch)?, placement)?;
+        let (config, weights) = (OptConfig::load(folder)?, Weights::open(folder, watch)?);
+        let (opt, table, _) = Self::from_weights(config, weights, placement, rows)?;
         Ok((opt, table))
     }
 
@@ -78,7 +79,7 @@ impl Opt {
     /// As [`Opt::load`], but faults of single tensors are part of what is returned.
     pub fn survey(folder: &Path) -> Result<Survey, ModelError> {
         let (config, weights) = (OptConfig::load(folder)?, Weights::look(folder)?);
-        let (_, _, weights) = Self::from_weights(config, weights, Placement::CPU_F32)?;
+        let (_, _, weights) = Self::from_weights(config, weights, Placement::TORCH_F32, 0)?;
         Ok(weights.survey(known))
     }
 
@@ -86,30 +87,15 @@ impl Opt {
         config: OptConfig,
         weights: Weights<'w>,
         placement: Placement,
-    ) -> Result<(Self, Tensor, Weights<'w>), ModelError> {
+        rows: usize,
+    ) -> Result<(Self, Table, Weights<'w>), ModelError> {
         let weights = weights.under(&[PREFIX, "decoder.", "", "model."], TABLE)?;
-        let (width, word, at) = (config.hidden_size, config.word_dim(), placement);
-        let table = weights.tensor(TABLE, &[config.vocab_size, word], at)?;
-        let rows = config.max_position_embeddings + POSITION_OFFSET;
-        let projected = config.is_projected();
-        let project = |name: &str, output, input| {
-            let load = || Linear::load(&weights, name, Size { output, input }, false, at);
-            projected.then(load).transpose()
+        let table = Table::load(&weights, TABLE, config.vocab_size, config.word_dim(), rows, placement)?;
+        let decoder = match placement.backend {
+            Backend::Native => Decoder::Native(native::Decoder::load(&weights, &config, placement)?),
+            Backend::Libtorch => Decoder::Torch(torch::Decoder::load(&weights, &config, placement)?),
         };
-        let layers = (0..config.num_hidden_layers).map(|n| Layer::load(&weights, n, &config, at));
-        let opt = Self {
-            positions: weights.tensor("embed_positions.weight", &[rows, width], at)?,
-            project_in: project("project_in", width, word)?,
-            layers: layers.collect::<Result<_, _>>()?,
-            final_norm: config
-                .has_final_norm()
-                .then(|| LayerNorm::load(&weights, "final_layer_norm", width, config::EPS, at))
-                .transpose()?,
-            project_out: project("project_out", word, width)?,
-            config,
-            placement,
-        };
-        Ok((opt, table, weights))
+        Ok((Self { config, placement, decoder }, table, weights))
     }
 
     /// Its sizes.
@@ -124,13 +110,13 @@ impl Opt {
 
     /// Bytes of one block of a pool, all layers.
     pub fn block_bytes(&self) -> usize {
-        cache::block_bytes(&self.config, self.placement.dtype.kind())
+        cache::block_bytes(&self.config, self.placement)
     }
 
     /// Memory for the keys and values of `blocks` · [`BLOCK`] positions.
     ///
     /// # Errors
-    /// [`ModelError::Torch`] if there is not as much.
+    /// [`ModelError::Torch`] or [`ModelError::Kernel`] if there is not as much.
     pub fn new_pool(&self, blocks: usize) -> Result<KvPool, ModelError> {
         KvPool::new(&self.config, self.placement, blocks)
     }
@@ -151,36 +137,17 @@ impl Opt {
     /// # Errors
     /// [`ModelError::Positions`] if a sequence would outgrow the position table; [`ModelError::Shape`] for too few blocks.
     pub fn forward(&self, pool: &mut KvPool, chunks: &[Chunk<'_>]) -> Result<Tensor, ModelError> {
-        let device = self.placement.device;
-        let (mut positions, mut rows, mut new) = (Vec::new(), Vec::new(), Vec::new());
         for chunk in chunks {
-            let (start, n) = (chunk.start as i64, chunk.vectors.size()[0]);
-            if start + n > self.config.max_position_embeddings {
-                let needed = (start + n) as usize;
+            let needed = chunk.start + chunk.vectors.size()[0] as usize;
+            if needed > self.config.max_positions() {
                 return Err(ModelError::Positions { needed, max: self.config.max_positions() });
             }
-            positions.extend(start + POSITION_OFFSET..start + n + POSITION_OFFSET);
-            let all = pool.rows(chunk.blocks, 0..(start + n) as usize, device)?;
-            new.push(all.f_narrow(0, start, n)?);
-            rows.push(Rows { n, start, all });
+            pool.check(chunk.blocks, needed)?;
         }
-        let new = Tensor::f_cat(&new, 0)?;
-        let vectors: Vec<&Tensor> = chunks.iter().map(|chunk| &chunk.vectors).collect();
-        let mut x = Tensor::f_cat(&vectors, 0)?;
-        if let Some(project_in) = &self.project_in {
-            x = project_in.forward(&x)?;
-        }
-        let positions = Tensor::f_from_slice(&positions)?.f_to_device(device)?;
-        x = x.f_add(&self.positions.f_index_select(0, &positions)?)?;
-        for (n, layer) in self.layers.iter().enumerate() {
-            x = layer.forward(&x, n, pool, &rows, &new, &self.config)?;
-        }
-        if let Some(norm) = &self.final_norm {
-            x = norm.forward(&x)?;
-        }
-        match &self.project_out {
-            Some(project_out) => project_out.forward(&x),
-            None => Ok(x),
+        match (&self.decoder, pool) {
+            (Decoder::Native(decoder), KvPool::Native(memory)) => decoder.forward(memory, chunks),
+            (Decoder::Torch(decoder), KvPool::Torch(pool)) => decoder.forward(&self.config, pool, chunks),
+            _ => Err(ModelError::Kernel("the KV pool is another backend's".to_owned())),
         }
     }
 }
@@ -196,13 +163,5 @@ fn known(name: &str) -> Option<&'static str> {
         HEAD => Some("the head, which is the token embedding itself"),
         "decoder.version" | "model.decoder.version" => Some("a number of the format that OPT came from"),
         _ => None,
-    }
-}
-
-/// Softmax over the last axis: in f32 for f16, else in the model's own dtype.
-fn softmax(scores: &Tensor) -> Result<Tensor, ModelError> {
-    match scores.f_kind()? {
-        Kind::Half => Ok(scores.f_softmax(-1, Kind::Float)?.f_to_kind(Kind::Half)?),
-        _ => Ok(scores.f_softmax(-1, None::<Kind>)?),
     }
 }

@@ -2,11 +2,12 @@
 
 use std::{fmt, str::FromStr};
 
+use fondue_kernels::Form;
 use tch::{Device, Kind};
 
 use crate::ModelError;
 
-/// Precision of weights and activations.
+/// How weights are stored. libtorch computes in it too; the kernels of our own always compute in f32.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dtype {
     /// 32-bit.
@@ -15,15 +16,36 @@ pub enum Dtype {
     F16,
     /// bfloat16.
     Bf16,
+    /// Whole numbers with one scale for each output of a layer; for the kernels of our own alone.
+    Int8,
+}
+
+/// What computes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Backend {
+    /// `fondue-kernels`: the CPU alone.
+    Native,
+    /// libtorch: any device.
+    Libtorch,
 }
 
 impl Dtype {
-    /// libtorch's name for it.
+    /// libtorch's name for it; whole numbers are f32 there.
     pub fn kind(self) -> Kind {
         match self {
-            Self::F32 => Kind::Float,
+            Self::F32 | Self::Int8 => Kind::Float,
             Self::F16 => Kind::Half,
             Self::Bf16 => Kind::BFloat16,
+        }
+    }
+
+    /// The kernels' name for it.
+    pub fn form(self) -> Form {
+        match self {
+            Self::F32 => Form::F32,
+            Self::F16 => Form::F16,
+            Self::Bf16 => Form::Bf16,
+            Self::Int8 => Form::Int8,
         }
     }
 }
@@ -39,6 +61,7 @@ impl fmt::Display for Dtype {
             Self::F32 => "f32",
             Self::F16 => "f16",
             Self::Bf16 => "bf16",
+            Self::Int8 => "int8",
         })
     }
 }
@@ -60,7 +83,29 @@ impl FromStr for Dtype {
             "f32" => Ok(Self::F32),
             "f16" => Ok(Self::F16),
             "bf16" => Ok(Self::Bf16),
-            _ => Err(PlacementError { got: text.to_owned(), what: "dtype", known: "f32, f16, bf16" }),
+            "int8" => Ok(Self::Int8),
+            _ => Err(PlacementError { got: text.to_owned(), what: "dtype", known: "f32, f16, bf16, int8" }),
+        }
+    }
+}
+
+impl fmt::Display for Backend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Native => "native",
+            Self::Libtorch => "libtorch",
+        })
+    }
+}
+
+impl FromStr for Backend {
+    type Err = PlacementError;
+
+    fn from_str(text: &str) -> Result<Self, PlacementError> {
+        match text {
+            "native" => Ok(Self::Native),
+            "libtorch" => Ok(Self::Libtorch),
+            _ => Err(PlacementError { got: text.to_owned(), what: "backend", known: "native, libtorch" }),
         }
     }
 }
@@ -70,13 +115,31 @@ impl FromStr for Dtype {
 pub struct Placement {
     /// CPU or a CUDA device.
     pub device: Device,
-    /// Precision.
+    /// How weights are stored.
     pub dtype: Dtype,
+    /// What computes.
+    pub backend: Backend,
 }
 
 impl Placement {
     /// The CPU in f32: what the reference vectors are compared in.
-    pub const CPU_F32: Self = Self { device: Device::Cpu, dtype: Dtype::F32 };
+    pub const CPU_F32: Self = Self { device: Device::Cpu, dtype: Dtype::F32, backend: Backend::Native };
+    /// The same by libtorch.
+    pub const TORCH_F32: Self = Self { backend: Backend::Libtorch, ..Self::CPU_F32 };
+
+    /// A device with the backend that serves it best: the kernels of our own on the CPU, libtorch elsewhere.
+    pub fn on(device: Device, dtype: Dtype) -> Self {
+        let backend = if device == Device::Cpu { Backend::Native } else { Backend::Libtorch };
+        Self { device, dtype, backend }
+    }
+
+    /// Where the small layers lie that libtorch computes in any case.
+    pub(crate) fn of_mapping(self) -> Self {
+        match self.backend {
+            Backend::Native => Self::TORCH_F32,
+            Backend::Libtorch => self,
+        }
+    }
 
     /// Reads `cpu`, `cuda` or `cuda:N`.
     ///
@@ -92,11 +155,22 @@ impl Placement {
         }
     }
 
-    /// Checks that the device is there.
+    /// Checks that the device is there and goes with the rest.
     ///
     /// # Errors
     /// [`ModelError::NoDevice`] with what would be needed.
     pub fn check(&self) -> Result<(), ModelError> {
+        let no = |reason: &str| {
+            Err(ModelError::NoDevice { device: self.device_name(), reason: reason.to_owned() })
+        };
+        match (self.device, self.backend, self.dtype) {
+            (Device::Cpu, Backend::Native, _) => return Ok(()),
+            (_, Backend::Native, _) => {
+                return no("the native backend is for the CPU; use --backend libtorch");
+            }
+            (_, _, Dtype::Int8) => return no("int8 is for the native backend on the CPU; use f16 or bf16"),
+            _ => {}
+        }
         let Device::Cuda(n) = self.device else { return Ok(()) };
         let reason = if !tch::Cuda::is_available() {
             "there is no CUDA here: this libtorch is built without it, or the system has no working GPU"

@@ -3,15 +3,14 @@
 //! Source: Radford et al. 2021; layout of Hugging Face's `CLIPVisionModel` (its `pre_layrnorm` is spelt so).
 
 pub mod config;
+mod native;
+mod torch;
 
 use std::path::Path;
 
-use tch::{Kind, Tensor};
-
 pub use self::config::VisionConfig;
 use crate::{
-    ModelError, Placement,
-    layers::{LayerNorm, Linear, Size, values},
+    Backend, ModelError, Placement,
     weights::{Survey, Watch, Weights},
 };
 
@@ -22,21 +21,12 @@ pub const PREFIX: &str = "vision_model.";
 pub struct VisionTower {
     config: VisionConfig,
     placement: Placement,
-    class_embedding: Tensor,
-    patch_embedding: Tensor,
-    position_embedding: Tensor,
-    pre_norm: LayerNorm,
-    layers: Vec<Layer>,
-    post_norm: LayerNorm,
+    tower: Tower,
 }
 
-struct Layer {
-    norm1: LayerNorm,
-    qkv: Linear,
-    out: Linear,
-    norm2: LayerNorm,
-    fc1: Linear,
-    fc2: Linear,
+enum Tower {
+    Native(native::Tower),
+    Torch(torch::Tower),
 }
 
 impl VisionTower {
@@ -58,7 +48,7 @@ impl VisionTower {
     /// As [`VisionTower::load`], but faults of single tensors are part of what is returned.
     pub fn survey(folder: &Path) -> Result<Survey, ModelError> {
         let config = VisionConfig::load(folder)?;
-        let (_, weights) = Self::from_weights(config, Weights::look(folder)?, Placement::CPU_F32)?;
+        let (_, weights) = Self::from_weights(config, Weights::look(folder)?, Placement::TORCH_F32)?;
         Ok(weights.survey(known))
     }
 
@@ -68,23 +58,11 @@ impl VisionTower {
         placement: Placement,
     ) -> Result<(Self, Weights<'w>), ModelError> {
         let weights = weights.under(&["", PREFIX, "model.vision_model."], CLASS)?;
-        let (width, eps, at) = (config.hidden_size, config.layer_norm_eps, placement);
-        let patch = [width, 3, config.patch_size, config.patch_size];
-        let layers = (0..config.num_hidden_layers).map(|n| Layer::load(&weights, n, &config, at));
-        let tower = Self {
-            class_embedding: weights.tensor(CLASS, &[width], at)?,
-            patch_embedding: weights.tensor("embeddings.patch_embedding.weight", &patch, at)?,
-            position_embedding: weights.tensor(
-                "embeddings.position_embedding.weight",
-                &[config.n_positions(), width],
-                at,
-            )?,
-            pre_norm: LayerNorm::load(&weights, "pre_layrnorm", width, eps, at)?,
-            layers: layers.collect::<Result<_, _>>()?,
-            post_norm: LayerNorm::load(&weights, "post_layernorm", width, eps, at)?,
-            config,
-            placement,
+        let tower = match placement.backend {
+            Backend::Native => Tower::Native(native::Tower::load(&weights, &config, placement)?),
+            Backend::Libtorch => Tower::Torch(torch::Tower::load(&weights, &config, placement)?),
         };
+        let tower = Self { config, placement, tower };
         Ok((tower, weights))
     }
 
@@ -115,37 +93,13 @@ impl VisionTower {
         }
         let side = self.config.image_size;
         let expected = (3 * side * side) as usize;
-        let mut blocks = Vec::with_capacity(pixels.len());
-        for block in pixels {
-            if block.len() != expected {
-                return Err(ModelError::Shape { what: "picture", got: block.len(), expected });
-            }
-            blocks.push(Tensor::f_from_slice(block)?.f_reshape([3, side, side])?);
+        if let Some(wrong) = pixels.iter().find(|block| block.len() != expected) {
+            return Err(ModelError::Shape { what: "picture", got: wrong.len(), expected });
         }
-        let batch = Tensor::f_stack(&blocks, 0)?
-            .f_to_device(self.placement.device)?
-            .f_to_kind(self.placement.dtype.kind())?;
-        let flat = values(&self.forward(&batch)?)?;
-        Ok(flat.chunks(self.feature_dim()).map(<[f32]>::to_vec).collect())
-    }
-
-    /// `[batch, 3, size, size]` → `[batch, feature_dim]`: the class token's last state after `post_layernorm`.
-    ///
-    /// # Errors
-    /// [`ModelError::Torch`] on another shape.
-    pub fn forward(&self, pixels: &Tensor) -> Result<Tensor, ModelError> {
-        let (batch, width, patch) = (pixels.size()[0], self.config.hidden_size, self.config.patch_size);
-        let patches = pixels
-            .f_conv2d(&self.patch_embedding, None::<&Tensor>, [patch, patch], [0, 0], [1, 1], 1)?
-            .f_flatten(2, 3)?
-            .f_transpose(1, 2)?;
-        let class = self.class_embedding.f_reshape([1, 1, width])?.f_expand([batch, 1, width], false)?;
-        let x = Tensor::f_cat(&[class, patches], 1)?.f_add(&self.position_embedding)?;
-        let mut x = self.pre_norm.forward(&x)?;
-        for layer in &self.layers {
-            x = layer.forward(&x, &self.config)?;
+        match &self.tower {
+            Tower::Native(tower) => tower.encode(&self.config, pixels),
+            Tower::Torch(tower) => tower.encode(&self.config, pixels),
         }
-        self.post_norm.forward(&x.f_select(1, 0)?)
     }
 }
 
@@ -162,60 +116,4 @@ fn known(name: &str) -> Option<&'static str> {
         return Some("CLIP's text part and the projections to it, which FROMAGe does without");
     }
     None
-}
-
-impl Layer {
-    fn load(
-        weights: &Weights<'_>,
-        n: usize,
-        config: &VisionConfig,
-        at: Placement,
-    ) -> Result<Self, ModelError> {
-        let (width, ffn, eps) = (config.hidden_size, config.intermediate_size, config.layer_norm_eps);
-        let name = |part: &str| format!("encoder.layers.{n}.{part}");
-        let linear =
-            |part: &str, output, input| Linear::load(weights, &name(part), Size { output, input }, true, at);
-        let square = |part: &str| linear(part, width, width);
-        Ok(Self {
-            norm1: LayerNorm::load(weights, &name("layer_norm1"), width, eps, at)?,
-            qkv: Linear::side_by_side(
-                weights,
-                &["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"].map(name),
-                Size { output: width, input: width },
-                true,
-                at,
-            )?,
-            out: square("self_attn.out_proj")?,
-            norm2: LayerNorm::load(weights, &name("layer_norm2"), width, eps, at)?,
-            fc1: linear("mlp.fc1", ffn, width)?,
-            fc2: linear("mlp.fc2", width, ffn)?,
-        })
-    }
-
-    fn forward(&self, x: &Tensor, config: &VisionConfig) -> Result<Tensor, ModelError> {
-        let attended = self.attend(&self.norm1.forward(x)?, config)?;
-        let x = x.f_add(&attended)?;
-        let inner = self.fc1.forward(&self.norm2.forward(&x)?)?;
-        let active = match config.hidden_act.as_str() {
-            "gelu" => inner.f_gelu("none")?,
-            // x·σ(1.702x)
-            _ => inner.f_mul(&inner.f_mul_scalar(1.702)?.f_sigmoid()?)?,
-        };
-        Ok(x.f_add(&self.fc2.forward(&active)?)?)
-    }
-
-    fn attend(&self, x: &Tensor, config: &VisionConfig) -> Result<Tensor, ModelError> {
-        let (batch, positions, width) = x.size3()?;
-        let heads = config.num_attention_heads;
-        // [batch, positions, 3·width] → [3, batch, heads, positions, head_dim]
-        let qkv = self
-            .qkv
-            .forward(x)?
-            .f_reshape([batch, positions, 3, heads, width / heads])?
-            .f_permute([2, 0, 3, 1, 4])?;
-        let (q, k, v) = (qkv.f_select(0, 0)?, qkv.f_select(0, 1)?, qkv.f_select(0, 2)?);
-        let scores = q.f_mul_scalar(((width / heads) as f64).powf(-0.5))?.f_matmul(&k.f_transpose(2, 3)?)?;
-        let mixed = scores.f_softmax(-1, None::<Kind>)?.f_matmul(&v)?;
-        self.out.forward(&mixed.f_transpose(1, 2)?.f_reshape([batch, positions, width])?)
-    }
 }

@@ -4,6 +4,7 @@
 //! `*.index.json` for shards; the reference's checkpoints for the mapping layers.
 
 pub(crate) mod find;
+mod packed;
 mod read;
 mod source;
 mod stored;
@@ -194,10 +195,7 @@ impl<'w> Weights<'w> {
     /// As [`Weights::tensor`].
     pub fn stacked(&self, names: &[String], shape: &[i64], at: Placement) -> Result<Tensor, ModelError> {
         // All are known to be there before memory is set aside for as much as a configuration says.
-        let mut entries = Vec::with_capacity(names.len());
-        for name in names {
-            entries.extend(self.wanted(name, shape)?);
-        }
+        let entries = self.all_wanted(names, shape)?;
         if self.survey.is_some() {
             return looked_at(at);
         }
@@ -246,6 +244,15 @@ impl<'w> Weights<'w> {
             return Err(self.fault(format!("tensor `{name}` is missing")).into());
         };
         self.pieces(entry, rows, each)
+    }
+
+    /// The entries of tensors that have this shape; none while only looking.
+    fn all_wanted(&self, names: &[String], shape: &[i64]) -> Result<Vec<&Entry>, ModelError> {
+        let mut entries = Vec::with_capacity(names.len());
+        for name in names {
+            entries.extend(self.wanted(name, shape)?);
+        }
+        Ok(entries)
     }
 
     /// The entry of a tensor that has this shape. `None` while only looking.

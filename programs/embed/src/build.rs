@@ -136,8 +136,7 @@ struct Picture {
 impl Model {
     /// The tower and the mapping layers; the language model itself is not needed.
     fn load(args: &Args) -> Result<Self> {
-        let placement =
-            Placement { device: Placement::device_from(&args.device)?, dtype: args.dtype.parse()? };
+        let placement = Placement::on(Placement::device_from(&args.device)?, args.dtype.parse()?);
         let clip = args.model.join("clip");
         let preprocess = Preprocess::from_file(&clip.join("preprocessor_config.json"))?;
         let tower = VisionTower::load(&clip, placement, &unwatched)?;

@@ -123,7 +123,8 @@ impl Golden {
     }
 
     /// The language model of this folder from each form that its files are there in, and from each that they are published
-    /// in, written anew: OPT whole and sharded, mapping layers compact, pruned and as training leaves them.
+    /// in, written anew: OPT whole and sharded, mapping layers compact, pruned and as training leaves them. Once more by
+    /// libtorch.
     ///
     /// # Errors
     /// If one does not load.
@@ -137,24 +138,30 @@ impl Golden {
             bail!("{} holds no language model", self.folder.display());
         };
         let others = made.mapping.iter().skip(1).map(|mapping| (&opt, mapping));
-        for (opt, mapping) in made.opt.iter().map(|opt| (opt, &mapping)).chain(others) {
-            let model = LanguageModel::load(opt, mapping, ret, Placement::CPU_F32, &unwatched);
+        let native = made.opt.iter().map(|opt| (opt, &mapping)).chain(others);
+        let native = native.map(|(opt, mapping)| (opt, mapping, Placement::CPU_F32));
+        // The other backend reads the same files by the same code.
+        for (opt, mapping, at) in native.chain([(&opt, &mapping, Placement::TORCH_F32)]) {
+            let model = LanguageModel::load(opt, mapping, ret, at, &unwatched);
             models.push(model.with_context(|| format!("{} with {}", opt.display(), mapping.display()))?);
         }
         Ok(models)
     }
 
-    /// The vision tower of this folder, from its file as it is there and from the other forms that it is published in.
+    /// The vision tower of this folder, from its file as it is there and from the other forms that it is published in. Once
+    /// more by libtorch.
     ///
     /// # Errors
     /// If one does not load.
     pub fn visions(&self) -> Result<Vec<VisionTower>> {
         let made = forms::write(self)?;
-        let load = |folder: &PathBuf| {
-            let tower = VisionTower::load(folder, Placement::CPU_F32, &unwatched);
+        let load = |(folder, at): (&PathBuf, Placement)| {
+            let tower = VisionTower::load(folder, at, &unwatched);
             tower.with_context(|| folder.display().to_string())
         };
-        made.clip.iter().map(load).collect()
+        let native = made.clip.iter().map(|folder| (folder, Placement::CPU_F32));
+        let torch = made.clip.iter().take(1).map(|folder| (folder, Placement::TORCH_F32));
+        native.chain(torch).map(load).collect()
     }
 
     /// Compares with an expected f32 tensor: the largest difference is at most 1e-4 of its largest value.

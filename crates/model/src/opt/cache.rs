@@ -4,20 +4,37 @@
 //! common prefix, and give back what they had, whole. Which block belongs to whom is the engine's business.
 //! Source: Kwon et al. 2023 (PagedAttention).
 
-use tch::{Device, Kind, Tensor};
+use fondue_kernels::{KvMemory, POSITIONS};
+use tch::{Device, Tensor};
 
 use super::OptConfig;
-use crate::{ModelError, Placement};
+use crate::{Backend, ModelError, Placement};
 
 /// Positions of one block.
-pub const BLOCK: usize = 16;
+pub const BLOCK: usize = POSITIONS;
 
 /// A block of the pool.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(transparent)]
 pub struct BlockId(pub u32);
 
+impl BlockId {
+    /// Blocks as plain numbers.
+    pub(super) fn numbers(blocks: &[Self]) -> &[u32] {
+        bytemuck::cast_slice(blocks)
+    }
+}
+
 /// Keys and values of all layers.
-pub struct KvPool {
+pub enum KvPool {
+    /// For the native backend.
+    Native(KvMemory),
+    /// For libtorch.
+    Torch(TorchPool),
+}
+
+/// Keys and values as tensors, on any device.
+pub struct TorchPool {
     /// One pair for each layer, both `[blocks · BLOCK, heads, head_dim]`.
     layers: Vec<(Tensor, Tensor)>,
     blocks: usize,
@@ -25,16 +42,24 @@ pub struct KvPool {
 
 impl KvPool {
     pub(super) fn new(config: &OptConfig, at: Placement, blocks: usize) -> Result<Self, ModelError> {
-        let heads = config.num_attention_heads;
-        let shape = [(blocks * BLOCK) as i64, heads, config.hidden_size / heads];
+        let (heads, layers) = (config.num_attention_heads, config.num_hidden_layers);
+        let head_dim = config.hidden_size / heads;
+        if at.backend == Backend::Native {
+            let memory = KvMemory::new(layers, blocks, heads as usize, head_dim as usize)?;
+            return Ok(Self::Native(memory));
+        }
+        let shape = [(blocks * BLOCK) as i64, heads, head_dim];
         let zeros = || Tensor::f_zeros(shape, (at.dtype.kind(), at.device));
-        let layers = (0..config.num_hidden_layers).map(|_| Ok((zeros()?, zeros()?)));
-        Ok(Self { layers: layers.collect::<Result<_, ModelError>>()?, blocks })
+        let layers = (0..layers).map(|_| Ok((zeros()?, zeros()?)));
+        Ok(Self::Torch(TorchPool { layers: layers.collect::<Result<_, ModelError>>()?, blocks }))
     }
 
     /// Blocks in it.
     pub fn blocks(&self) -> usize {
-        self.blocks
+        match self {
+            Self::Native(memory) => memory.blocks(),
+            Self::Torch(pool) => pool.blocks,
+        }
     }
 
     /// Copies the first `positions` positions of a block to another one, for a sequence that goes on in its own way from
@@ -43,9 +68,31 @@ impl KvPool {
     /// # Errors
     /// [`ModelError::Shape`] if a block is not of this pool.
     pub fn copy(&mut self, from: BlockId, to: BlockId, positions: usize) -> Result<(), ModelError> {
-        for block in [from, to] {
-            self.check(block)?;
+        self.check(&[from, to], 2 * BLOCK)?;
+        match self {
+            Self::Native(memory) => memory.copy(from.0 as usize, to.0 as usize, positions),
+            Self::Torch(pool) => pool.copy(from, to, positions)?,
         }
+        Ok(())
+    }
+
+    /// Whether there are blocks for this many positions, all of this pool.
+    pub(super) fn check(&self, blocks: &[BlockId], positions: usize) -> Result<(), ModelError> {
+        let needed = positions.div_ceil(BLOCK);
+        if blocks.len() < needed {
+            let got = blocks.len();
+            return Err(ModelError::Shape { what: "the list of KV blocks", got, expected: needed });
+        }
+        let expected = self.blocks();
+        match blocks[..needed].iter().find(|block| block.0 as usize >= expected) {
+            Some(wrong) => Err(ModelError::Shape { what: "a KV block", got: wrong.0 as usize, expected }),
+            None => Ok(()),
+        }
+    }
+}
+
+impl TorchPool {
+    fn copy(&mut self, from: BlockId, to: BlockId, positions: usize) -> Result<(), ModelError> {
         let n = positions.min(BLOCK) as i64;
         let rows = |all: &Tensor, block: BlockId| all.f_narrow(0, i64::from(block.0) * BLOCK as i64, n);
         for (keys, values) in &self.layers {
@@ -62,16 +109,7 @@ impl KvPool {
         range: std::ops::Range<usize>,
         device: Device,
     ) -> Result<Tensor, ModelError> {
-        let needed = range.end.div_ceil(BLOCK);
-        if blocks.len() < needed {
-            return Err(ModelError::Shape {
-                what: "the list of KV blocks",
-                got: blocks.len(),
-                expected: needed,
-            });
-        }
-        blocks[..needed].iter().try_for_each(|&block| self.check(block))?;
-        let row = |at: usize| blocks[at / BLOCK].0 as i64 * BLOCK as i64 + (at % BLOCK) as i64;
+        let row = |at: usize| i64::from(blocks[at / BLOCK].0) * BLOCK as i64 + (at % BLOCK) as i64;
         let rows: Vec<i64> = range.map(row).collect();
         Ok(Tensor::f_from_slice(&rows)?.f_to_device(device)?)
     }
@@ -98,14 +136,15 @@ impl KvPool {
         };
         Ok((at(keys)?, at(values)?))
     }
-
-    fn check(&self, block: BlockId) -> Result<(), ModelError> {
-        let (got, expected) = (block.0 as usize, self.blocks);
-        if got < expected { Ok(()) } else { Err(ModelError::Shape { what: "a KV block", got, expected }) }
-    }
 }
 
 /// Bytes of one block over all layers, keys and values.
-pub(super) fn block_bytes(config: &OptConfig, kind: Kind) -> usize {
-    2 * config.num_hidden_layers * BLOCK * config.hidden_size as usize * kind.elt_size_in_bytes()
+pub(super) fn block_bytes(config: &OptConfig, at: Placement) -> usize {
+    let (heads, layers) = (config.num_attention_heads as usize, config.num_hidden_layers);
+    match at.backend {
+        Backend::Native => KvMemory::block_bytes(layers, heads, config.hidden_size as usize / heads),
+        Backend::Libtorch => {
+            2 * layers * BLOCK * config.hidden_size as usize * at.dtype.kind().elt_size_in_bytes()
+        }
+    }
 }

@@ -121,6 +121,11 @@ impl VisionConfig {
         Ok(())
     }
 
+    /// Whether the activation is x·σ(1.702x); the other one is x·Φ(x).
+    pub fn is_quick_gelu(&self) -> bool {
+        self.hidden_act == "quick_gelu"
+    }
+
     /// Positions of the tower: the class token and the patches.
     pub fn n_positions(&self) -> i64 {
         let grid = self.image_size / self.patch_size;

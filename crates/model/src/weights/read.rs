@@ -51,6 +51,20 @@ impl Weights<'_> {
         })
     }
 
+    /// A tensor's values as f32, row-major, in pieces.
+    pub(super) fn each_f32(&self, entry: &Entry, mut each: impl FnMut(&[f32])) -> Result<(), ModelError> {
+        let kind = entry.dtype.kind().unwrap_or(Kind::Float);
+        let mut floats = Vec::new();
+        self.pieces(entry, None, |piece| {
+            let n = piece.len() / kind.elt_size_in_bytes();
+            floats.resize(n, 0.0);
+            let values = Tensor::f_from_data_size(piece, &[n as i64], kind)?.f_to_kind(Kind::Float)?;
+            values.f_copy_data(&mut floats, n)?;
+            each(&floats);
+            Ok(())
+        })
+    }
+
     /// A tensor's bytes, or those of some of its rows, in pieces.
     pub(super) fn pieces<E: From<ModelError>>(
         &self,

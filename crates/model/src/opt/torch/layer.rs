@@ -2,10 +2,11 @@
 
 use tch::{Kind, Tensor};
 
-use super::{KvPool, OptConfig, Rows, config::EPS, softmax};
+use super::{Rows, softmax};
 use crate::{
     ModelError, Placement,
     layers::{LayerNorm, Linear, Size},
+    opt::{OptConfig, cache::TorchPool, config::EPS},
     weights::Weights,
 };
 
@@ -53,7 +54,7 @@ impl Layer {
         &self,
         x: &Tensor,
         n: usize,
-        pool: &mut KvPool,
+        pool: &mut TorchPool,
         chunks: &[Rows],
         new: &Tensor,
         config: &OptConfig,
@@ -78,7 +79,7 @@ impl Layer {
         &self,
         x: &Tensor,
         n: usize,
-        pool: &mut KvPool,
+        pool: &mut TorchPool,
         chunks: &[Rows],
         new: &Tensor,
         config: &OptConfig,
