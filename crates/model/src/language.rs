@@ -8,7 +8,7 @@ use fondue_domain::TokenId;
 use tch::Tensor;
 
 use crate::{
-    Chunk, KvPool, ModelError, Placement, Prompt,
+    Chunk, KvPool, ModelError, Placement, Prompt, Sampler,
     mapping::Mapping,
     opt::{Opt, OptConfig},
     prompt::Slot,
@@ -139,6 +139,14 @@ impl LanguageModel {
     /// [`ModelError::Torch`] on another shape.
     pub fn logits(&self, hidden: &Tensor) -> Result<Vec<Vec<f32>>, ModelError> {
         self.table.logits(hidden)
+    }
+
+    /// The next token after each of n states `[n, word_dim]`, chosen by as many samplers.
+    ///
+    /// # Errors
+    /// As [`LanguageModel::logits`].
+    pub fn sample(&self, hidden: &Tensor, samplers: &mut [&mut Sampler]) -> Result<Vec<TokenId>, ModelError> {
+        self.table.sample(hidden, samplers)
     }
 
     /// ln p of `next[i]` after `hidden[i]`, for `hidden` `[n, word_dim]` and n tokens.

@@ -13,6 +13,7 @@ pub use self::args::ModelArgs;
 use crate::{
     ModelError, Placement,
     layers::{Linear, Size, values},
+    placement::upload,
     weights::{Survey, Watch, Weights},
 };
 
@@ -147,10 +148,9 @@ impl Mapping {
         if let Some(wrong) = features.iter().find(|row| row.len() != expected) {
             return Err(ModelError::Shape { what: "a picture's feature vector", got: wrong.len(), expected });
         }
-        Ok(Tensor::f_from_slice(&features.concat())?
-            .f_reshape([features.len() as i64, expected as i64])?
-            .f_to_device(self.placement.device)?
-            .f_to_kind(self.placement.dtype.kind())?)
+        let rows =
+            Tensor::f_from_slice(&features.concat())?.f_reshape([features.len() as i64, expected as i64])?;
+        Ok(upload(&rows, self.placement.device)?.f_to_kind(self.placement.dtype.kind())?)
     }
 
     /// Features of pictures → their embeddings.

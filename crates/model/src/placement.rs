@@ -1,10 +1,13 @@
 //! Where a model lies and in which precision: device and dtype, as configured.
 
+mod cuda;
+
 use std::{fmt, str::FromStr};
 
 use fondue_kernels::Form;
 use tch::{Device, Kind};
 
+pub(crate) use self::cuda::upload;
 use crate::ModelError;
 
 /// How weights are stored. libtorch computes in it too; the kernels of our own always compute in f32.
@@ -172,15 +175,20 @@ impl Placement {
             _ => {}
         }
         let Device::Cuda(n) = self.device else { return Ok(()) };
-        let reason = if !tch::Cuda::is_available() {
-            "there is no CUDA here: this libtorch is built without it, or the system has no working GPU"
-                .to_owned()
-        } else if n as i64 >= tch::Cuda::device_count() {
-            format!("there are {} CUDA devices, counted from 0", tch::Cuda::device_count())
-        } else {
-            return Ok(());
-        };
-        Err(ModelError::NoDevice { device: self.device_name(), reason })
+        if let Err(error) = cuda::open() {
+            return no(&format!(
+                "libtorch's CUDA half cannot be opened ({error}); put `torch/lib` of a CUDA build of torch 2.13 \
+                 (`pip install torch==2.13.0`) into LD_LIBRARY_PATH"
+            ));
+        }
+        if !tch::Cuda::is_available() {
+            return no("libtorch's CUDA half is here, but the system has no working NVIDIA driver or GPU");
+        }
+        let devices = tch::Cuda::device_count();
+        if n as i64 >= devices {
+            return no(&format!("there are {devices} CUDA devices, counted from 0"));
+        }
+        Ok(())
     }
 
     /// The device as [`Placement::device_from`] reads it.

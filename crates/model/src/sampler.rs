@@ -43,6 +43,15 @@ impl Sampling {
     };
 }
 
+/// factor · l + slope · |l| + bias for the logit l of `[RET]`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct RetRule {
+    pub(crate) factor: f32,
+    pub(crate) slope: f32,
+    /// −∞ where `[RET]` is forbidden.
+    pub(crate) bias: f32,
+}
+
 /// The sampler of one sequence.
 pub struct Sampler {
     sampling: Sampling,
@@ -60,24 +69,43 @@ impl Sampler {
         Self { sampling, compat, ret: ret.0 as usize, rng, n_tokens: 0, n_rets: 0 }
     }
 
-    /// Chooses the next token from one row of logits, which it changes as it needs.
-    pub fn sample(&mut self, logits: &mut [f32]) -> TokenId {
-        self.weigh_ret(logits);
-        let token = if self.sampling.temperature > 0.0 { self.draw(logits) } else { argmax(logits) };
+    /// Whether it takes the most probable token each time.
+    pub fn is_greedy(&self) -> bool {
+        self.sampling.temperature <= 0.0
+    }
+
+    /// What is done to the logit of `[RET]` for the next token.
+    pub(crate) fn ret_rule(&self) -> RetRule {
+        let Sampling { ret_bias, ret_scale_factor, min_word_tokens, max_rets, .. } = self.sampling;
+        let forbidden = self.n_tokens < min_word_tokens || max_rets.is_some_and(|max| self.n_rets >= max);
+        let (factor, slope) = match self.compat {
+            Compat::Off => (1.0, ret_scale_factor - 1.0),
+            Compat::Reference => (ret_scale_factor, 0.0),
+        };
+        RetRule { factor, slope, bias: if forbidden { f32::NEG_INFINITY } else { ret_bias } }
+    }
+
+    /// Notes a token that was chosen elsewhere by [`Sampler::ret_rule`].
+    pub(crate) fn take(&mut self, token: usize) -> TokenId {
         self.n_tokens += 1;
         self.n_rets += usize::from(token == self.ret);
         TokenId(token as u32)
     }
 
+    /// Chooses the next token from one row of logits, which it changes as it needs.
+    pub fn sample(&mut self, logits: &mut [f32]) -> TokenId {
+        self.weigh_ret(logits);
+        let token = if self.is_greedy() { argmax(logits) } else { self.draw(logits) };
+        self.take(token)
+    }
+
     fn weigh_ret(&self, logits: &mut [f32]) {
-        let Some(logit) = logits.get_mut(self.ret) else { return };
-        let Sampling { ret_bias, ret_scale_factor, min_word_tokens, max_rets, .. } = self.sampling;
-        let forbidden = self.n_tokens < min_word_tokens || max_rets.is_some_and(|max| self.n_rets >= max);
-        let scaled = match self.compat {
-            Compat::Off => *logit + logit.abs() * (ret_scale_factor - 1.0),
-            Compat::Reference => *logit * ret_scale_factor,
-        };
-        *logit = if forbidden { f32::NEG_INFINITY } else { scaled + ret_bias };
+        let RetRule { factor, slope, bias } = self.ret_rule();
+        if let Some(logit) = logits.get_mut(self.ret) {
+            let weighed = *logit * factor + logit.abs() * slope + bias;
+            // Forbidden is forbidden, be the logit infinite.
+            *logit = if bias == f32::NEG_INFINITY { bias } else { weighed };
+        }
     }
 
     fn draw(&mut self, logits: &[f32]) -> usize {

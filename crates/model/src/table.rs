@@ -1,5 +1,7 @@
 //! The token embedding, which is the head too: ids → vectors, states → logits.
 
+mod greedy;
+
 use std::cell::RefCell;
 
 use fondue_domain::TokenId;
@@ -7,9 +9,10 @@ use fondue_kernels::{Buffers, Matrix, Op, Team, Then};
 use tch::{Kind, Tensor};
 
 use crate::{
-    Backend, ModelError, Placement,
+    Backend, ModelError, Placement, Sampler,
     layers::{Size, values},
     packed,
+    placement::upload,
     weights::Weights,
 };
 
@@ -110,6 +113,36 @@ impl Table {
         }
     }
 
+    /// The next token after each of n states, chosen by as many samplers. On a device other than the CPU nothing but ids
+    /// leaves it for those that are greedy.
+    pub(crate) fn sample(
+        &self,
+        states: &Tensor,
+        samplers: &mut [&mut Sampler],
+    ) -> Result<Vec<TokenId>, ModelError> {
+        let (greedy, drawing): (Vec<usize>, Vec<usize>) =
+            (0..samplers.len()).partition(|&n| samplers[n].is_greedy());
+        let Store::Torch { tensor, at } = &self.store else {
+            let rows = self.logits(states)?;
+            return Ok(rows.into_iter().zip(samplers).map(|(mut row, s)| s.sample(&mut row)).collect());
+        };
+        let mut tokens = vec![TokenId(0); samplers.len()];
+        let some = |which: &[usize]| {
+            let rows: Vec<i64> = which.iter().map(|&n| n as i64).collect();
+            states.f_index_select(0, &upload(&Tensor::f_from_slice(&rows)?, at.device)?)
+        };
+        if !greedy.is_empty() {
+            let rules: Vec<_> = greedy.iter().map(|&n| samplers[n].ret_rule()).collect();
+            let chosen = greedy::greedy(tensor, &some(&greedy)?, self.rows - 1, &rules)?;
+            greedy.iter().zip(chosen).for_each(|(&n, token)| tokens[n] = samplers[n].take(token));
+        }
+        if !drawing.is_empty() {
+            let rows = self.logits(&some(&drawing)?)?;
+            drawing.iter().zip(rows).for_each(|(&n, mut row)| tokens[n] = samplers[n].sample(&mut row));
+        }
+        Ok(tokens)
+    }
+
     /// ln p of `next[i]` after the state `states[i]`, for as many states as tokens.
     ///
     /// # Errors
@@ -146,5 +179,8 @@ fn log_prob(logits: &[f32], at: usize) -> f32 {
 
 fn indices(tokens: &[TokenId], at: Placement) -> Result<Tensor, ModelError> {
     let ids: Vec<i64> = tokens.iter().map(|token| token.as_i64()).collect();
-    Ok(Tensor::f_from_slice(&ids)?.f_to_device(at.device)?)
+    Ok(upload(&Tensor::f_from_slice(&ids)?, at.device)?)
 }
+
+#[cfg(test)]
+mod tests;

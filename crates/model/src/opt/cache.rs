@@ -8,7 +8,7 @@ use fondue_kernels::{KvMemory, POSITIONS};
 use tch::{Device, Tensor};
 
 use super::OptConfig;
-use crate::{Backend, ModelError, Placement};
+use crate::{Backend, ModelError, Placement, placement::upload};
 
 /// Positions of one block.
 pub const BLOCK: usize = POSITIONS;
@@ -111,7 +111,7 @@ impl TorchPool {
     ) -> Result<Tensor, ModelError> {
         let row = |at: usize| i64::from(blocks[at / BLOCK].0) * BLOCK as i64 + (at % BLOCK) as i64;
         let rows: Vec<i64> = range.map(row).collect();
-        Ok(Tensor::f_from_slice(&rows)?.f_to_device(device)?)
+        Ok(upload(&Tensor::f_from_slice(&rows)?, device)?)
     }
 
     /// Writes one layer's keys and values, both `[n, heads, head_dim]`, to n rows.

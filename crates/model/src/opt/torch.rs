@@ -9,6 +9,7 @@ use super::{Chunk, OptConfig, POSITION_OFFSET, cache::TorchPool, config::EPS};
 use crate::{
     ModelError, Placement,
     layers::{LayerNorm, Linear, Size},
+    placement::upload,
     weights::Weights,
 };
 
@@ -75,7 +76,7 @@ impl Decoder {
         if let Some(project_in) = &self.project_in {
             x = project_in.forward(&x)?;
         }
-        let positions = Tensor::f_from_slice(&positions)?.f_to_device(device)?;
+        let positions = upload(&Tensor::f_from_slice(&positions)?, device)?;
         x = x.f_add(&self.positions.f_index_select(0, &positions)?)?;
         for (n, layer) in self.layers.iter().enumerate() {
             x = layer.forward(&x, n, pool, &rows, &new, config)?;

@@ -6,6 +6,7 @@ use super::{CLASS, VisionConfig};
 use crate::{
     ModelError, Placement,
     layers::{LayerNorm, Linear, Size, values},
+    placement::upload,
     weights::Weights,
 };
 
@@ -60,9 +61,8 @@ impl Tower {
     ) -> Result<Vec<Vec<f32>>, ModelError> {
         let side = config.image_size;
         let blocks = pixels.iter().map(|block| Tensor::f_from_slice(block)?.f_reshape([3, side, side]));
-        let batch = Tensor::f_stack(&blocks.collect::<Result<Vec<_>, _>>()?, 0)?
-            .f_to_device(self.placement.device)?
-            .f_to_kind(self.placement.dtype.kind())?;
+        let batch = Tensor::f_stack(&blocks.collect::<Result<Vec<_>, _>>()?, 0)?;
+        let batch = upload(&batch, self.placement.device)?.f_to_kind(self.placement.dtype.kind())?;
         let flat = values(&self.forward(config, &batch)?)?;
         Ok(flat.chunks(config.hidden_size as usize).map(<[f32]>::to_vec).collect())
     }
