@@ -163,7 +163,10 @@ impl Settings {
             serving: self.serving.resolve("127.0.0.1:7402")?,
             opt: self.opt.unwrap_or_else(|| model.join("opt")),
             mapping: self.mapping.unwrap_or_else(|| model.join("fromage")),
-            placement: Placement::on(parsed("device", Placement::device_from(&device))?, parsed("dtype", dtype.parse())?),
+            placement: Placement::on(
+                parsed("device", Placement::device_from(&device))?,
+                parsed("dtype", dtype.parse())?,
+            ),
             threads: self.threads.map(|n| within("threads", Some(n), 1, 1, 1024)).transpose()?,
             engine: LanguageLimits {
                 slots: within("slots", self.slots, 16, 1, 4096)?,
