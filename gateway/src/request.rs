@@ -62,6 +62,8 @@ pub struct Retrieve {
     pub include_data: bool,
     /// Right or published behaviour.
     pub compat: Compat,
+    /// Whose prompts may share the model's memory.
+    pub cache_key: String,
 }
 
 /// Continuations to score, checked.
@@ -73,6 +75,8 @@ pub struct Score {
     pub candidates: Vec<String>,
     /// Whether to weigh the prompt too.
     pub with_prompt: bool,
+    /// Whose prompts may share the model's memory.
+    pub cache_key: String,
 }
 
 /// Checks a turn. `base` are the conversation's options; `path` is where the turn lies in the request.
@@ -151,7 +155,9 @@ pub fn retrieve(raw: wire::RetrieveRequest, server: &Defaults, limits: &Limits) 
     }
     let generation = generation(raw.generation, "generation", &mut faults).unwrap_or_default();
     let include_data = raw.include_data;
-    faults.none(Retrieve { parts, k, excluded_ids: raw.excluded_ids, generation, include_data, compat })
+    let cache_key = options::cache_key("cache_key", raw.cache_key, &mut faults);
+    let excluded_ids = raw.excluded_ids;
+    faults.none(Retrieve { parts, k, excluded_ids, generation, include_data, compat, cache_key })
 }
 
 /// Checks a request for scores.
@@ -177,7 +183,8 @@ pub fn score(raw: wire::ScoreRequest, server: &Defaults, limits: &Limits) -> Res
             faults.add(format!("candidates[{index}]"), "must not be empty");
         }
     }
-    faults.none(Score { parts, candidates: raw.candidates, with_prompt: raw.with_prompt })
+    let cache_key = options::cache_key("cache_key", raw.cache_key, &mut faults);
+    faults.none(Score { parts, candidates: raw.candidates, with_prompt: raw.with_prompt, cache_key })
 }
 
 /// Ids that a search can be told to leave out: the retrieval service's own limit.

@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 
 use fondue_proto::{
     dialogue::{FinishReason, Timings, TurnDone, Usage, image_unavailable::Reason},
-    language::{self, Done},
+    language::{self, Done, Started},
 };
 use tokio::time::timeout_at;
 use tokio_util::sync::CancellationToken;
@@ -230,7 +230,7 @@ impl Turn {
     /// Lets go of the upstreams and tells how it ended.
     async fn close(self, end: End, reply: &Reply) -> Result<Outcome, Gone> {
         let Self { draft, speech, recall, answer, n_found, started, timings, .. } = self;
-        let prompt_tokens = speech.started.prompt_tokens;
+        let Started { prompt_tokens, cached_tokens, .. } = speech.started;
         let (generation, search_ms) = (recall.generation(), ms(recall.took));
         match &end {
             End::Done(_) => speech.let_end(),
@@ -266,6 +266,7 @@ impl Turn {
                 generated_tokens: done.generated_tokens, // 0 when cancelled: only Done tells it
                 images_in: u32::try_from(draft.n_images).unwrap_or(u32::MAX),
                 images_found: n_found,
+                cached_tokens,
             }),
             timings: Some(Timings {
                 prefill_ms: done.prefill_ms,

@@ -23,11 +23,11 @@ use crate::{
 /// [`Failure`] of any of the three.
 pub async fn retrieve(desk: &Desk, asked: Retrieve, deadline: Instant) -> Result<RetrieveResponse, Failure> {
     let parts = encode(desk, asked.parts, deadline).await?;
-    let compat = language_compat(asked.compat);
-    let query =
-        clock::call("language", deadline, QueryRequest { parts, compat: compat as i32 }, async |request| {
-            desk.language.clone().query(request).await
-        });
+    let compat = language_compat(asked.compat) as i32;
+    let request = QueryRequest { parts, compat, cache_key: asked.cache_key };
+    let query = clock::call("language", deadline, request, async |request| {
+        desk.language.clone().query(request).await
+    });
     let query = query.await.map_err(|failure| failure.with_paths(path))?;
     let query = query.embedding.ok_or_else(|| {
         Failure::new(Fault::Internal, "the language service answered a query without an embedding")
@@ -57,7 +57,8 @@ pub async fn retrieve(desk: &Desk, asked: Retrieve, deadline: Instant) -> Result
 pub async fn score(desk: &Desk, asked: Score, deadline: Instant) -> Result<ScoreResponse, Failure> {
     let (n_candidates, with_prompt) = (asked.candidates.len(), asked.with_prompt);
     let parts = encode(desk, asked.parts, deadline).await?;
-    let request = language::ScoreRequest { parts, candidates: asked.candidates, with_prompt };
+    let cache_key = asked.cache_key;
+    let request = language::ScoreRequest { parts, candidates: asked.candidates, with_prompt, cache_key };
     let scored = clock::call("language", deadline, request, async |request| {
         desk.language.clone().score(request).await
     });
@@ -82,7 +83,7 @@ pub async fn score(desk: &Desk, asked: Score, deadline: Instant) -> Result<Score
 /// The client's path for a path of the language service's request: the two agree, but for pictures, which are there
 /// as vision's features.
 fn path(field: &str) -> Option<String> {
-    let known = field.starts_with("parts") || field.starts_with("candidates");
+    let known = ["parts", "candidates", "cache_key"].iter().any(|known| field.starts_with(known));
     (known && !field.contains(".image")).then(|| field.to_owned())
 }
 

@@ -25,6 +25,27 @@ pub enum EngineError {
         /// Positions of the model.
         max: usize,
     },
+    /// The memory for keys and values is too small for the model.
+    #[error(
+        "the KV budget of {budget} bytes is too small: one sequence of all {positions} positions takes {needed}; \
+         raise kv_bytes"
+    )]
+    KvBudget {
+        /// Bytes allowed.
+        budget: usize,
+        /// Bytes at least.
+        needed: usize,
+        /// Positions of the model.
+        positions: usize,
+    },
+    /// The memory for keys and values is not there.
+    #[error("cannot set aside {bytes} bytes for keys and values; lower kv_bytes: {error}")]
+    KvMemory {
+        /// Bytes asked for.
+        bytes: usize,
+        /// What libtorch says.
+        error: Arc<ModelError>,
+    },
     /// The published code makes no query of a prompt without `[RET]`.
     #[error("holds no [RET]; with the published code's behaviour it is not added")]
     NoRet,
@@ -59,7 +80,7 @@ impl Classify for EngineError {
             Self::Deadline { .. } => Fault::Deadline,
             Self::Model(error) => error.fault(),
             Self::Stopped => Fault::Unavailable,
-            Self::Thread(_) => Fault::Internal,
+            Self::Thread(_) | Self::KvBudget { .. } | Self::KvMemory { .. } => Fault::Internal,
         }
     }
 }

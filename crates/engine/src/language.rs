@@ -1,31 +1,35 @@
 //! The language engine: decodes many answers on one thread, which it shares with projections, queries and scores.
 
 mod batch;
+mod budget;
+mod gauges;
 mod job;
+mod key;
+mod member;
+mod pace;
+mod pages;
 mod published;
 mod questions;
+mod room;
+mod run;
 mod sequence;
 mod stop;
 
-use std::{
-    collections::VecDeque,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Instant,
-};
+use std::{sync::Arc, time::Instant};
 
 use fondue_domain::{Compat, Embedding, TokenId};
 use fondue_model::{LanguageModel, ModelError, Prompt, PromptPart, Tokenizer};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
+pub use budget::KvBudget;
+pub use gauges::KvLoad;
 pub use job::{Emission, FinishReason, Generation, Likelihood, Likelihoods, Usage};
 
 use self::{
-    batch::Batch,
-    job::{Ask, Command, Job},
-    questions::{Question, Score},
+    gauges::Gauges,
+    job::{Ask, Command, Job, Weighed},
+    questions::Projection,
+    room::Room,
 };
 use crate::{EngineError, owner::Owner};
 
@@ -38,6 +42,13 @@ pub struct LanguageLimits {
     pub queue: usize,
     /// Rows of prompts in one step at most.
     pub prefill_rows: usize,
+    /// While answers decode, prompts enter in pieces such that a step takes this many times as long at most as one
+    /// without them; 1 or more. Eight rows of prompts move in any case.
+    pub prefill_stretch: f32,
+    /// Memory for keys and values.
+    pub kv: KvBudget,
+    /// Whether keys and values are kept for a later prompt that begins alike.
+    pub prefix_cache: bool,
 }
 
 /// What the loaded model is like.
@@ -53,6 +64,10 @@ pub struct LanguageFacts {
     pub max_positions: usize,
     /// Beginning of a text.
     pub bos: TokenId,
+    /// Bytes of a block of keys and values.
+    pub kv_block_bytes: usize,
+    /// Such blocks in all.
+    pub kv_blocks: usize,
 }
 
 /// A handle to the thread that owns the language model; clones share it.
@@ -63,25 +78,26 @@ pub struct LanguageEngine {
     facts: LanguageFacts,
     room: Arc<Semaphore>,
     limits: LanguageLimits,
-    active: Arc<AtomicUsize>,
+    gauges: Arc<Gauges>,
 }
 
 impl LanguageEngine {
     /// Starts the thread; returns once the model is loaded. Blocks: call it outside of async code.
     ///
     /// # Errors
-    /// [`EngineError::Model`] if it does not load.
+    /// [`EngineError::Model`] if it does not load; [`EngineError::KvBudget`], [`EngineError::KvMemory`].
     pub fn spawn(
         load: impl FnOnce() -> Result<LanguageModel, ModelError> + Send + 'static,
         tokenizer: Tokenizer,
         limits: LanguageLimits,
     ) -> Result<Self, EngineError> {
-        let (tokenizer, active) = (Arc::new(tokenizer), Arc::new(AtomicUsize::new(0)));
-        let (for_owner, shown) = (Arc::clone(&tokenizer), Arc::clone(&active));
-        let serve = move |model, commands| own(&model, &for_owner, commands, limits, &shown);
-        let (owner, facts) = Owner::spawn("language", load, facts, serve)?;
+        let (tokenizer, gauges) = (Arc::new(tokenizer), Arc::new(Gauges::default()));
+        let (for_owner, shown) = (Arc::clone(&tokenizer), Arc::clone(&gauges));
+        let open = move || Room::open(load, limits);
+        let serve = move |room: Room, commands| room.live(&for_owner, commands, limits, shown);
+        let (owner, facts) = Owner::spawn("language", open, facts, serve)?;
         let room = Arc::new(Semaphore::new(limits.slots + limits.queue));
-        Ok(Self { owner: Arc::new(owner), tokenizer, facts, room, limits, active })
+        Ok(Self { owner: Arc::new(owner), tokenizer, facts, room, limits, gauges })
     }
 
     /// Completes when the thread has ended though it should not have.
@@ -98,8 +114,23 @@ impl LanguageEngine {
     pub fn load(&self) -> (usize, usize) {
         // Permits are exact at any time; the thread tells what it decodes once a step.
         let inside = self.limits.slots + self.limits.queue - self.room.available_permits();
-        let active = self.active.load(Ordering::Relaxed).min(inside);
+        let active = self.gauges.decoding().min(inside);
         (active, inside - active)
+    }
+
+    /// The memory of keys and values, as it was before the last step.
+    pub fn kv(&self) -> KvLoad {
+        self.gauges.kv(self.facts.kv_block_bytes, self.facts.kv_blocks)
+    }
+
+    /// Forgets the keys and values that nobody uses now.
+    ///
+    /// # Errors
+    /// [`EngineError::Stopped`].
+    pub async fn forget_prefixes(&self) -> Result<(), EngineError> {
+        let (done, forgotten) = oneshot::channel();
+        self.owner.send(Command::Forget(done))?;
+        forgotten.await.map_err(|_| EngineError::Stopped)
     }
 
     /// The tokenizer that belongs to the model.
@@ -158,7 +189,7 @@ impl LanguageEngine {
         features: Vec<Vec<f32>>,
         deadline: Instant,
     ) -> Result<Vec<Embedding>, EngineError> {
-        self.ask(deadline, |ask| Question::Project(ask, features)).await
+        self.ask(deadline, |ask| Command::Project(Projection { ask, features })).await
     }
 
     /// The retrieval query of a prompt: the state at its last `[RET]`, which is added if it is missing.
@@ -167,18 +198,23 @@ impl LanguageEngine {
     /// the prompt's *text* tokens, and the state at that place among *all* positions, so that every position of a picture
     /// before it moves the place that is read one position towards the beginning.
     ///
+    /// `cache_key` as in [`Generation::cache_key`].
+    ///
     /// # Errors
     /// As [`LanguageEngine::project`]; [`EngineError::NoRet`].
     pub async fn query(
         &self,
         prompt: Prompt,
         compat: Compat,
+        cache_key: &str,
         deadline: Instant,
     ) -> Result<Embedding, EngineError> {
-        self.ask(deadline, |ask| Question::Query(ask, prompt, compat)).await
+        let cache_key = cache_key.to_owned();
+        self.ask(deadline, |ask| Command::Query { ask, prompt, compat, cache_key }).await
     }
 
-    /// Log-likelihoods of continuations of a prompt and, if asked for, of the prompt itself.
+    /// Log-likelihoods of continuations of a prompt and, if asked for, of the prompt itself. `cache_key` as in
+    /// [`Generation::cache_key`].
     ///
     /// # Errors
     /// As [`LanguageEngine::project`]; [`EngineError::PromptTooLong`] if one does not fit.
@@ -187,6 +223,7 @@ impl LanguageEngine {
         prompt: Prompt,
         with_prompt: bool,
         candidates: Vec<Vec<TokenId>>,
+        cache_key: &str,
         deadline: Instant,
     ) -> Result<Likelihoods, EngineError> {
         let before = prompt.positions(self.facts.prefix_len);
@@ -194,18 +231,18 @@ impl LanguageEngine {
         if before + longest > self.facts.max_positions {
             return Err(EngineError::PromptTooLong { got: before + longest, max: self.facts.max_positions });
         }
-        let score = Score::new(prompt, with_prompt, candidates);
-        self.ask(deadline, |ask| Question::Score(ask, score)).await
+        let (weighed, cache_key) = (Weighed { with_prompt, candidates }, cache_key.to_owned());
+        self.ask(deadline, |ask| Command::Score { ask, prompt, weighed, cache_key }).await
     }
 
     async fn ask<Answer>(
         &self,
         deadline: Instant,
-        question: impl FnOnce(Ask<Answer>) -> Question,
+        question: impl FnOnce(Ask<Answer>) -> Command,
     ) -> Result<Answer, EngineError> {
         let permit = self.permit()?;
         let (out, answer) = oneshot::channel();
-        self.owner.send(Command::Question(Box::new(question(Ask { deadline, out, permit }))))?;
+        self.owner.send(question(Ask { deadline, out, permit }))?;
         answer.await.map_err(|_| EngineError::Stopped)?
     }
 
@@ -215,62 +252,15 @@ impl LanguageEngine {
     }
 }
 
-fn facts(model: &LanguageModel) -> LanguageFacts {
+fn facts(room: &Room) -> LanguageFacts {
+    let model = room.model();
     LanguageFacts {
         feature_dim: model.mapping().feature_dim(),
         embedding_dim: model.mapping().embedding_dim(),
         prefix_len: model.mapping().prefix_len(),
         max_positions: model.config().max_positions(),
         bos: TokenId(model.config().bos_token_id),
-    }
-}
-
-/// The thread's life: take what came, let go of what is over, one step of the answers, one pass for a question,
-/// again. It sleeps only when idle.
-fn own(
-    model: &LanguageModel,
-    tokenizer: &Tokenizer,
-    mut commands: mpsc::UnboundedReceiver<Command>,
-    limits: LanguageLimits,
-    decoding: &AtomicUsize,
-) {
-    let mut batch = Batch::new(limits);
-    let mut questions = VecDeque::new();
-    loop {
-        if batch.is_idle() && questions.is_empty() {
-            match commands.blocking_recv() {
-                Some(command) => take(command, &mut batch, &mut questions),
-                None => return,
-            }
-        }
-        loop {
-            match commands.try_recv() {
-                Ok(command) => take(command, &mut batch, &mut questions),
-                Err(mpsc::error::TryRecvError::Empty) => break,
-                // Nobody holds the engine any more.
-                Err(mpsc::error::TryRecvError::Disconnected) => {
-                    batch.abandon();
-                    return questions.into_iter().for_each(Question::abandon);
-                }
-            }
-        }
-        batch.turn_over(model, tokenizer);
-        let (active, waiting) = batch.load();
-        decoding.store(active, Ordering::Relaxed);
-        metrics::gauge!("fondue_language_active_slots").set(active as f64);
-        metrics::gauge!("fondue_language_queued").set((waiting + questions.len()) as f64);
-        batch.step(model, tokenizer);
-        if let Some(question) = questions.pop_front()
-            && let Some(more) = question.advance(model)
-        {
-            questions.push_back(more);
-        }
-    }
-}
-
-fn take(command: Command, batch: &mut Batch, questions: &mut VecDeque<Question>) {
-    match command {
-        Command::Generate(job) => batch.enqueue(*job),
-        Command::Question(question) => questions.push_back(*question),
+        kv_block_bytes: model.block_bytes(),
+        kv_blocks: room.blocks(),
     }
 }

@@ -11,6 +11,7 @@ pub mod vision;
 
 pub use error::EngineError;
 pub use language::{
-    Emission, FinishReason, Generation, LanguageEngine, LanguageLimits, Likelihood, Likelihoods,
+    Emission, FinishReason, Generation, KvBudget, KvLoad, LanguageEngine, LanguageLimits, Likelihood,
+    Likelihoods,
 };
 pub use vision::{Reservation, VisionEngine, VisionLimits};

@@ -2,7 +2,6 @@
 
 use std::thread::{self, JoinHandle};
 
-use fondue_model::ModelError;
 use tokio::sync::{mpsc, watch};
 
 use crate::EngineError;
@@ -19,9 +18,9 @@ impl<Command: Send + 'static> Owner<Command> {
     /// says of it.
     ///
     /// The queue itself has no bound: admission is by permits, which travel with the commands.
-    pub(crate) fn spawn<Model: Send, Facts: Send + 'static>(
+    pub(crate) fn spawn<Model: Send, Facts: Send + 'static, Error: Into<EngineError> + Send + 'static>(
         name: &str,
-        load: impl FnOnce() -> Result<Model, ModelError> + Send + 'static,
+        load: impl FnOnce() -> Result<Model, Error> + Send + 'static,
         describe: impl FnOnce(&Model) -> Facts + Send + 'static,
         serve: impl FnOnce(Model, mpsc::UnboundedReceiver<Command>) + Send + 'static,
     ) -> Result<(Self, Facts), EngineError> {
@@ -44,7 +43,7 @@ impl<Command: Send + 'static> Owner<Command> {
             .name(name.to_owned())
             .spawn(work)
             .map_err(|error| EngineError::Thread(error.to_string()))?;
-        let facts = ready.recv().map_err(|_| EngineError::Stopped)??;
+        let facts = ready.recv().map_err(|_| EngineError::Stopped)?.map_err(Into::into)?;
         Ok((Self { queue: Some(queue), thread: Some(thread), alive }, facts))
     }
 

@@ -24,6 +24,7 @@ pub struct Overrides {
     feed_back_images: Option<bool>,
     timeout_ms: Option<i32>,
     compat: Option<Compat>,
+    cache_key: Option<String>,
 }
 
 /// How to answer a turn; the fields are those of the wire's `TurnOptions`.
@@ -43,6 +44,7 @@ pub struct Options {
     pub feed_back_images: bool,
     pub timeout: Duration,
     pub compat: Compat,
+    pub cache_key: String,
 }
 
 /// Checks each option that is set. `path` is where the options lie in the request.
@@ -78,6 +80,7 @@ pub fn overrides(raw: wire::TurnOptions, path: &str, limits: &Limits, faults: &m
         feed_back_images: raw.feed_back_images,
         timeout_ms: ranged(&at("timeout_ms"), raw.timeout_ms, 1, max_timeout, faults),
         compat: compat(&at("compat"), raw.compat, faults),
+        cache_key: raw.cache_key.map(|key| cache_key(&at("cache_key"), key, faults)),
     }
 }
 
@@ -98,6 +101,7 @@ impl Overrides {
             feed_back_images: self.feed_back_images.or(base.feed_back_images),
             timeout_ms: self.timeout_ms.or(base.timeout_ms),
             compat: self.compat.or(base.compat),
+            cache_key: self.cache_key.or_else(|| base.cache_key.clone()),
         }
     }
 
@@ -116,6 +120,7 @@ impl Overrides {
             top_p: self.top_p.unwrap_or(1.0),
             seed: self.seed,
             stop: self.stop,
+            cache_key: self.cache_key.unwrap_or_default(),
             ret_bias: self.ret_bias.unwrap_or(defaults.ret_bias),
             ret_scale_factor: self.ret_scale_factor.unwrap_or(1.0),
             min_word_tokens: self.min_word_tokens.unwrap_or(0),
@@ -152,6 +157,17 @@ impl Options {
             );
         }
     }
+}
+
+/// Bytes of a cache key: the language service's own limit.
+const MAX_CACHE_KEY: usize = 128;
+
+/// Whose prompts may share the model's memory.
+pub(super) fn cache_key(field: &str, key: String, faults: &mut Faults) -> String {
+    if key.len() > MAX_CACHE_KEY {
+        faults.add(field, format!("may be {MAX_CACHE_KEY} bytes long, got {}", key.len()));
+    }
+    key
 }
 
 /// The behaviour that is asked for; `None` is the server's choice.

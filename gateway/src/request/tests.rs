@@ -87,6 +87,9 @@ fn options_out_of_range_are_named() {
     refused_option(stop, "stop[0]", "must be 1 … 64 bytes, got 0");
     let stop = wire::TurnOptions { stop: vec!["x".into(); 9], ..unset() };
     refused_option(stop, "stop", "at most 8 texts, got 9");
+    let key = |n| wire::TurnOptions { cache_key: Some("k".repeat(n)), ..unset() };
+    refused_option(key(129), "cache_key", "may be 128 bytes long, got 129");
+    assert_eq!(checked(vec![text("hi")], key(128)).unwrap().options.cache_key.len(), 128);
 }
 
 #[test]
@@ -133,6 +136,7 @@ fn a_turns_options_win_over_the_conversations_and_those_over_the_servers() {
             top_p: Some(0.9),
             stop: vec!["END".into()],
             timeout_ms: Some(5),
+            cache_key: Some("tenant".into()),
             ..Default::default()
         }),
         ..Default::default()
@@ -145,6 +149,7 @@ fn a_turns_options_win_over_the_conversations_and_those_over_the_servers() {
     let options = turn(raw, "turn", &open.defaults, &config.defaults, &config.limits).unwrap().options;
     assert_eq!((options.temperature, options.top_p, options.max_new_tokens), (2.0, 0.9, 64));
     assert_eq!((options.stop, options.timeout), (vec!["END".to_owned()], Duration::from_millis(5)));
+    assert_eq!(options.cache_key, "tenant");
 }
 
 #[test]

@@ -133,6 +133,7 @@ fn generate_request(parts: Vec<Part>, options: &Options) -> GenerateRequest {
         stop: options.stop.clone(),
         ignore_newline: false,
         compat: language_compat(options.compat) as i32,
+        cache_key: options.cache_key.clone(),
     }
 }
 
@@ -143,7 +144,7 @@ fn path(field: &str) -> Option<String> {
         // The history's pieces count too. A picture is there as features, which are vision's.
         "parts" => return (!field.contains(".image")).then(|| "turn.parts".to_owned()),
         "sampling.max_rets" => "max_images",
-        "max_new_tokens" | "stop" => field,
+        "max_new_tokens" | "stop" | "cache_key" => field,
         other => other.strip_prefix("sampling.")?,
     };
     Some(format!("turn.options.{option}"))
@@ -162,6 +163,7 @@ mod tests {
             ("sampling.top_p", Some("turn.options.top_p")),
             ("sampling.max_rets", Some("turn.options.max_images")),
             ("stop[1]", Some("turn.options.stop[1]")),
+            ("cache_key", Some("turn.options.cache_key")),
             ("max_new_tokens", Some("turn.options.max_new_tokens")),
             ("ignore_newline", None),
         ];

@@ -36,7 +36,7 @@ async fn a_turn_is_started_told_and_closed() {
     assert_eq!(done.reason(), FinishReason::Stop);
     assert_eq!((done.text.as_str(), done.transcript.as_str()), ("Größe 🍎 da", "Größe 🍎 [RET] da"));
     let (usage, timings) = (done.usage.unwrap(), done.timings.unwrap());
-    assert_eq!((usage.prompt_tokens, usage.generated_tokens), (7, 3));
+    assert_eq!((usage.prompt_tokens, usage.generated_tokens, usage.cached_tokens), (7, 3, 4));
     assert_eq!((usage.images_in, usage.images_found), (0, 1));
     assert_eq!((timings.queue_ms, timings.prefill_ms, timings.decode_ms), (1.5, 2.5, 3.5));
     assert!(timings.total_ms >= timings.first_text_ms && timings.first_text_ms > 0.0);
@@ -130,6 +130,7 @@ async fn the_prompt_is_a_question_with_its_leading_pictures_before_it() {
         ret_scale_factor: Some(1.25),
         min_word_tokens: Some(3),
         seed: Some(4),
+        cache_key: Some("tenant".to_owned()),
         ..TurnOptions::default()
     };
     let parts = [image("a"), image("bb"), text("what is\nthis? "), squashed];
@@ -144,6 +145,7 @@ async fn the_prompt_is_a_question_with_its_leading_pictures_before_it() {
     assert_eq!((sampling.temperature, sampling.top_p), (0.5, 0.75));
     assert_eq!((sampling.ret_scale_factor, sampling.min_word_tokens), (Some(1.25), 3));
     assert_eq!(sampling.max_rets, Some(2), "the server's default");
+    assert_eq!(asked.cache_key, "tenant");
 }
 
 #[tokio::test(flavor = "multi_thread")]

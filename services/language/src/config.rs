@@ -3,10 +3,12 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::Parser;
-use fondue_engine::LanguageLimits;
+use fondue_engine::{KvBudget, LanguageLimits};
 use fondue_model::Placement;
 use fondue_serving::settings::{self, Serving, ServingSettings, SettingsError, parsed, within};
 use serde::{Deserialize, Serialize};
+
+use crate::memory;
 
 /// The language service: prompts in, text and retrieval queries out.
 #[derive(Debug, Parser)]
@@ -59,10 +61,23 @@ pub struct Settings {
     #[arg(long, value_name = "N")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub queue: Option<usize>,
-    /// Rows of prompts in one step [default: 256].
+    /// Rows of prompts in one step [default: 512].
     #[arg(long, value_name = "N")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prefill_rows: Option<usize>,
+    /// While answers decode: how many times as long a step may take with prompts as without [default: 2].
+    #[arg(long, value_name = "X")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prefill_stretch: Option<f32>,
+    /// Bytes for keys and values, set aside at the start [default: twice what all slots can use, 1 GiB and a quarter of
+    /// the machine's memory at most].
+    #[arg(long, value_name = "BYTES")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kv_bytes: Option<usize>,
+    /// Whether keys and values that nobody uses are kept for a later prompt that begins alike [default: on].
+    #[arg(long, value_name = "on|off")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prefix_cache: Option<String>,
     /// Most tokens that a caller may ask for [default: 1024].
     #[arg(long, value_name = "N")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -148,15 +163,19 @@ impl Settings {
             serving: self.serving.resolve("127.0.0.1:7402")?,
             opt: self.opt.unwrap_or_else(|| model.join("opt")),
             mapping: self.mapping.unwrap_or_else(|| model.join("fromage")),
-            placement: Placement {
-                device: parsed("device", Placement::device_from(&device))?,
-                dtype: parsed("dtype", dtype.parse())?,
-            },
+            placement: Placement::on(parsed("device", Placement::device_from(&device))?, parsed("dtype", dtype.parse())?),
             threads: self.threads.map(|n| within("threads", Some(n), 1, 1, 1024)).transpose()?,
             engine: LanguageLimits {
                 slots: within("slots", self.slots, 16, 1, 4096)?,
                 queue: within("queue", self.queue, 64, 0, 1 << 20)?,
-                prefill_rows: within("prefill_rows", self.prefill_rows, 256, 1, 1 << 20)?,
+                prefill_rows: within("prefill_rows", self.prefill_rows, 512, 1, 1 << 20)?,
+                prefill_stretch: within("prefill_stretch", self.prefill_stretch, 2.0, 1.0, 1000.0)?,
+                kv: match self.kv_bytes {
+                    // Less than a sequence takes is told once the model is known.
+                    Some(_) => KvBudget::Bytes(within("kv_bytes", self.kv_bytes, 0, 1, usize::MAX)?),
+                    None => KvBudget::UpTo(memory::kv_bytes()),
+                },
+                prefix_cache: parsed("prefix_cache", on_or_off(self.prefix_cache.as_deref()))?,
             },
             limits: Limits {
                 new_tokens: within("new_tokens_limit", self.new_tokens_limit, 1024, 1, 1 << 20)?,
@@ -173,5 +192,38 @@ impl Settings {
                 )?),
             },
         })
+    }
+}
+
+fn on_or_off(text: Option<&str>) -> Result<bool, String> {
+    match text {
+        None | Some("on") => Ok(true),
+        Some("off") => Ok(false),
+        Some(other) => Err(format!("must be `on` or `off`, got `{other}`")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn engine(words: &[&str]) -> Result<LanguageLimits, String> {
+        let args = Args::try_parse_from([&["fondue-language"], words].concat()).map_err(|e| e.to_string())?;
+        Ok(args.resolve().map_err(|error| error.to_string())?.engine)
+    }
+
+    #[test]
+    fn the_memory_of_prompts_is_set_and_each_bound_is_named() {
+        let usual = engine(&[]).unwrap();
+        assert!(usual.prefix_cache && matches!(usual.kv, KvBudget::UpTo(bytes) if bytes <= 1 << 30));
+        let set = engine(&["--kv-bytes=1000", "--prefix-cache=off", "--prefill-stretch=1"]).unwrap();
+        assert_eq!((set.kv, set.prefix_cache, set.prefill_stretch), (KvBudget::Bytes(1000), false, 1.0));
+        let named =
+            |words: &[&str], name: &str| assert!(engine(words).unwrap_err().contains(name), "{words:?}");
+        named(&["--kv-bytes=0"], "kv_bytes");
+        named(&["--prefix-cache=no"], "prefix_cache: must be `on` or `off`, got `no`");
+        named(&["--prefill-stretch=0.99"], "prefill_stretch");
+        named(&["--prefill-stretch=NaN"], "prefill_stretch");
+        named(&["--prefill-rows=0"], "prefill_rows");
     }
 }

@@ -67,6 +67,7 @@ impl Language for Handler {
             max_new_tokens: request::new_tokens(asked.max_new_tokens, &self.limits).map_err(status)?,
             stop: request::stops(asked.stop, compat).map_err(status)?,
             stop_at_newline: !asked.ignore_newline,
+            cache_key: request::cache_key(asked.cache_key).map_err(status)?,
             prompt: request::prompt(asked.parts, engine, &self.limits).map_err(status)?,
             deadline,
         };
@@ -91,10 +92,12 @@ impl Language for Handler {
         let asked = asked.into_inner();
         let compat = request::compat(asked.compat).map_err(status)?;
         let prompt = request::prompt(asked.parts, engine, &self.limits).map_err(status)?;
-        let query = engine.query(prompt, compat, deadline).await.map_err(|error| match error {
-            EngineError::NoRet => status(RequestError::Prompt(error)),
-            other => status(other),
-        })?;
+        let cache_key = request::cache_key(asked.cache_key).map_err(status)?;
+        let query =
+            engine.query(prompt, compat, &cache_key, deadline).await.map_err(|error| match error {
+                EngineError::NoRet => status(RequestError::Prompt(error)),
+                other => status(other),
+            })?;
         Ok(Response::new(QueryResponse { embedding: Some(embedding(query)) }))
     }
 
@@ -107,7 +110,8 @@ impl Language for Handler {
         let candidates =
             request::candidates(&asked.candidates, at_least, engine, &self.limits).map_err(status)?;
         let prompt = request::prompt(asked.parts, engine, &self.limits).map_err(status)?;
-        let scored = engine.score(prompt, asked.with_prompt, candidates, deadline).await;
+        let cache_key = request::cache_key(asked.cache_key).map_err(status)?;
+        let scored = engine.score(prompt, asked.with_prompt, candidates, &cache_key, deadline).await;
         let Likelihoods { prompt, candidates } = scored.map_err(|error| match error {
             EngineError::PromptTooLong { .. } => status(RequestError::field("candidates", error.to_string())),
             other => status(other),
@@ -121,6 +125,7 @@ impl Language for Handler {
     async fn describe(&self, _: Request<DescribeRequest>) -> Result<Response<DescribeResponse>, Status> {
         let model = self.model.get().map_err(status)?;
         let (facts, (active, queued)) = (model.engine.facts(), model.engine.load());
+        let kv = model.engine.kv();
         Ok(Response::new(DescribeResponse {
             feature_dim: facts.feature_dim as u32,
             embedding_dim: facts.embedding_dim as u32,
@@ -132,6 +137,9 @@ impl Language for Handler {
             active_slots: active as u32,
             slots: model.slots as u32,
             queued: queued as u32,
+            kv_budget_bytes: (kv.blocks * kv.block_bytes) as u64,
+            kv_used_bytes: (kv.used * kv.block_bytes) as u64,
+            kv_cached_bytes: (kv.kept * kv.block_bytes) as u64,
         }))
     }
 }
@@ -159,9 +167,11 @@ fn events(emissions: impl Stream<Item = Emission>) -> impl Stream<Item = Result<
 fn event(emission: Emission) -> Result<GenerateEvent, Status> {
     let millis = |time: std::time::Duration| time.as_secs_f32() * 1e3;
     let kind = match emission {
-        Emission::Started { prompt_tokens, queued } => {
-            Kind::Started(wire::Started { prompt_tokens: prompt_tokens as u32, queue_ms: millis(queued) })
-        }
+        Emission::Started { prompt_tokens, cached_tokens, queued } => Kind::Started(wire::Started {
+            prompt_tokens: prompt_tokens as u32,
+            queue_ms: millis(queued),
+            cached_tokens: cached_tokens as u32,
+        }),
         Emission::Text(text) => Kind::Text(wire::TextDelta { text }),
         Emission::Query { embedding, ret_index, text_offset } => {
             Kind::Query(wire::RetQuery { embedding: embedding.into_values(), ret_index, text_offset })
@@ -178,6 +188,7 @@ fn event(emission: Emission) -> Result<GenerateEvent, Status> {
             generated_tokens: usage.generated_tokens as u32,
             prefill_ms: millis(usage.prefill),
             decode_ms: millis(usage.decode),
+            cached_tokens: usage.cached_tokens as u32,
         }),
         Emission::Failed(error) => return Err(status::<EngineError>(error)),
     };

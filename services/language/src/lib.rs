@@ -3,6 +3,7 @@
 
 pub mod config;
 pub mod handler;
+mod memory;
 mod request;
 
 use std::sync::Arc;

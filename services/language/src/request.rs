@@ -12,6 +12,8 @@ const DEFAULT_NEW_TOKENS: usize = 64;
 /// Stop strings at most, and bytes of one.
 const MAX_STOPS: usize = 8;
 const MAX_STOP_BYTES: usize = 64;
+/// Bytes of a cache key.
+const MAX_CACHE_KEY_BYTES: usize = 128;
 
 /// A request that cannot be served as it is.
 #[derive(Debug, thiserror::Error)]
@@ -156,6 +158,14 @@ pub(crate) fn new_tokens(asked: i32, limits: &Limits) -> Result<usize, RequestEr
     }
 }
 
+/// Whose prompts may share keys and values.
+pub(crate) fn cache_key(key: String) -> Result<String, RequestError> {
+    match key.len() {
+        0..=MAX_CACHE_KEY_BYTES => Ok(key),
+        n => Err(RequestError::field("cache_key", format!("{n} bytes, limit {MAX_CACHE_KEY_BYTES}"))),
+    }
+}
+
 /// Which behaviour is wanted.
 pub(crate) fn compat(asked: i32) -> Result<Compat, RequestError> {
     match wire::Compat::try_from(asked) {
@@ -264,5 +274,7 @@ mod tests {
         assert_eq!(field(stops(vec!["a".to_owned(), String::new()])), "stop[1]");
         assert!(stops(vec!["a".repeat(64); 8]).is_ok());
         assert_eq!(field(stops(vec!["a".repeat(65)])), "stop[0]");
+        assert!(cache_key("k".repeat(128)).is_ok());
+        assert_eq!(field(cache_key("k".repeat(129))), "cache_key");
     }
 }

@@ -1,141 +1,291 @@
-//! The batch: which sequences run, and one step of them all.
+//! The batch: who runs, who waits for a slot or for blocks, and one step of all that run.
 
-use std::{collections::VecDeque, time::Instant};
+use std::{
+    collections::VecDeque,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use fondue_model::{Chunk, LanguageModel, ModelError, Tokenizer};
+use fondue_model::{KvPool, LanguageModel, ModelError, Tokenizer};
 use tch::Tensor;
 
-use super::{LanguageLimits, job::Job, sequence::Sequence};
+use super::{
+    LanguageLimits,
+    gauges::{self, Gauges},
+    job::Job,
+    member::{Member, Work},
+    pace::{Pace, share},
+    pages::Pages,
+    questions::Question,
+    run::Entry,
+    sequence::Sequence,
+};
 use crate::EngineError;
 
-/// Sequences that decode and jobs that wait for a slot.
+/// Questions that have blocks at once. They take no slots of the answers.
+const QUESTIONS: usize = 4;
+
+/// Those who share the model's steps and the pool.
 pub(super) struct Batch {
-    running: Vec<Sequence>,
-    waiting: VecDeque<Job>,
+    running: Vec<Member>,
+    /// In the order in which they came.
+    waiting: VecDeque<Member>,
+    arrivals: u64,
     limits: LanguageLimits,
+    pool: KvPool,
+    pages: Pages,
+    pace: Pace,
+    gauges: Arc<Gauges>,
 }
 
 impl Batch {
-    pub(super) fn new(limits: LanguageLimits) -> Self {
-        Self { running: Vec::new(), waiting: VecDeque::new(), limits }
+    pub(super) fn new(limits: LanguageLimits, pool: KvPool, gauges: Arc<Gauges>) -> Self {
+        Self {
+            running: Vec::new(),
+            waiting: VecDeque::new(),
+            arrivals: 0,
+            pages: Pages::new(pool.blocks(), limits.prefix_cache),
+            pace: Pace::new(f64::from(limits.prefill_stretch), limits.prefill_rows),
+            limits,
+            pool,
+            gauges,
+        }
     }
 
-    pub(super) fn enqueue(&mut self, job: Job) {
-        self.waiting.push_back(job);
+    pub(super) fn answer(&mut self, job: Job, model: &LanguageModel, tokenizer: &Tokenizer) {
+        self.enqueue(Work::Answer(Box::new(Sequence::new(job, model, tokenizer))));
+    }
+
+    pub(super) fn question(&mut self, question: Question) {
+        self.enqueue(Work::Question(Box::new(question)));
+    }
+
+    fn enqueue(&mut self, work: Work) {
+        self.arrivals += 1;
+        self.waiting.push_back(Member { arrival: self.arrivals, work });
     }
 
     pub(super) fn is_idle(&self) -> bool {
         self.running.is_empty() && self.waiting.is_empty()
     }
 
-    /// (decoding, waiting)
+    /// (answers that have a slot, all others)
     pub(super) fn load(&self) -> (usize, usize) {
-        (self.running.len(), self.waiting.len())
+        let answers = self.answers();
+        (answers, self.running.len() - answers + self.waiting.len())
     }
 
-    /// Lets go of who has ended, gone or run out of time, and gives free slots to who waits.
-    pub(super) fn turn_over(&mut self, model: &LanguageModel, tokenizer: &Tokenizer) {
+    pub(super) fn pages(&self) -> &Pages {
+        &self.pages
+    }
+
+    /// Forgets the prefixes that nobody runs.
+    pub(super) fn forget(&mut self) {
+        self.pages.clear();
+    }
+
+    /// Lets go of who has ended, gone or run out of time, makes room for the next tokens of those who stay, and lets in who
+    /// waits.
+    pub(super) fn turn_over(&mut self, model: &LanguageModel) {
         let now = Instant::now();
-        self.running.retain_mut(|sequence| sequence.lives(now));
-        self.waiting.retain(|job| {
-            let late = now >= job.generation.deadline;
-            if late {
-                refuse(job, EngineError::Deadline { tokens: 0 });
+        let pages = &mut self.pages;
+        self.running.retain_mut(|member| {
+            let lives = member.lives(now);
+            if !lives {
+                member.run_mut().leave(pages);
             }
-            !late && !job.out.is_closed()
+            lives
         });
-        while self.running.len() < self.limits.slots {
-            let Some(job) = self.waiting.pop_front() else { break };
-            match model.embed(&job.generation.prompt) {
-                Ok(vectors) => self.running.push(Sequence::start(job, vectors, model, tokenizer)),
-                Err(error) => refuse(&job, error.into()),
+        self.waiting.retain_mut(|member| member.lives(now));
+        self.grow();
+        self.admit(model);
+    }
+
+    /// Takes a block for whoever's next token begins one. If none can be had, the answer that came last lets go of all of
+    /// its own and waits again; the one that came first has the whole pool in the end, and that holds it.
+    fn grow(&mut self) {
+        let mut decoding: Vec<u64> =
+            self.running.iter().filter(|member| member.decodes()).map(|member| member.arrival).collect();
+        decoding.sort_unstable();
+        for arrival in decoding {
+            while let Some(member) = self.running.iter_mut().find(|member| member.arrival == arrival)
+                && !member.run_mut().grow(&mut self.pages)
+            {
+                self.pre_empt();
             }
         }
     }
 
-    /// One forward pass of everything that runs.
-    ///
-    /// If it fails, nobody's cache has grown, and each sequence is tried alone: whoever asks for too much (memory,
-    /// say) fails without the others.
-    pub(super) fn step(&mut self, model: &LanguageModel, tokenizer: &Tokenizer) {
-        let all: Vec<usize> = (0..self.running.len()).collect();
-        if all.is_empty() {
-            return;
+    fn pre_empt(&mut self) {
+        let answers = self.running.iter().enumerate().filter(|(_, member)| member.is_answer());
+        let Some((youngest, _)) = answers.max_by_key(|(_, member)| member.arrival) else { return };
+        let mut member = self.running.remove(youngest);
+        if let Work::Answer(sequence) = &mut member.work {
+            sequence.pre_empt(&mut self.pages);
         }
-        match self.forward(&all, model) {
-            Ok(states) => self.harvest(states, &all, model, tokenizer),
-            Err(error) if all.len() == 1 => self.running[0].fail(error.into()),
-            Err(error) => {
-                tracing::warn!(%error, sequences = all.len(), "a step failed; its sequences are tried one by one");
-                for n in all {
-                    match self.forward(&[n], model) {
-                        Ok(states) => self.harvest(states, &[n], model, tokenizer),
-                        Err(error) => self.running[n].fail(error.into()),
-                    }
+        self.gauges.pre_empted();
+        let place = self.waiting.partition_point(|other| other.arrival < member.arrival);
+        self.waiting.insert(place, member);
+    }
+
+    /// Lets in who waits, first come, first served: an answer if a slot is free, and if its blocks are there and one more
+    /// for each answer that runs, which it will want soon. Nobody overtakes one who waits for blocks, so that a large
+    /// prompt is not passed over for ever; but answers that wait for a slot hold up no question.
+    fn admit(&mut self, model: &LanguageModel) {
+        let mut answers = self.answers();
+        let mut questions = self.running.len() - answers;
+        let mut at = 0;
+        while at < self.waiting.len() && (answers < self.limits.slots || questions < QUESTIONS) {
+            let member = &mut self.waiting[at];
+            let (count, most) = if member.is_answer() {
+                (&mut answers, self.limits.slots)
+            } else {
+                (&mut questions, QUESTIONS)
+            };
+            if *count >= most {
+                at += 1;
+                continue;
+            }
+            let spare = self.running.iter().filter(|member| member.is_answer()).count();
+            match member.enter(&mut self.pages, spare, model) {
+                Ok(Entry::NoRoom) => break,
+                Ok(Entry::Cached(_)) => {
+                    *count += 1;
+                    self.running.extend(self.waiting.remove(at));
+                }
+                Err(error) => {
+                    member.run_mut().leave(&mut self.pages);
+                    member.fail(error.into());
+                    self.waiting.remove(at);
                 }
             }
         }
     }
 
-    /// Runs the next rows of some sequences.
-    fn forward(&mut self, which: &[usize], model: &LanguageModel) -> Result<States, ModelError> {
-        // Prompts share a budget of rows, so that a long one delays the others' next token by a bounded time.
-        let mut budget = self.limits.prefill_rows as i64;
-        let mut chunks = Vec::with_capacity(which.len());
-        let mut taken = Vec::with_capacity(which.len());
-        let mut rows = 0;
-        for (n, sequence) in self.running.iter_mut().enumerate().filter(|(n, _)| which.contains(n)) {
-            let pending = sequence.pending.size()[0];
-            let take = if pending == 1 { 1 } else { pending.min(budget) };
-            if take == 0 {
-                continue;
-            }
-            if pending > 1 {
-                budget -= take;
-            }
-            rows += take;
-            taken.push((n, take, rows - 1));
-            chunks
-                .push(Chunk { vectors: sequence.pending.f_narrow(0, 0, take)?, cache: &mut sequence.cache });
-        }
-        let hidden = model.forward(&mut chunks)?;
-        drop(chunks);
-        let mut ready = Vec::with_capacity(taken.len());
-        for (n, take, last) in taken {
-            let sequence = &mut self.running[n];
-            let left = sequence.pending.size()[0] - take;
-            if left == 0 {
-                ready.push((n, last));
-            } else {
-                sequence.pending = sequence.pending.f_narrow(0, take, left)?;
-            }
-        }
-        Ok(States { hidden, ready })
+    fn answers(&self) -> usize {
+        self.running.iter().filter(|member| member.is_answer()).count()
     }
 
-    /// Takes queries and tokens from the states of a step. If that fails, its sequences cannot go on.
-    fn harvest(&mut self, states: States, which: &[usize], model: &LanguageModel, tokenizer: &Tokenizer) {
-        if let Err(error) = self.try_harvest(states, model, tokenizer) {
+    /// One forward pass of everything that runs.
+    ///
+    /// If it fails, nothing that was run before is lost, and each is tried alone: whoever asks for too much (memory, say)
+    /// fails without the others.
+    pub(super) fn step(&mut self, model: &LanguageModel, tokenizer: &Tokenizer) {
+        let (plan, decoding, prompt_rows) = self.plan();
+        if plan.is_empty() {
+            return;
+        }
+        let begun = Instant::now();
+        match self.forward(&plan, model) {
+            Ok(hidden) => self.harvest(&plan, &hidden, model, tokenizer),
+            Err(error) if plan.len() == 1 => self.running[plan[0].0].fail(error.into()),
+            Err(error) => {
+                tracing::warn!(%error, sequences = plan.len(), "a step failed; its sequences are tried one by one");
+                for one in plan {
+                    match self.forward(&[one], model) {
+                        Ok(hidden) => self.harvest(&[one], &hidden, model, tokenizer),
+                        Err(error) => self.running[one.0].fail(error.into()),
+                    }
+                }
+                return;
+            }
+        }
+        self.took(decoding, prompt_rows, plan.len(), begun.elapsed());
+    }
+
+    fn took(&mut self, decoding: usize, prompt_rows: usize, sequences: usize, took: Duration) {
+        self.pace.note(decoding, prompt_rows, took);
+        gauges::step(decoding, prompt_rows, sequences, took);
+    }
+
+    /// Whose rows the next step takes, and how many: one of each that decodes, and as many of the prompts as the pace
+    /// allows. With it the number of those that decode, and of the prompts' rows.
+    fn plan(&self) -> (Vec<(usize, usize)>, usize, usize) {
+        let single = |n: &usize| self.running[*n].run().wanted() == 1;
+        let (singles, mut prompts): (Vec<usize>, Vec<usize>) = (0..self.running.len()).partition(single);
+        prompts.retain(|&n| self.running[n].run().wanted() > 0);
+        prompts.sort_by_key(|&n| self.running[n].arrival);
+        let decoding = singles.iter().filter(|&&n| self.running[n].decodes()).count();
+        let wanted: Vec<usize> = prompts.iter().map(|&n| self.running[n].run().wanted()).collect();
+        let shares = share(self.pace.rows(decoding), &wanted);
+        let prompt_rows = shares.iter().sum();
+        let prompts = prompts.into_iter().zip(shares).filter(|(_, rows)| *rows > 0);
+        (singles.into_iter().map(|n| (n, 1)).chain(prompts).collect(), decoding, prompt_rows)
+    }
+
+    /// Runs the planned rows: their states, `[Σrows, word_dim]`.
+    fn forward(&mut self, plan: &[(usize, usize)], model: &LanguageModel) -> Result<Tensor, ModelError> {
+        let Self { running, pool, .. } = self;
+        let tokens: Vec<_> = plan.iter().filter_map(|&(n, _)| running[n].run().token()).collect();
+        let vectors = if tokens.is_empty() { None } else { Some(model.embed_tokens(&tokens)?) };
+        let mut looked_up = 0..;
+        let chunks = plan.iter().map(|&(n, rows)| {
+            let run = running[n].run();
+            let vector = match (run.token(), &vectors) {
+                (Some(_), Some(vectors)) => {
+                    looked_up.next().map(|row| vectors.f_narrow(0, row, 1)).transpose()?
+                }
+                _ => None,
+            };
+            run.chunk(rows, vector)
+        });
+        let chunks = chunks.collect::<Result<Vec<_>, ModelError>>()?;
+        model.forward(pool, &chunks)
+    }
+
+    /// Takes what the states of a step tell. If that fails, its sequences cannot go on.
+    fn harvest(
+        &mut self,
+        plan: &[(usize, usize)],
+        hidden: &Tensor,
+        model: &LanguageModel,
+        tokenizer: &Tokenizer,
+    ) {
+        if let Err(error) = self.try_harvest(plan, hidden, model, tokenizer) {
             let error = EngineError::from(error);
-            which.iter().for_each(|&n| self.running[n].fail(error.clone()));
+            plan.iter().for_each(|&(n, _)| self.running[n].fail(error.clone()));
         }
     }
 
     fn try_harvest(
         &mut self,
-        States { hidden, mut ready }: States,
+        plan: &[(usize, usize)],
+        hidden: &Tensor,
         model: &LanguageModel,
         tokenizer: &Tokenizer,
     ) -> Result<(), ModelError> {
-        self.take_queries(model, &hidden, &ready)?;
-        let running = &self.running;
-        ready.retain(|&(n, _)| !running[n].ended());
+        let (mut ready, mut row) = (Vec::new(), 0);
+        for &(n, rows) in plan {
+            let member = &mut self.running[n];
+            let start = member.run().filled();
+            let first = row;
+            row += rows as i64;
+            member.run_mut().advance(rows, &mut self.pages)?;
+            match &mut member.work {
+                Work::Question(question) => {
+                    let states = hidden.f_narrow(0, first, rows as i64)?;
+                    question.take(&states, start..start + rows, model);
+                }
+                Work::Answer(sequence) => {
+                    if rows > 1 {
+                        sequence.note(|| tracing::debug!(start, rows, "prompt rows run"));
+                    }
+                    if sequence.run.wanted() == 0 {
+                        ready.push((n, row - 1));
+                    }
+                }
+            }
+        }
+        self.take_queries(model, hidden, &ready)?;
+        ready.retain(|&(n, _)| self.sequence(n).is_some_and(|sequence| !sequence.ended()));
         if ready.is_empty() {
             return Ok(());
         }
-        let logits = model.logits(&select(&hidden, &ready)?)?;
+        let logits = model.logits(&select(hidden, &ready)?)?;
         for (&(n, _), mut row) in ready.iter().zip(logits) {
-            self.running[n].take_logits(&mut row, model, tokenizer);
+            if let Some(sequence) = self.sequence(n) {
+                sequence.take_logits(&mut row, model, tokenizer);
+            }
         }
         Ok(())
     }
@@ -146,35 +296,34 @@ impl Batch {
         hidden: &Tensor,
         ready: &[(usize, i64)],
     ) -> Result<(), ModelError> {
-        let at_ret: Vec<_> = ready.iter().copied().filter(|&(n, _)| self.running[n].wants_query()).collect();
+        let mut at_ret = ready.to_vec();
+        at_ret.retain(|&(n, _)| self.sequence(n).is_some_and(|sequence| sequence.wants_query()));
         if at_ret.is_empty() {
             return Ok(());
         }
         let queries = model.mapping().query(&select(hidden, &at_ret)?)?;
         for ((n, _), query) in at_ret.into_iter().zip(queries) {
-            match query {
-                Ok(query) => self.running[n].take_query(query),
-                Err(error) => self.running[n].fail(error.into()),
+            match (self.sequence(n), query) {
+                (Some(sequence), Ok(query)) => sequence.take_query(query),
+                (Some(sequence), Err(error)) => sequence.fail(error.into()),
+                (None, _) => {}
             }
         }
         Ok(())
     }
 
+    fn sequence(&mut self, n: usize) -> Option<&mut Sequence> {
+        match &mut self.running[n].work {
+            Work::Answer(sequence) => Some(sequence),
+            Work::Question(_) => None,
+        }
+    }
+
     /// The engine goes: everybody is told.
     pub(super) fn abandon(&mut self) {
-        self.running.drain(..).for_each(|mut sequence| sequence.fail(EngineError::Stopped));
-        self.waiting.drain(..).for_each(|job| refuse(&job, EngineError::Stopped));
+        let all = self.running.drain(..).chain(self.waiting.drain(..));
+        all.for_each(|mut member| member.fail(EngineError::Stopped));
     }
-}
-
-/// What a step gave: states, and whose last row of all lies where.
-struct States {
-    hidden: Tensor,
-    ready: Vec<(usize, i64)>,
-}
-
-fn refuse(job: &Job, error: EngineError) {
-    let _ = job.out.try_send(super::Emission::Failed(error));
 }
 
 /// The rows of `hidden` that sequences ended their chunks with.

@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use fondue_domain::{Compat, Embedding};
+use fondue_domain::{Compat, Embedding, TokenId};
 use fondue_model::{Prompt, Sampling};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
-use super::questions::Question;
+use super::questions::Projection;
 use crate::EngineError;
 
 /// A continuation to generate.
@@ -25,6 +25,8 @@ pub struct Generation {
     /// [`Compat::Reference`]: the text comes in whole segments, truncated as the published code does it, `stop` has no
     /// effect, and `sampling.max_rets` tells how many `[RET]`s are looked up, not how many are written.
     pub compat: Compat,
+    /// Whose prompts may share keys and values: only generations and questions with the same one do.
+    pub cache_key: String,
     /// When the caller's time runs out.
     pub deadline: Instant,
 }
@@ -37,6 +39,8 @@ pub enum Emission {
     Started {
         /// Positions of the prompt.
         prompt_tokens: usize,
+        /// Those whose keys and values were there already.
+        cached_tokens: usize,
         /// Time in the queue.
         queued: Duration,
     },
@@ -80,6 +84,8 @@ pub enum FinishReason {
 pub struct Usage {
     /// Positions of the prompt.
     pub prompt_tokens: usize,
+    /// Those whose keys and values were there already.
+    pub cached_tokens: usize,
     /// Tokens generated, `[RET]` and the one that ended the text included.
     pub generated_tokens: usize,
     /// From the slot to the first token.
@@ -135,5 +141,14 @@ pub(super) struct Ask<Answer> {
 /// Everything that reaches the owner's thread.
 pub(super) enum Command {
     Generate(Box<Job>),
-    Question(Box<Question>),
+    Query { ask: Ask<Embedding>, prompt: Prompt, compat: Compat, cache_key: String },
+    Score { ask: Ask<Likelihoods>, prompt: Prompt, weighed: Weighed, cache_key: String },
+    Project(Projection),
+    Forget(oneshot::Sender<()>),
+}
+
+/// What is to be weighed.
+pub(super) struct Weighed {
+    pub(super) with_prompt: bool,
+    pub(super) candidates: Vec<Vec<TokenId>>,
 }

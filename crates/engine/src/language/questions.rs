@@ -1,178 +1,329 @@
-//! Questions with one answer: embeddings of pictures, the query of a prompt, the likelihood of continuations.
+//! Questions with one answer: the query of a prompt, the likelihood of continuations.
 //!
-//! They are worked off between the steps of the batch, one forward pass at a time, so that no question, however
-//! large, keeps the answers that decode waiting for longer than one pass.
+//! Their rows share the steps and the pool with the answers', in pieces, so that no question, however large, keeps the
+//! answers that decode waiting for longer than a prompt would. A question takes all blocks that it will ever need when
+//! it enters.
 
-use std::{collections::VecDeque, time::Instant};
+use std::{collections::VecDeque, ops::Range, time::Instant};
 
 use fondue_domain::{Compat, Embedding, TokenId};
-use fondue_model::{Chunk, KvCache, LanguageModel, ModelError, Prompt};
+use fondue_model::{LanguageModel, ModelError, Prompt};
 use tch::Tensor;
 
-use super::job::{Ask, Likelihood, Likelihoods};
+use super::{
+    job::{Ask, Likelihood, Likelihoods, Weighed},
+    key::Chain,
+    pages::Pages,
+    run::{Entry, Run},
+};
 use crate::EngineError;
 
 /// A question on its way to its answer.
-pub(super) enum Question {
-    Project(Ask<Vec<Embedding>>, Vec<Vec<f32>>),
-    Query(Ask<Embedding>, Prompt, Compat),
+pub(super) struct Question {
+    prompt: Prompt,
+    /// Positions of the prompt that are run.
+    positions: usize,
+    pub(super) run: Run,
+    /// Whether what others ran may stand in for the prompt's beginning.
+    reuses: bool,
+    kind: Asked,
+}
+
+enum Asked {
+    Query(Ask<Embedding>),
     Score(Ask<Likelihoods>, Score),
+    /// Nobody waits any more.
+    Nothing,
 }
 
 /// Continuations to weigh, and how far that is.
-pub(super) struct Score {
-    prompt: Prompt,
-    with_prompt: bool,
+struct Score {
+    /// The prompt's token at each position, if it is to be weighed.
+    told: Option<Vec<Option<TokenId>>>,
     left: VecDeque<Vec<TokenId>>,
+    /// The one that is being run.
+    current: Vec<TokenId>,
+    /// The prompt's last state as logits, and the logarithm of their exponentials' sum.
+    first: (Vec<f32>, f64),
+    /// ln p so far, of the prompt or of the current one: in f64 and token by token, so that it does not depend on pieces.
+    sum: f64,
     done: Likelihoods,
-    /// The prompt's keys and values, and its last state, once it was run.
-    ran: Option<(KvCache, Tensor)>,
-}
-
-impl Score {
-    pub(super) fn new(prompt: Prompt, with_prompt: bool, candidates: Vec<Vec<TokenId>>) -> Self {
-        Self { prompt, with_prompt, left: candidates.into(), done: Likelihoods::default(), ran: None }
-    }
 }
 
 impl Question {
-    /// Does the work of one forward pass; gives the question back if more is left. One that nobody waits for any more
-    /// is dropped, one whose time is over is refused.
-    pub(super) fn advance(self, model: &LanguageModel) -> Option<Self> {
-        match self {
-            Self::Project(ask, features) => {
-                let ask = ask.still_wanted()?;
-                ask.answer(model.mapping().project(&features).map_err(EngineError::from));
-                None
-            }
-            Self::Query(ask, prompt, compat) => {
-                let ask = ask.still_wanted()?;
-                ask.answer(query(model, prompt, compat));
-                None
-            }
-            Self::Score(ask, score) => {
-                let ask = ask.still_wanted()?;
-                match score.advance(model) {
-                    Ok(Ok(done)) => ask.answer(Ok(done)),
-                    Ok(Err(more)) => return Some(Self::Score(ask, more)),
-                    Err(error) => ask.answer(Err(error)),
+    /// The query of a prompt. Fails if there is none.
+    pub(super) fn query(
+        ask: Ask<Embedding>,
+        mut prompt: Prompt,
+        compat: Compat,
+        cache_key: &str,
+        model: &LanguageModel,
+    ) -> Option<Self> {
+        let (ret, prefix_len) = (model.ret(), model.mapping().prefix_len());
+        let positions = match compat {
+            Compat::Off => {
+                // What stands behind it cannot change its state.
+                if !prompt.cut_after_last(ret) {
+                    prompt.push(ret);
                 }
-                None
+                prompt.positions(prefix_len)
             }
-        }
+            // The published code looks up a place among the texts' tokens in a list of all positions' states.
+            Compat::Reference => {
+                let mut texts = prompt.tokens(prefix_len).into_iter().flatten();
+                let Some(place) = texts.position(|token| token == ret) else {
+                    ask.answer(Err(EngineError::NoRet));
+                    return None;
+                };
+                place + 1
+            }
+        };
+        let chain = Chain::of(cache_key, &prompt, prefix_len, positions);
+        Some(Self { prompt, positions, run: Run::new(chain), reuses: true, kind: Asked::Query(ask) })
     }
 
-    /// The engine goes: who asked is told.
-    pub(super) fn abandon(self) {
-        match self {
-            Self::Project(ask, _) => ask.answer(Err(EngineError::Stopped)),
-            Self::Query(ask, ..) => ask.answer(Err(EngineError::Stopped)),
-            Self::Score(ask, _) => ask.answer(Err(EngineError::Stopped)),
-        }
-    }
-}
-
-impl<Answer> Ask<Answer> {
-    fn still_wanted(self) -> Option<Self> {
-        if self.out.is_closed() {
+    /// The likelihood of continuations and, if it is asked for, of the prompt itself. Fails for a token that there is not.
+    pub(super) fn score(
+        ask: Ask<Likelihoods>,
+        prompt: Prompt,
+        Weighed { with_prompt, candidates }: Weighed,
+        cache_key: &str,
+        model: &LanguageModel,
+    ) -> Option<Self> {
+        if let Some(wrong) = candidates.iter().flatten().find(|token| **token > model.ret()) {
+            let rows = model.ret().0 as usize + 1;
+            ask.answer(Err(ModelError::Token { token: wrong.0, rows }.into()));
             return None;
         }
-        if Instant::now() >= self.deadline {
-            self.answer(Err(EngineError::Deadline { tokens: 0 }));
-            return None;
+        let prefix_len = model.mapping().prefix_len();
+        let positions = prompt.positions(prefix_len);
+        let chain = Chain::of(cache_key, &prompt, prefix_len, positions);
+        let score = Score {
+            told: with_prompt.then(|| prompt.tokens(prefix_len)),
+            left: candidates.into(),
+            current: Vec::new(),
+            first: (Vec::new(), 0.0),
+            sum: 0.0,
+            done: Likelihoods::default(),
+        };
+        // To weigh a prompt takes the states of all its positions.
+        let reuses = !with_prompt;
+        Some(Self { prompt, positions, run: Run::new(chain), reuses, kind: Asked::Score(ask, score) })
+    }
+
+    /// Whether it is worth another step: not answered, somebody waits, and there is time.
+    pub(super) fn lives(&mut self, now: Instant) -> bool {
+        let (closed, deadline) = match &self.kind {
+            Asked::Query(ask) => (ask.out.is_closed(), ask.deadline),
+            Asked::Score(ask, _) => (ask.out.is_closed(), ask.deadline),
+            Asked::Nothing => return false,
+        };
+        if closed {
+            self.kind = Asked::Nothing;
+        } else if now >= deadline {
+            self.fail(EngineError::Deadline { tokens: 0 });
         }
-        Some(self)
+        !matches!(self.kind, Asked::Nothing)
     }
 
-    fn answer(self, answer: Result<Answer, EngineError>) {
-        // The room is free before the answer is there: whoever asks again at once finds it.
-        drop(self.permit);
-        let _ = self.out.send(answer);
-    }
-}
-
-/// The state at the prompt's `[RET]`, in retrieval space.
-fn query(model: &LanguageModel, mut prompt: Prompt, compat: Compat) -> Result<Embedding, EngineError> {
-    let ret = model.ret();
-    let read = match compat {
-        Compat::Off => {
-            // What stands behind it cannot change its state.
-            if !prompt.cut_after_last(ret) {
-                prompt.push(ret);
+    /// Takes its blocks.
+    pub(super) fn enter(
+        &mut self,
+        pages: &mut Pages,
+        spare: usize,
+        model: &LanguageModel,
+    ) -> Result<Entry, ModelError> {
+        let longest = match &self.kind {
+            // The last token of a candidate is told by the state before it and never run.
+            Asked::Score(_, score) => {
+                score.left.iter().map(|tokens| tokens.len().saturating_sub(1)).max().unwrap_or(0)
             }
-            prompt.positions(model.mapping().prefix_len())
+            _ => 0,
+        };
+        let reusable = if self.reuses { self.positions } else { 0 };
+        let entry = self.run.enter(pages, reusable, self.positions + longest, spare);
+        if let Entry::Cached(_) = entry {
+            let vectors = model.embed(&self.prompt)?.f_narrow(0, 0, self.positions as i64)?;
+            self.run.set_known(&vectors)?;
         }
-        // The published code looks up a place among the texts' tokens in a list of all positions' states.
-        Compat::Reference => {
-            let mut texts = prompt.tokens(model.mapping().prefix_len()).into_iter().flatten();
-            texts.position(|token| token == ret).ok_or(EngineError::NoRet)? + 1
+        Ok(entry)
+    }
+
+    /// Takes the states of the positions `at`, `[n, word_dim]`, which were just run.
+    pub(super) fn take(&mut self, states: &Tensor, at: Range<usize>, model: &LanguageModel) {
+        if let Err(error) = self.try_take(states, at, model) {
+            self.fail(error.into());
         }
-    };
-    let vectors = model.embed(&prompt)?.f_narrow(0, 0, read as i64).map_err(ModelError::from)?;
-    let mut cache = model.new_cache();
-    let hidden = model.forward(&mut [Chunk { vectors, cache: &mut cache }])?;
-    Ok(model.mapping().query(&last_row(&hidden)?)?.pop().ok_or(EngineError::Stopped)??)
+    }
+
+    fn try_take(
+        &mut self,
+        states: &Tensor,
+        at: Range<usize>,
+        model: &LanguageModel,
+    ) -> Result<(), ModelError> {
+        let complete = at.end == self.positions;
+        match &mut self.kind {
+            Asked::Query(_) if complete => {
+                let query = model.mapping().query(&last_row(states)?)?.pop();
+                let query =
+                    query.unwrap_or(Err(ModelError::Shape { what: "queries", got: 0, expected: 1 }))?;
+                if let Asked::Query(ask) = std::mem::replace(&mut self.kind, Asked::Nothing) {
+                    ask.answer(Ok(query));
+                }
+            }
+            Asked::Query(_) | Asked::Nothing => {}
+            Asked::Score(_, score) => {
+                if at.end <= self.positions {
+                    score.take_prompt(states, at.clone(), model)?;
+                    if !complete {
+                        return Ok(());
+                    }
+                    score.end_prompt(states, model)?;
+                } else {
+                    let offset = at.start - self.positions;
+                    score.take_candidate(states, offset, model)?;
+                    if offset + at.len() + 1 < score.current.len() {
+                        return Ok(());
+                    }
+                    score.end_candidate();
+                }
+                if score.begin_candidate() {
+                    let before = &score.current[..score.current.len() - 1];
+                    let vectors = model.embed_tokens(before)?;
+                    self.run.branch(self.positions, vectors);
+                } else if let Asked::Score(ask, score) = std::mem::replace(&mut self.kind, Asked::Nothing) {
+                    ask.answer(Ok(score.done));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells who asked that it came to nothing.
+    pub(super) fn fail(&mut self, error: EngineError) {
+        match std::mem::replace(&mut self.kind, Asked::Nothing) {
+            Asked::Query(ask) => ask.answer(Err(error)),
+            Asked::Score(ask, _) => ask.answer(Err(error)),
+            Asked::Nothing => {}
+        }
+    }
 }
 
 impl Score {
-    /// Runs the prompt the first time and one candidate each time after, from a copy of the prompt's cache. `Err` is
-    /// what is left.
-    fn advance(mut self, model: &LanguageModel) -> Result<Result<Likelihoods, Self>, EngineError> {
-        let Some((cache, last)) = &self.ran else {
-            let mut cache = model.new_cache();
-            let vectors = model.embed(&self.prompt)?;
-            let hidden = model.forward(&mut [Chunk { vectors, cache: &mut cache }])?;
-            if self.with_prompt {
-                self.done.prompt = Some(weigh_prompt(model, &hidden, &self.prompt)?);
-            }
-            self.ran = Some((cache, last_row(&hidden)?));
-            return Ok(Err(self));
-        };
-        if let Some(tokens) = self.left.pop_front() {
-            let likelihood = weigh(model, cache, last, &tokens)?;
-            self.done.candidates.push(likelihood);
-        }
-        Ok(if self.left.is_empty() { Ok(self.done) } else { Err(self) })
+    /// Weighs what the states of the prompt's positions `at` tell.
+    fn take_prompt(
+        &mut self,
+        states: &Tensor,
+        at: Range<usize>,
+        model: &LanguageModel,
+    ) -> Result<(), ModelError> {
+        let Some(tokens) = &self.told else { return Ok(()) };
+        let next = tokens[at.start + 1..].iter().take(at.len());
+        let told: Vec<(i64, TokenId)> =
+            (0..).zip(next).filter_map(|(row, token)| Some((row, (*token)?))).collect();
+        self.sum = weigh(self.sum, states, &told, model)?;
+        Ok(())
     }
-}
 
-/// ln p of a prompt's text tokens, each told by the state before it; `hidden` are the prompt's states.
-fn weigh_prompt(model: &LanguageModel, hidden: &Tensor, prompt: &Prompt) -> Result<Likelihood, EngineError> {
-    let tokens = prompt.tokens(model.mapping().prefix_len());
-    let told = (0i64..).zip(tokens.iter().skip(1)).filter_map(|(before, token)| Some((before, (*token)?)));
-    let (before, next): (Vec<i64>, Vec<TokenId>) = told.unzip();
-    let mut likelihood = Likelihood { log_likelihood: 0.0, tokens: next.len() };
-    // In pieces, since a row of logits is as long as the vocabulary.
-    for (before, next) in before.chunks(LOGITS_AT_ONCE).zip(next.chunks(LOGITS_AT_ONCE)) {
-        let rows = Tensor::f_from_slice(before).map_err(ModelError::from)?;
-        let rows = rows.f_to_device(hidden.device()).map_err(ModelError::from)?;
-        let states = hidden.f_index_select(0, &rows).map_err(ModelError::from)?;
-        likelihood.log_likelihood += model.log_probs(&states, next)?.iter().sum::<f32>();
+    fn end_prompt(&mut self, states: &Tensor, model: &LanguageModel) -> Result<(), ModelError> {
+        if let Some(tokens) = &self.told {
+            let tokens = tokens.iter().skip(1).flatten().count();
+            self.done.prompt = Some(Likelihood { log_likelihood: self.sum as f32, tokens });
+        }
+        if !self.left.is_empty() {
+            let logits = model.logits(&last_row(states)?)?.pop().unwrap_or_default();
+            let normal = log_sum_exp(&logits);
+            self.first = (logits, normal);
+        }
+        Ok(())
     }
-    Ok(likelihood)
+
+    /// Goes on to a candidate of which something must be run; those of one token are told by the prompt's last state.
+    /// `false` if none is left.
+    fn begin_candidate(&mut self) -> bool {
+        while let Some(tokens) = self.left.pop_front() {
+            let (logits, normal) = &self.first;
+            let logit = tokens.first().and_then(|token| logits.get(token.0 as usize));
+            self.sum = logit.map_or(f64::NEG_INFINITY, |&logit| f64::from(logit) - normal);
+            self.current = tokens;
+            if self.current.len() > 1 {
+                return true;
+            }
+            self.end_candidate();
+        }
+        false
+    }
+
+    /// Weighs what the states of the current one's positions tell, the first of them its `offset`-th.
+    fn take_candidate(
+        &mut self,
+        states: &Tensor,
+        offset: usize,
+        model: &LanguageModel,
+    ) -> Result<(), ModelError> {
+        let next = self.current[offset + 1..].iter().copied();
+        let told: Vec<(i64, TokenId)> = (0..states.size()[0]).zip(next).collect();
+        self.sum = weigh(self.sum, states, &told, model)?;
+        Ok(())
+    }
+
+    fn end_candidate(&mut self) {
+        let tokens = self.current.len();
+        self.done.candidates.push(Likelihood { log_likelihood: self.sum as f32, tokens });
+    }
 }
 
 /// Rows of logits in memory at a time: 50,267 f32 each with OPT's vocabulary, 13 MB together.
 const LOGITS_AT_ONCE: usize = 64;
 
+/// `sum` and ln p of the tokens, each told by a row of `states`.
 fn weigh(
+    mut sum: f64,
+    states: &Tensor,
+    told: &[(i64, TokenId)],
     model: &LanguageModel,
-    cache: &KvCache,
-    last: &Tensor,
-    tokens: &[TokenId],
-) -> Result<Likelihood, EngineError> {
-    // The state before each token: the prompt's last, then those of all tokens but the last.
-    let mut states = last.shallow_clone();
-    if let Some((_, before @ [_, ..])) = tokens.split_last() {
-        let mut fork = cache.fork()?;
-        let vectors = model.embed_tokens(before)?;
-        let hidden = model.forward(&mut [Chunk { vectors, cache: &mut fork }])?;
-        states = Tensor::f_cat(&[last.shallow_clone(), hidden], 0).map_err(ModelError::from)?;
+) -> Result<f64, ModelError> {
+    for piece in told.chunks(LOGITS_AT_ONCE) {
+        let (rows, next): (Vec<i64>, Vec<TokenId>) = piece.iter().copied().unzip();
+        let rows = Tensor::f_from_slice(&rows)?.f_to_device(states.device())?;
+        let probabilities = model.log_probs(&states.f_index_select(0, &rows)?, &next)?;
+        sum = probabilities.into_iter().fold(sum, |sum, ln_p| sum + f64::from(ln_p));
     }
-    let log_likelihood = model.log_probs(&states, tokens)?.iter().sum();
-    Ok(Likelihood { log_likelihood, tokens: tokens.len() })
+    Ok(sum)
 }
 
-fn last_row(hidden: &Tensor) -> Result<Tensor, EngineError> {
-    Ok(hidden.f_narrow(0, hidden.size()[0] - 1, 1).map_err(ModelError::from)?)
+fn log_sum_exp(logits: &[f32]) -> f64 {
+    let largest = f64::from(logits.iter().copied().fold(f32::NEG_INFINITY, f32::max));
+    largest + logits.iter().map(|&logit| (f64::from(logit) - largest).exp()).sum::<f64>().ln()
+}
+
+fn last_row(states: &Tensor) -> Result<Tensor, ModelError> {
+    Ok(states.f_narrow(0, states.size()[0] - 1, 1)?)
+}
+
+/// Pictures to project: no rows and no blocks, one pass of one layer.
+pub(super) struct Projection {
+    pub(super) ask: Ask<Vec<Embedding>>,
+    pub(super) features: Vec<Vec<f32>>,
+}
+
+impl Projection {
+    pub(super) fn run(self, model: &LanguageModel) {
+        if self.ask.out.is_closed() {
+            return;
+        }
+        if Instant::now() >= self.ask.deadline {
+            return self.ask.answer(Err(EngineError::Deadline { tokens: 0 }));
+        }
+        self.ask.answer(model.mapping().project(&self.features).map_err(EngineError::from));
+    }
+}
+
+impl<Answer> Ask<Answer> {
+    pub(super) fn answer(self, answer: Result<Answer, EngineError>) {
+        // The room is free before the answer is there: whoever asks again at once finds it.
+        drop(self.permit);
+        let _ = self.out.send(answer);
+    }
 }

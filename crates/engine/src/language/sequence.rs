@@ -1,14 +1,17 @@
-//! One answer in the making: what was run, what is to run, what was said.
+//! One answer in the making: what was said, and what the next token means.
 
 use std::time::Instant;
 
 use fondue_domain::{Embedding, TokenId};
-use fondue_model::{Detokenizer, KvCache, LanguageModel, Sampler, Tokenizer};
+use fondue_model::{Detokenizer, LanguageModel, ModelError, Sampler, Tokenizer};
 use tch::Tensor;
 
 use super::{
     job::{Emission, FinishReason, Job, Usage},
+    key::Chain,
+    pages::Pages,
     published::{Meaning, Published},
+    run::{Entry, Run},
     stop::StopMatcher,
 };
 use crate::EngineError;
@@ -18,17 +21,18 @@ const NEWLINE: &str = "\n";
 
 pub(super) struct Sequence {
     job: Job,
-    pub(super) cache: KvCache,
-    /// Vectors that are not yet in the cache, `[n, word_dim]`, n ≥ 1.
-    pub(super) pending: Tensor,
+    pub(super) run: Run,
+    /// What was written so far, as the model goes on from it.
+    generated: Vec<TokenId>,
     sampler: Sampler,
     detokenizer: Detokenizer,
     stop: StopMatcher,
     /// In place of the two above, where the published code is followed.
     published: Option<Published>,
     usage: Usage,
-    started: Instant,
+    started: Option<Instant>,
     first_token: Option<Instant>,
+    last_token: Option<Instant>,
     n_rets: u32,
     n_chars: u32,
     /// The last token was `[RET]`: the state that it gives is a query.
@@ -37,8 +41,8 @@ pub(super) struct Sequence {
 }
 
 impl Sequence {
-    /// Takes a slot; `pending` is the prompt's vectors, `[n, word_dim]`.
-    pub(super) fn start(job: Job, pending: Tensor, model: &LanguageModel, tokenizer: &Tokenizer) -> Self {
+    /// Waits for a slot and for blocks.
+    pub(super) fn new(job: Job, model: &LanguageModel, tokenizer: &Tokenizer) -> Self {
         let generation = &job.generation;
         let mut stops = generation.stop.clone();
         if generation.stop_at_newline {
@@ -50,27 +54,72 @@ impl Sequence {
             let max_rets = sampling.max_rets.take();
             Published::new(tokenizer.newline().filter(|_| generation.stop_at_newline), max_rets)
         });
-        let usage = Usage { prompt_tokens: pending.size()[0] as usize, ..Usage::default() };
-        let sequence = Self {
-            cache: model.new_cache(),
-            pending,
+        let prefix_len = model.mapping().prefix_len();
+        let chain = Chain::of(&generation.cache_key, &generation.prompt, prefix_len, usize::MAX);
+        Self {
+            usage: Usage { prompt_tokens: chain.len(), ..Usage::default() },
+            run: Run::new(chain),
+            generated: Vec::new(),
             sampler: Sampler::new(sampling, model.ret(), compat),
             detokenizer: Detokenizer::default(),
             stop: StopMatcher::new(stops),
             published,
-            usage,
-            started: Instant::now(),
+            started: None,
             first_token: None,
+            last_token: None,
             n_rets: 0,
             n_chars: 0,
             at_ret: false,
             ended: false,
             job,
-        };
-        let queued = sequence.started - sequence.job.submitted;
+        }
+    }
+
+    /// Takes its blocks, at first or again; what was said before stays said.
+    pub(super) fn enter(
+        &mut self,
+        pages: &mut Pages,
+        spare: usize,
+        model: &LanguageModel,
+    ) -> Result<Entry, ModelError> {
+        let known = self.run.known();
+        let entry = self.run.enter(pages, known, known, spare);
+        let Entry::Cached(cached) = entry else { return Ok(entry) };
+        let mut vectors = model.embed(&self.job.generation.prompt)?;
+        if !self.generated.is_empty() {
+            vectors = Tensor::f_cat(&[vectors, model.embed_tokens(&self.generated)?], 0)?;
+        }
+        self.run.set_known(&vectors)?;
+        self.note(|| tracing::debug!(positions = known, cached, "entered the batch"));
+        if self.started.is_none() {
+            self.start(cached);
+        }
+        Ok(entry)
+    }
+
+    fn start(&mut self, cached_tokens: usize) {
+        let (now, prompt_tokens) = (Instant::now(), self.usage.prompt_tokens);
+        (self.started, self.usage.cached_tokens) = (Some(now), cached_tokens);
+        let queued = now - self.job.submitted;
         metrics::histogram!("fondue_language_queue_seconds").record(queued);
-        sequence.emit(Emission::Started { prompt_tokens: usage.prompt_tokens, queued });
-        sequence
+        self.emit(Emission::Started { prompt_tokens, cached_tokens, queued });
+    }
+
+    /// Whether it ever had a slot.
+    pub(super) fn has_started(&self) -> bool {
+        self.started.is_some()
+    }
+
+    /// Makes room for others; it goes on from where it is once there is room again.
+    pub(super) fn pre_empt(&mut self, pages: &mut Pages) {
+        self.run.leave(pages);
+        let generated = self.generated.len();
+        self.note(|| tracing::debug!(generated, "pre-empted: its blocks are needed by older ones"));
+    }
+
+    /// Says something in the caller's trace.
+    pub(super) fn note(&self, say: impl FnOnce()) {
+        self.job.span.in_scope(say);
     }
 
     /// Whether it is worth another step: not ended, somebody listens, and there is time.
@@ -92,6 +141,7 @@ impl Sequence {
     /// Takes the query that the state at `[RET]` gave.
     pub(super) fn take_query(&mut self, embedding: Embedding) {
         self.at_ret = false;
+        self.note(|| tracing::debug!(ret_index = self.n_rets, text_offset = self.n_chars, "[RET]"));
         self.emit(Emission::Query { embedding, ret_index: self.n_rets, text_offset: self.n_chars });
         self.n_rets += 1;
         if self.published.as_ref().is_some_and(Published::is_complete) {
@@ -108,11 +158,11 @@ impl Sequence {
 
     /// Chooses the next token from a row of logits and says what it means.
     pub(super) fn take_logits(&mut self, logits: &mut [f32], model: &LanguageModel, tokenizer: &Tokenizer) {
-        if self.cache.len() >= model.config().max_positions() {
+        if self.run.filled() >= model.config().max_positions() {
             return self.end(FinishReason::ContextFull, tokenizer);
         }
         let token = self.sampler.sample(logits);
-        self.first_token.get_or_insert_with(Instant::now);
+        self.timed();
         self.usage.generated_tokens += 1;
         match &mut self.published {
             Some(published) => match published.take(token, model.ret()) {
@@ -136,14 +186,22 @@ impl Sequence {
             self.end(FinishReason::Length, tokenizer);
         }
         if !self.ended {
-            self.go_on(token, model);
+            self.generated.push(token);
+            self.run.push(token);
         }
     }
 
-    fn go_on(&mut self, token: TokenId, model: &LanguageModel) {
-        match model.embed_tokens(&[token]) {
-            Ok(vectors) => self.pending = vectors,
-            Err(error) => self.fail(error.into()),
+    /// Takes the time of a token.
+    fn timed(&mut self) {
+        let now = Instant::now();
+        match self.last_token.replace(now) {
+            Some(last) => metrics::histogram!("fondue_language_inter_token_seconds").record(now - last),
+            None => {
+                self.first_token = Some(now);
+                let waited = now - self.job.submitted;
+                metrics::histogram!("fondue_language_first_token_seconds").record(waited);
+                self.note(|| tracing::debug!(seconds = waited.as_secs_f64(), "first token"));
+            }
         }
     }
 
@@ -189,11 +247,11 @@ impl Sequence {
     fn finish(&mut self, reason: FinishReason) {
         let now = Instant::now();
         let first = self.first_token.unwrap_or(now);
-        self.usage.prefill = first - self.started;
+        self.usage.prefill = first - self.started.unwrap_or(first);
         self.usage.decode = now - first;
         metrics::counter!("fondue_language_tokens_total").increment(self.usage.generated_tokens as u64);
         metrics::histogram!("fondue_language_prefill_seconds").record(self.usage.prefill);
-        self.job.span.in_scope(|| tracing::debug!(?reason, usage = ?self.usage, "answer complete"));
+        self.note(|| tracing::debug!(?reason, usage = ?self.usage, "answer complete"));
         self.job.permit = None;
         self.emit(Emission::Done { reason, usage: self.usage });
         self.ended = true;

@@ -6,13 +6,22 @@ use std::{
 };
 
 use fondue_domain::{Classify, Compat, Fault, TokenId};
-use fondue_engine::{Emission, EngineError, FinishReason, Generation, LanguageEngine, LanguageLimits};
+use fondue_engine::{
+    Emission, EngineError, FinishReason, Generation, KvBudget, LanguageEngine, LanguageLimits,
+};
 use fondue_model::{
     LanguageModel, Placement, PromptPart, Sampling, Tokenizer, placement::set_threads, weights::unwatched,
 };
 use tokio::sync::mpsc::Receiver;
 
-pub(crate) const LIMITS: LanguageLimits = LanguageLimits { slots: 4, queue: 8, prefill_rows: 64 };
+pub(crate) const LIMITS: LanguageLimits = LanguageLimits {
+    slots: 4,
+    queue: 8,
+    prefill_rows: 64,
+    prefill_stretch: 2.0,
+    kv: KvBudget::UpTo(64 << 20),
+    prefix_cache: true,
+};
 
 pub(crate) fn engine(limits: LanguageLimits) -> LanguageEngine {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../assets/model");
@@ -35,6 +44,7 @@ pub(crate) fn ask(engine: &LanguageEngine, text: &str) -> Generation {
         stop: vec![],
         stop_at_newline: true,
         compat: Compat::Off,
+        cache_key: String::new(),
         deadline: Instant::now() + Duration::from_secs(300),
     }
 }
@@ -127,7 +137,7 @@ async fn ret_gives_queries_with_their_place_in_the_text() {
     // The same state, asked for as a question: prompt, the words, [RET].
     let tokens = engine.tokenizer().encode(&format!("Q: Show me a red apple.\nA:{}", answer.text)).unwrap();
     let prompt = engine.prompt(vec![PromptPart::Text(tokens)]).unwrap();
-    let query = engine.query(prompt, Compat::Off, generation.deadline).await.unwrap();
+    let query = engine.query(prompt, Compat::Off, "", generation.deadline).await.unwrap();
     let difference =
         query.values().iter().zip(&answer.queries[0].2).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
     assert!(difference < 1e-4, "{difference}");
@@ -204,7 +214,7 @@ async fn scores_are_those_of_the_tokens_one_by_one() {
     let prompt = |text: &str| engine.prompt(vec![PromptPart::Text(encode(text))]).unwrap();
     let candidates = vec![encode(" Yes, here is a rocket."), encode(" xylophone"), encode(" Yes")];
     let scores = engine
-        .score(prompt("Q: Can you find a rocket?\nA:"), false, candidates.clone(), deadline)
+        .score(prompt("Q: Can you find a rocket?\nA:"), false, candidates.clone(), "", deadline)
         .await
         .unwrap();
     assert_eq!(scores.prompt, None);
@@ -215,7 +225,7 @@ async fn scores_are_those_of_the_tokens_one_by_one() {
     let mut before = encode("Q: Can you find a rocket?\nA:");
     for token in &candidates[0] {
         let prompt = engine.prompt(vec![PromptPart::Text(before.clone())]).unwrap();
-        sum += engine.score(prompt, false, vec![vec![*token]], deadline).await.unwrap().candidates[0]
+        sum += engine.score(prompt, false, vec![vec![*token]], "", deadline).await.unwrap().candidates[0]
             .log_likelihood;
         before.push(*token);
     }

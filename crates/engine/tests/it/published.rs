@@ -167,9 +167,9 @@ async fn queries_are_read_at_ret_and_by_the_published_code_as_much_earlier_as_pi
         .collect();
     let near = |query: &[f32], at: usize| query.iter().zip(&all[at]).all(|(a, b)| (a - b).abs() < 1e-5);
 
-    let right = engine.query(prompt.clone(), Compat::Off, deadline).await.unwrap();
+    let right = engine.query(prompt.clone(), Compat::Off, "", deadline).await.unwrap();
     assert!(near(right.values(), tokens.len() - 1), "the last [RET]");
-    let published = engine.query(prompt, Compat::Reference, deadline).await.unwrap();
+    let published = engine.query(prompt, Compat::Reference, "", deadline).await.unwrap();
     let first = tokens.iter().position(|token| *token == Some(ret)).unwrap();
     assert!(near(published.values(), first - k), "the first [RET], one picture's length early");
     assert!(!near(published.values(), first), "the two places differ");
@@ -177,7 +177,7 @@ async fn queries_are_read_at_ret_and_by_the_published_code_as_much_earlier_as_pi
 
     // One that is missing is added, or missed.
     let bare = engine.prompt(vec![text("watercolor drawing")]).unwrap();
-    assert!(engine.query(bare.clone(), Compat::Off, deadline).await.is_ok());
-    let missed = engine.query(bare, Compat::Reference, deadline).await;
+    assert!(engine.query(bare.clone(), Compat::Off, "", deadline).await.is_ok());
+    let missed = engine.query(bare, Compat::Reference, "", deadline).await;
     assert!(matches!(missed, Err(EngineError::NoRet)), "{missed:?}");
 }

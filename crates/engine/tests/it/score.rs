@@ -15,8 +15,8 @@ async fn a_prompt_is_weighed_as_a_continuation_of_its_beginning() {
     let question = "Q: Can you find a rocket?\nA:";
     let lone = engine.prompt(vec![text("")]).unwrap();
     let whole = engine.prompt(vec![text(question)]).unwrap();
-    let told = engine.score(lone.clone(), true, vec![encode(question)], deadline).await.unwrap();
-    let weighed = engine.score(whole, true, Vec::new(), deadline).await.unwrap();
+    let told = engine.score(lone.clone(), true, vec![encode(question)], "", deadline).await.unwrap();
+    let weighed = engine.score(whole, true, Vec::new(), "", deadline).await.unwrap();
     assert_eq!(weighed.candidates, []);
     let (told, nothing, weighed) = (told.candidates[0], told.prompt.unwrap(), weighed.prompt.unwrap());
     assert_eq!((nothing.tokens, nothing.log_likelihood), (0, 0.0), "before BOS there is nothing");
@@ -26,7 +26,7 @@ async fn a_prompt_is_weighed_as_a_continuation_of_its_beginning() {
     // Behind a picture BOS counts too, and the picture itself does not.
     let features = vec![0.5; engine.facts().feature_dim];
     let after = engine.prompt(vec![PromptPart::Image(features), text(question)]).unwrap();
-    let after = engine.score(after, true, Vec::new(), deadline).await.unwrap().prompt.unwrap();
+    let after = engine.score(after, true, Vec::new(), "", deadline).await.unwrap().prompt.unwrap();
     assert_eq!(after.tokens, weighed.tokens + 1);
     assert!(after.log_likelihood.is_finite() && after.log_likelihood < 0.0);
 }
@@ -39,9 +39,9 @@ async fn a_long_prompt_is_weighed_in_pieces_to_the_same_sum() {
         engine.tokenizer().encode(&"Q: Show me a red apple.\nA: Here is a red apple\n".repeat(8)).unwrap();
     assert!(long.len() > 128);
     let lone = engine.prompt(vec![PromptPart::Text(Vec::new())]).unwrap();
-    let told = engine.score(lone, false, vec![long.clone()], deadline).await.unwrap().candidates[0];
+    let told = engine.score(lone, false, vec![long.clone()], "", deadline).await.unwrap().candidates[0];
     let prompt = engine.prompt(vec![PromptPart::Text(long)]).unwrap();
-    let weighed = engine.score(prompt, true, Vec::new(), deadline).await.unwrap().prompt.unwrap();
+    let weighed = engine.score(prompt, true, Vec::new(), "", deadline).await.unwrap().prompt.unwrap();
     assert_eq!(weighed.tokens, told.tokens);
     assert!((weighed.log_likelihood / told.log_likelihood - 1.0).abs() < 1e-4, "{weighed:?} {told:?}");
 }

@@ -129,7 +129,7 @@ impl LanguageFake {
         let mut started = false;
         for step in script {
             if !started && !matches!(step, Step::Fail(_) | Step::Queue) {
-                send(Kind::Started(Started { prompt_tokens: 7, queue_ms: 1.5 })).await?;
+                send(Kind::Started(Started { prompt_tokens: 7, queue_ms: 1.5, cached_tokens: 4 })).await?;
                 started = true;
             }
             match step {
@@ -151,7 +151,14 @@ impl LanguageFake {
             }
         }
         let reason = FinishReason::Stop as i32;
-        let done = Done { reason, prompt_tokens: 7, generated_tokens: 3, prefill_ms: 2.5, decode_ms: 3.5 };
+        let done = Done {
+            reason,
+            prompt_tokens: 7,
+            generated_tokens: 3,
+            prefill_ms: 2.5,
+            decode_ms: 3.5,
+            cached_tokens: 4,
+        };
         send(Kind::Done(done)).await
     }
 }

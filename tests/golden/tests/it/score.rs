@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::{Context, Result};
 use fondue_domain::TokenId;
-use fondue_engine::{LanguageEngine, LanguageLimits};
+use fondue_engine::{KvBudget, LanguageEngine, LanguageLimits};
 use fondue_golden::Golden;
 use fondue_model::Tokenizer;
 
@@ -26,12 +26,19 @@ async fn the_mean_over_prompt_and_continuation_is_the_published_figure() -> Resu
         let lengths = [ids.len(), ids.len() - text / 2];
         let prompts = lengths.map(|length| rebuild(&golden, &model, &ids[..length]));
         // The vectors are of bare numbers: no text goes through this tokenizer.
-        let limits = LanguageLimits { slots: 1, queue: 1, prefill_rows: 64 };
+        let limits = LanguageLimits {
+            slots: 1,
+            queue: 1,
+            prefill_rows: 64,
+            prefill_stretch: 2.0,
+            kv: KvBudget::UpTo(64 << 20),
+            prefix_cache: true,
+        };
         let engine = LanguageEngine::spawn(move || Ok(model), Tokenizer::load(&opt)?, limits)?;
         for (prompt, length) in prompts.into_iter().zip(lengths) {
             let rest: Vec<_> = ids[length..].iter().map(|&id| TokenId(id as u32)).collect();
             let candidates = if rest.is_empty() { Vec::new() } else { vec![rest] };
-            let scored = engine.score(prompt?, true, candidates, deadline).await?;
+            let scored = engine.score(prompt?, true, candidates, "", deadline).await?;
             let prompt = scored.prompt.context("the prompt's own likelihood")?;
             let all: Vec<_> = scored.candidates.into_iter().chain([prompt]).collect();
             let sum: f32 = all.iter().map(|part| part.log_likelihood).sum();
