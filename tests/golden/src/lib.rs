@@ -148,6 +148,15 @@ impl Golden {
         Ok(models)
     }
 
+    /// The language model of this folder from its files as they are there.
+    ///
+    /// # Errors
+    /// If it does not load.
+    pub fn language(&self, at: Placement) -> Result<LanguageModel> {
+        let (opt, mapping) = (self.folder.join("opt"), self.folder.join("fromage"));
+        Ok(LanguageModel::load(&opt, &mapping, self.token("ret_token")?, at, &unwatched)?)
+    }
+
     /// The vision tower of this folder, from its file as it is there and from the other forms that it is published in. Once
     /// more by libtorch.
     ///

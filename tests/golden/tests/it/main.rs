@@ -5,6 +5,7 @@ mod coverage;
 mod generation;
 mod index;
 mod pixels;
+mod precision;
 mod prompt;
 mod score;
 mod towers;

@@ -1,0 +1,105 @@
+"""A peer of the language service: reads cells as JSON lines, writes the times of tokens.
+
+usage: language.py KIND MODEL THREADS SCRATCH
+KIND: reference    the published loop: the whole prefix again for every token, no cache
+      transformers Transformers' own cache
+      ctranslate2-float32, ctranslate2-int8
+A cell: {"prompts": [[ids]], "new_tokens": n}
+"""
+
+import json
+import os
+import sys
+import time
+
+kind, model, threads, scratch = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4]
+os.environ["OMP_NUM_THREADS"] = str(threads)
+
+
+def peak():
+    with open("/proc/self/status") as status:
+        line = next(line for line in status if line.startswith("VmHWM:"))
+    return int(line.split()[1]) * 1024
+
+
+def torch_peer():
+    import torch
+    from transformers import OPTForCausalLM
+
+    torch.set_num_threads(threads)
+    lm = OPTForCausalLM.from_pretrained(model, dtype=torch.float32).eval()
+    embeddings = lm.get_input_embeddings()
+
+    @torch.inference_mode()
+    def reference(prompts, new_tokens):
+        # One caller at a time. Of every pass all positions' logits are made, as in the published loop.
+        start, all_times = time.perf_counter(), []
+        for prompt in prompts:
+            ids, times = torch.tensor([prompt]), []
+            inputs = embeddings(ids)
+            for _ in range(new_tokens):
+                out = lm(inputs_embeds=inputs, use_cache=False, output_hidden_states=True)
+                token = out.logits[:, -1, :].argmax(-1, keepdim=True)
+                token.item()
+                times.append(time.perf_counter() - start)
+                inputs = torch.cat([inputs, embeddings(token)], dim=1)
+            all_times.append(times)
+        return all_times
+
+    @torch.inference_mode()
+    def cached(prompts, new_tokens):
+        start, times = time.perf_counter(), []
+        out = lm(input_ids=torch.tensor(prompts), use_cache=True, logits_to_keep=1)
+        for n in range(new_tokens):
+            token = out.logits[:, -1, :].argmax(-1, keepdim=True)
+            token[0].item()
+            times.append(time.perf_counter() - start)
+            if n + 1 < new_tokens:
+                out = lm(input_ids=token, past_key_values=out.past_key_values, use_cache=True, logits_to_keep=1)
+        return [times] * len(prompts)
+
+    return reference if kind == "reference" else cached
+
+
+def ctranslate2_peer():
+    import ctranslate2
+
+    precision = kind.split("-")[1]
+    folder = os.path.join(scratch, "ctranslate2-" + precision)
+    if not os.path.exists(os.path.join(folder, "model.bin")):
+        converter = ctranslate2.converters.TransformersConverter(model)
+        converter.convert(folder, quantization=precision, force=True)
+    generator = ctranslate2.Generator(
+        folder, device="cpu", compute_type=precision, inter_threads=1, intra_threads=threads
+    )
+    with open(os.path.join(model, "tokenizer.json")) as file:
+        tokens = {id: token for token, id in json.load(file)["model"]["vocab"].items()}
+
+    def run(prompts, new_tokens):
+        times = [[] for _ in prompts]
+        start = time.perf_counter()
+
+        def step(result):
+            times[result.batch_id].append(time.perf_counter() - start)
+            return False
+
+        generator.generate_batch(
+            [[tokens[id] for id in prompt] for prompt in prompts],
+            max_length=new_tokens,
+            min_length=new_tokens,
+            beam_size=1,
+            sampling_topk=1,
+            include_prompt_in_result=False,
+            callback=step,
+        )
+        return times
+
+    return run
+
+
+run = ctranslate2_peer() if kind.startswith("ctranslate2") else torch_peer()
+print("ready", flush=True)
+for line in sys.stdin:
+    cell = json.loads(line)
+    times = run(cell["prompts"], cell["new_tokens"])
+    print("answers " + json.dumps({"tokens": times, "peak": peak()}), flush=True)

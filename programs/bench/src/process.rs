@@ -1,0 +1,88 @@
+//! Processes that are measured: started, asked, and stopped with this one.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines},
+    process::{Child, ChildStdin, ChildStdout, Command},
+    time::timeout,
+};
+
+/// How long one may take until it is ready: large models are read from a disk.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// A process that speaks in lines.
+pub(crate) struct Process {
+    name: String,
+    child: Child,
+    stdin: ChildStdin,
+    lines: Lines<BufReader<ChildStdout>>,
+}
+
+impl Process {
+    /// Starts it; its stderr goes to a file.
+    pub(crate) fn start(name: &str, command: &mut Command, log: &Path) -> Result<Self> {
+        let log = std::fs::File::create(log).with_context(|| log.display().to_string())?;
+        let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log).kill_on_drop(true);
+        let mut child = command.spawn().with_context(|| format!("starting {name}: {command:?}"))?;
+        let (Some(stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
+            bail!("{name} has no pipes");
+        };
+        Ok(Self { name: name.to_owned(), child, stdin, lines: BufReader::new(stdout).lines() })
+    }
+
+    /// The next line that begins with `start`, without that.
+    pub(crate) async fn line(&mut self, start: &str) -> Result<String> {
+        let wait = async {
+            while let Some(line) = self.lines.next_line().await? {
+                if let Some(rest) = line.strip_prefix(start) {
+                    return Ok(rest.to_owned());
+                }
+            }
+            bail!("{} ended; its log says why", self.name)
+        };
+        let waited = timeout(PATIENCE, wait).await;
+        waited.with_context(|| format!("{} said nothing for {} s", self.name, PATIENCE.as_secs()))?
+    }
+
+    /// Says a line.
+    pub(crate) async fn say(&mut self, line: &str) -> Result<()> {
+        self.stdin.write_all(format!("{line}\n").as_bytes()).await?;
+        Ok(self.stdin.flush().await?)
+    }
+
+    /// Most memory that it has had, in bytes.
+    pub(crate) fn peak(&self) -> Result<f64> {
+        let id = self.child.id().with_context(|| format!("{} has ended", self.name))?;
+        let status = std::fs::read_to_string(format!("/proc/{id}/status"))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kilobytes = line.and_then(|line| line.trim().strip_suffix("kB")).map(str::trim);
+        Ok(kilobytes.context("VmHWM")?.parse::<f64>()? * 1024.0)
+    }
+}
+
+/// A service of ours; gives its URL too.
+pub(crate) async fn service(name: &str, flags: &[String], logs: &Path) -> Result<(Process, String)> {
+    let program = beside(&format!("fondue-{name}"))?;
+    let mut command = Command::new(program);
+    command.args(["--listen", "127.0.0.1:0", "--stop-with-stdin"]).args(flags);
+    let mut process = Process::start(name, &mut command, &logs.join(format!("{name}.log")))?;
+    let address = process.line("listening ").await?;
+    Ok((process, format!("http://{}", address.trim())))
+}
+
+/// A program in the folder of this one.
+fn beside(name: &str) -> Result<PathBuf> {
+    let own = std::env::current_exe().context("finding this program's own place")?;
+    // Tests lie one folder deeper than programs.
+    let folders = own.ancestors().skip(1).take(2);
+    let found = folders.map(|folder| folder.join(name)).find(|path| path.is_file());
+    let found = found.with_context(|| format!("{name} is not beside {}; build it first", own.display()))?;
+    ensure!(found.is_file(), "{} is no program", found.display());
+    Ok(found)
+}
