@@ -78,7 +78,11 @@ pub fn init(service: &'static str, serving: &Serving) -> Result<TelemetryGuard, 
     let provider = provider.build();
     propagate();
     // Our own spans only: the exporter's connection would otherwise trace itself.
-    let ours = Targets::new().with_target("fondue", Level::INFO).with_default(LevelFilter::OFF);
+    // The engines tell of every turn's steps: too much for a log, and what a trace is for.
+    let ours = Targets::new()
+        .with_target("fondue", Level::INFO)
+        .with_target("fondue_engine", Level::DEBUG)
+        .with_default(LevelFilter::OFF);
     let traces = tracing_opentelemetry::layer().with_tracer(provider.tracer(service)).with_filter(ours);
     let writer = BoxMakeWriter::new(std::io::stderr);
     let logs = match serving.log_format {
