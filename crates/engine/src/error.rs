@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use fondue_domain::{Classify, Fault};
+use fondue_imaging::ImagingError;
 use fondue_model::ModelError;
 
 /// When a refused caller should try again: about the time in which a short answer frees its slot.
@@ -34,6 +35,20 @@ pub enum EngineError {
         /// Tokens generated until then.
         tokens: usize,
     },
+    /// A picture that cannot be read.
+    #[error("pictures[{index}]: {source}")]
+    Picture {
+        /// Which of the call's.
+        index: usize,
+        /// Why.
+        source: Arc<ImagingError>,
+    },
+    /// The caller's time ran out before the features of its pictures were there.
+    #[error("the deadline passed before the pictures were encoded")]
+    Late,
+    /// The decoder of a picture panicked.
+    #[error("decoding a picture was broken off")]
+    Broken,
     /// The model failed.
     #[error(transparent)]
     Model(Arc<ModelError>),
@@ -56,10 +71,11 @@ impl Classify for EngineError {
         match self {
             Self::Busy { .. } => Fault::Busy { retry_after: RETRY_AFTER },
             Self::PromptTooLong { .. } | Self::NoRet => Fault::Invalid,
-            Self::Deadline { .. } => Fault::Deadline,
+            Self::Deadline { .. } | Self::Late => Fault::Deadline,
+            Self::Picture { source, .. } => source.fault(),
             Self::Model(error) => error.fault(),
             Self::Stopped => Fault::Unavailable,
-            Self::Thread(_) => Fault::Internal,
+            Self::Thread(_) | Self::Broken => Fault::Internal,
         }
     }
 }
