@@ -112,7 +112,8 @@ impl Vision for Handler {
         let until = deadline(request.metadata(), self.limits.timeout);
         let images = self.check(request.into_inner().images).map_err(status)?;
         let model = self.model.get().map_err(status)?;
-        let features = model.engine.encode(images, until).await.map_err(|error| status(error.into()))?;
+        let features =
+            model.engine.encode(images, until).await.map_err(|error| status(EncodeError::from(error)))?;
         let features = features.iter().map(|values| Features { values: values.to_vec() }).collect();
         Ok(Response::new(EncodeResponse { features }))
     }
