@@ -12,7 +12,7 @@ use std::{
 use bytes::Bytes;
 use fondue_domain::{Classify, Fault};
 use fondue_imaging::{Compat, Fit};
-use tokio::task::JoinHandle;
+use tokio::{sync::OwnedSemaphorePermit, task::JoinHandle};
 
 use super::*;
 
@@ -300,15 +300,76 @@ async fn what_is_decoded_stays_within_its_bytes() {
     }
 }
 
+/// A line without threads, and room in it.
+fn line(limits: VisionLimits) -> (Line, impl Fn() -> OwnedSemaphorePermit) {
+    let line = Line::new(limits);
+    line.set_picture_values(PICTURE_BYTES / 4);
+    let places = Arc::new(Semaphore::new(limits.max_queued));
+    (line, move || Arc::clone(&places).try_acquire_owned().unwrap())
+}
+
+#[tokio::test]
+async fn nothing_is_decoded_for_who_is_late() {
+    let (line, permit) = line(LIMITS);
+    let now = Instant::now();
+    let identified = |letter| Identified::new(file(letter), &LIMITS.image);
+    let mut late = line.ask(vec![(identified(b'a'), permit())], now).unwrap();
+    let _good = line.ask(vec![(identified(b'b'), permit())], now + Duration::from_secs(60)).unwrap();
+    assert_eq!(line.next_to_decode().unwrap().file.data[0], b'b');
+    let Some(Place::Awaited(answer)) = late.pop() else { panic!("known already") };
+    assert!(matches!(answer.await, Ok(Err(Failure::Engine(EngineError::Late)))));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_left_of_many_callers_who_come_and_go() {
+    let decoded_bytes = 5 * PICTURE_BYTES;
+    let limits = VisionLimits { feature_cache_bytes: 4 * 168, max_queued: 1000, decoded_bytes, ..LIMITS };
+    let bench = Bench::new(limits);
+    bench.run(20_000);
+    let mut state = 1_u32;
+    let mut random = move |below: u32| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 16) % below
+    };
+    let mut callers = Vec::new();
+    for n in 0..600 {
+        let pictures = 1 + random(4);
+        let letters: String = (0..pictures).map(|_| char::from(b'A' + random(20) as u8)).collect();
+        let deadline = Instant::now() + Duration::from_millis(if random(5) == 0 { 1 } else { 60_000 });
+        let caller = bench.show_until(&letters, deadline);
+        if n % 7 == 0 {
+            tokio::task::yield_now().await;
+        }
+        let leaves = random(3) == 0;
+        if leaves {
+            caller.abort();
+        }
+        callers.push((letters, leaves, caller));
+    }
+    let mut answered = 0;
+    for (letters, leaves, caller) in callers {
+        match caller.await {
+            Ok(Ok(features)) => {
+                assert_eq!(firsts(features), letters);
+                answered += 1;
+            }
+            Ok(Err(EngineError::Late)) => {}
+            Err(_) if leaves => {}
+            other => panic!("{letters}: {other:?}"),
+        }
+        assert!(bench.look().0 <= decoded_bytes);
+    }
+    assert!(answered > 100, "{answered}");
+    until(|| bench.free_places() == 1000 && bench.look() == (0, 0, 0), || format!("{:?}", bench.look()))
+        .await;
+}
+
 #[tokio::test]
 async fn a_picture_counts_with_what_decoding_it_takes() {
     // 64 × 64 pixels of RGB, by its header: more than all the rest may hold.
     let data = Bytes::from_static(include_bytes!("../../../imaging/tests/data/420.jpg"));
     let large = Identified::new(PictureFile { data, ..file(b'a') }, &LIMITS.image);
-    let line = Line::new(VisionLimits { decoded_bytes: large.decoding_bytes, ..LIMITS });
-    line.set_picture_values(PICTURE_BYTES / 4);
-    let places = Arc::new(Semaphore::new(2));
-    let permit = || Arc::clone(&places).try_acquire_owned().unwrap();
+    let (line, permit) = line(VisionLimits { decoded_bytes: large.decoding_bytes, ..LIMITS });
     let small = Identified::new(file(b'b'), &LIMITS.image);
     assert!(large.decoding_bytes > 1000 && small.decoding_bytes == 0);
     let bytes = large.decoding_bytes;
