@@ -21,6 +21,7 @@ const PICTURES: usize = 4 * BATCH;
 const LIMITS: VisionLimits = VisionLimits {
     max_batch: BATCH,
     max_queued: 2 * PICTURES,
+    queued_bytes: 256 << 20,
     gather: Duration::from_millis(2),
     decode_threads: 1,
     decoded_bytes: 256 << 20,

@@ -18,6 +18,12 @@ pub enum EngineError {
         /// Requests at most, slots and queue together.
         limit: usize,
     },
+    /// The files that wait are too large for one more.
+    #[error("the queue is full: at most {limit} bytes of pictures wait to be decoded")]
+    BusyBytes {
+        /// Bytes at most.
+        limit: usize,
+    },
     /// The prompt leaves no position for an answer.
     #[error("the prompt takes {got} positions, the model has {max} for prompt and answer together")]
     PromptTooLong {
@@ -69,7 +75,7 @@ impl From<ModelError> for EngineError {
 impl Classify for EngineError {
     fn fault(&self) -> Fault {
         match self {
-            Self::Busy { .. } => Fault::Busy { retry_after: RETRY_AFTER },
+            Self::Busy { .. } | Self::BusyBytes { .. } => Fault::Busy { retry_after: RETRY_AFTER },
             Self::PromptTooLong { .. } | Self::NoRet => Fault::Invalid,
             Self::Deadline { .. } | Self::Late => Fault::Deadline,
             Self::Picture { source, .. } => source.fault(),

@@ -43,6 +43,8 @@ pub struct VisionLimits {
     pub max_batch: usize,
     /// Pictures waiting or running at most; more are refused.
     pub max_queued: usize,
+    /// Bytes of files that wait to be decoded at most; more are refused.
+    pub queued_bytes: usize,
     /// How long after a picture is decoded a batch may wait for company for it.
     pub gather: Duration,
     /// Threads that decode and resize.
@@ -68,6 +70,8 @@ struct Room {
     owner: Owner<Infallible>,
     workers: Vec<JoinHandle<()>>,
     places: Arc<Semaphore>,
+    /// A permit for each byte of files.
+    file_bytes: Arc<Semaphore>,
     limits: VisionLimits,
 }
 
@@ -106,7 +110,8 @@ impl VisionEngine {
         let (owner, expected) = Owner::spawn("vision", load, values, serve)?;
         line.set_picture_values(expected);
         let places = Arc::new(Semaphore::new(limits.max_queued));
-        let mut room = Room { line, owner, workers: Vec::new(), places, limits };
+        let file_bytes = Arc::new(Semaphore::new(limits.queued_bytes.min(Semaphore::MAX_PERMITS)));
+        let mut room = Room { line, owner, workers: Vec::new(), places, file_bytes, limits };
         let prepare = Arc::new(prepare);
         for n in 0..limits.decode_threads.max(1) {
             let (line, prepare) = (Arc::clone(&room.line), Arc::clone(&prepare));
@@ -128,7 +133,7 @@ impl VisionEngine {
     /// in a batch, whoever shows them; those that are kept cost neither.
     ///
     /// # Errors
-    /// [`EngineError::Busy`] at once if there is no room for as many; [`EngineError::Picture`] for the first that
+    /// [`EngineError::Busy`] or [`EngineError::BusyBytes`] at once if there is no room for as many; [`EngineError::Picture`] for the first that
     /// cannot be read, [`EngineError::Model`], [`EngineError::Late`], [`EngineError::Broken`],
     /// [`EngineError::Stopped`].
     pub async fn encode(
@@ -141,11 +146,20 @@ impl VisionEngine {
         let n = u32::try_from(files.len()).unwrap_or(u32::MAX);
         let busy = || EngineError::Busy { limit: limits.max_queued };
         let mut places = Arc::clone(&self.room.places).try_acquire_many_owned(n).map_err(|_| busy())?;
+        let length = files.iter().map(|file| file.data.len()).sum::<usize>();
+        let too_large = || EngineError::BusyBytes { limit: limits.queued_bytes };
+        // What is longer than a message of gRPC can be does not come from there.
+        let length = u32::try_from(length).map_err(|_| too_large())?;
+        let mut bytes =
+            Arc::clone(&self.room.file_bytes).try_acquire_many_owned(length).map_err(|_| too_large())?;
         metrics::counter!("fondue_vision_pictures_total").increment(u64::from(n));
         let work = async {
             // Hashing megabytes is no work for an async thread. The places go along, in case the caller leaves.
             let identify = move || {
-                let identify = |file| Some((Identified::new(file, &limits.image), places.split(1)?));
+                let identify = |file: PictureFile| {
+                    let room = bytes.split(file.data.len())?;
+                    Some((Identified::new(file, &limits.image, room), places.split(1)?))
+                };
                 files.into_iter().map(identify).collect::<Option<Vec<_>>>()
             };
             let pictures = tokio::task::spawn_blocking(identify).await.map_err(|_| EngineError::Broken)?;

@@ -56,6 +56,10 @@ pub struct Settings {
     #[arg(long, value_name = "N")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_queued: Option<usize>,
+    /// Bytes of files that wait to be decoded; more are refused [default: 536870912].
+    #[arg(long, value_name = "BYTES")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_queued_bytes: Option<usize>,
     /// Threads that decode and resize pictures while the model runs [default: one per core, at most 16].
     #[arg(long, value_name = "N")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -141,6 +145,14 @@ impl Settings {
                 max_batch: within("max_batch", self.max_batch, 16, 1, 4096)?,
                 // A call of as many pictures as are allowed must find room at least when nothing else is there.
                 max_queued: within("max_queued", self.max_queued, images.max(256), images, 1 << 20)?,
+                // Nor may a whole message be too large for an empty queue.
+                queued_bytes: within(
+                    "max_queued_bytes",
+                    self.max_queued_bytes,
+                    serving.max_message_bytes.max(512 << 20),
+                    serving.max_message_bytes,
+                    1 << 40,
+                )?,
                 gather: Duration::from_millis(within("gather_ms", self.gather_ms, 2, 0, 1000)?),
                 decode_threads: within("decode_threads", self.decode_threads, cores.min(16), 1, 1024)?,
                 decoded_bytes: within(
@@ -191,10 +203,12 @@ mod tests {
         let engine = resolve(&["--decode-threads=1", "--feature-cache-bytes=0"]).unwrap().engine;
         assert_eq!((engine.decode_threads, engine.feature_cache_bytes), (1, 0));
         assert_eq!(resolve(&["--max-decoded-bytes=1048576"]).unwrap().engine.decoded_bytes, 1 << 20);
+        assert_eq!(resolve(&["--max-queued-bytes=33554432"]).unwrap().engine.queued_bytes, 32 << 20);
         let defaults = resolve(&[]).unwrap().engine;
         assert!((1..=16).contains(&defaults.decode_threads));
         assert_eq!((defaults.decoded_bytes, defaults.feature_cache_bytes), (256 << 20, 64 << 20));
         for (flag, setting) in [
+            ("--max-queued-bytes=33554431", "max_queued_bytes"),
             ("--decode-threads=0", "decode_threads"),
             ("--decode-threads=1025", "decode_threads"),
             ("--max-decoded-bytes=1048575", "max_decoded_bytes"),

@@ -49,6 +49,8 @@ pub(super) struct Undecoded {
     pub(super) span: Span,
     key: Key,
     decoding_bytes: usize,
+    /// Goes with the file, also when nobody wants it any more.
+    _room: OwnedSemaphorePermit,
     since: Instant,
     queued: Duration,
 }
@@ -100,7 +102,7 @@ impl Line {
         }
         let (mut hits, mut joined, mut misses) = (0, 0, 0);
         let mut places = Vec::with_capacity(pictures.len());
-        for (Identified { key, file, decoding_bytes }, permit) in pictures {
+        for (Identified { key, file, decoding_bytes, room: _room }, permit) in pictures {
             if let Some(features) = state.cache.get(&key) {
                 hits += 1;
                 places.push(Place::Known(features));
@@ -115,7 +117,7 @@ impl Line {
             places.push(state.jobs.entry(key).or_default().join(deadline, permit));
             let (span, since) = (Span::current(), Instant::now());
             let queued = Duration::ZERO;
-            state.to_decode.push_back(Undecoded { file, span, key, decoding_bytes, since, queued });
+            state.to_decode.push_back(Undecoded { file, span, key, decoding_bytes, _room, since, queued });
         }
         drop(state);
         self.to_decode.notify_all();

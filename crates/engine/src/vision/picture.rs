@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use fondue_imaging::{Compat, Fit, ImageLimits, decoded_bytes};
 use sha2::{Digest, Sha256};
+use tokio::sync::OwnedSemaphorePermit;
 
 /// A picture as it came, and how it is to be shown to the tower.
 #[derive(Clone, Debug)]
@@ -30,13 +31,15 @@ pub(super) struct Identified {
     pub(super) file: PictureFile,
     /// What decoding it will hold in memory, beside the result.
     pub(super) decoding_bytes: usize,
+    /// The room that the file takes.
+    pub(super) room: OwnedSemaphorePermit,
 }
 
 impl Identified {
     /// Hashes the file and reads its header.
-    pub(super) fn new(file: PictureFile, limits: &ImageLimits) -> Self {
+    pub(super) fn new(file: PictureFile, limits: &ImageLimits, room: OwnedSemaphorePermit) -> Self {
         let decoding_bytes = usize::try_from(decoded_bytes(&file.data, limits)).unwrap_or(usize::MAX);
-        Self { key: Key::new(&file), file, decoding_bytes }
+        Self { key: Key::new(&file), file, decoding_bytes, room }
     }
 }
 

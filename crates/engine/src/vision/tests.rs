@@ -22,6 +22,7 @@ const PICTURE_BYTES: usize = 16;
 const LIMITS: VisionLimits = VisionLimits {
     max_batch: 4,
     max_queued: 64,
+    queued_bytes: 1 << 20,
     gather: Duration::ZERO,
     decode_threads: 2,
     decoded_bytes: 1 << 20,
@@ -101,6 +102,10 @@ impl Bench {
 
     fn free_places(&self) -> usize {
         self.engine.room.places.available_permits()
+    }
+
+    fn free_bytes(&self) -> usize {
+        self.engine.room.file_bytes.available_permits()
     }
 
     fn look(&self) -> (usize, usize, usize) {
@@ -312,7 +317,7 @@ fn line(limits: VisionLimits) -> (Line, impl Fn() -> OwnedSemaphorePermit) {
 async fn nothing_is_decoded_for_who_is_late() {
     let (line, permit) = line(LIMITS);
     let now = Instant::now();
-    let identified = |letter| Identified::new(file(letter), &LIMITS.image);
+    let identified = |letter| Identified::new(file(letter), &LIMITS.image, permit());
     let mut late = line.ask(vec![(identified(b'a'), permit())], now).unwrap();
     let _good = line.ask(vec![(identified(b'b'), permit())], now + Duration::from_secs(60)).unwrap();
     assert_eq!(line.next_to_decode().unwrap().file.data[0], b'b');
@@ -360,17 +365,21 @@ async fn nothing_is_left_of_many_callers_who_come_and_go() {
         assert!(bench.look().0 <= decoded_bytes);
     }
     assert!(answered > 100, "{answered}");
-    until(|| bench.free_places() == 1000 && bench.look() == (0, 0, 0), || format!("{:?}", bench.look()))
-        .await;
+    until(
+        || bench.free_places() == 1000 && bench.free_bytes() == 1 << 20 && bench.look() == (0, 0, 0),
+        || format!("{:?}", bench.look()),
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn a_picture_counts_with_what_decoding_it_takes() {
-    // 64 × 64 pixels of RGB, by its header: more than all the rest may hold.
+    let one = || Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
+    // Pixels of RGB, by its header: more than all the rest may hold.
     let data = Bytes::from_static(include_bytes!("../../../imaging/tests/data/420.jpg"));
-    let large = Identified::new(PictureFile { data, ..file(b'a') }, &LIMITS.image);
+    let large = Identified::new(PictureFile { data, ..file(b'a') }, &LIMITS.image, one());
     let (line, permit) = line(VisionLimits { decoded_bytes: large.decoding_bytes, ..LIMITS });
-    let small = Identified::new(file(b'b'), &LIMITS.image);
+    let small = Identified::new(file(b'b'), &LIMITS.image, one());
     assert!(large.decoding_bytes > 1000 && small.decoding_bytes == 0);
     let bytes = large.decoding_bytes;
     let deadline = Instant::now() + Duration::from_secs(60);
@@ -393,6 +402,26 @@ async fn a_full_queue_refuses_at_its_limit() {
     assert!(matches!(bench.show("ab").await.unwrap(), Err(EngineError::Busy { limit: 3 })));
     bench.run(4);
     held.await.unwrap().unwrap();
+    assert_eq!(firsts(bench.show("abc").await.unwrap().unwrap()), "abc");
+}
+
+#[tokio::test]
+async fn files_that_wait_stay_within_their_bytes() {
+    // One is decoded and held up, so that the next keeps its file.
+    let bench = Bench::new(VisionLimits { queued_bytes: 3, decoded_bytes: PICTURE_BYTES, ..LIMITS });
+    assert!(matches!(bench.show("abcd").await.unwrap(), Err(EngineError::BusyBytes { limit: 3 })));
+    let first = bench.show("a");
+    bench.held(PICTURE_BYTES).await;
+    until(|| bench.free_bytes() == 3, || bench.free_bytes().to_string()).await;
+    let waiting = bench.show("bcd");
+    bench.settled(PICTURE_BYTES, 3, 0).await;
+    let refused = bench.show("e").await.unwrap().unwrap_err();
+    assert!(matches!(refused, EngineError::BusyBytes { limit: 3 }));
+    assert!(matches!(refused.fault(), Fault::Busy { .. }));
+    bench.run(8);
+    first.await.unwrap().unwrap();
+    assert_eq!(firsts(waiting.await.unwrap().unwrap()), "bcd");
+    assert_eq!((bench.free_bytes(), bench.free_places()), (3, 64));
     assert_eq!(firsts(bench.show("abc").await.unwrap().unwrap()), "abc");
 }
 

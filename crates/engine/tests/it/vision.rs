@@ -13,6 +13,7 @@ use fondue_model::{Placement, VisionTower, placement::set_threads, weights::unwa
 const LIMITS: VisionLimits = VisionLimits {
     max_batch: 3,
     max_queued: 64,
+    queued_bytes: 1 << 20,
     gather: Duration::from_millis(2),
     decode_threads: 2,
     decoded_bytes: 64 << 20,
