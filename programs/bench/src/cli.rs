@@ -109,7 +109,11 @@ pub(crate) struct LanguageArgs {
     #[arg(long, default_value_t = 3)]
     pub(crate) runs: usize,
     /// Peers: reference, transformers, ctranslate2-float32, ctranslate2-int8; or none.
-    #[arg(long, value_delimiter = ',', default_value = "reference,transformers,ctranslate2-float32,ctranslate2-int8")]
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "reference,transformers,ctranslate2-float32,ctranslate2-int8"
+    )]
     pub(crate) peers: Vec<String>,
     /// Prompts longer than this are not given to the reference, which would take minutes for each.
     #[arg(long, default_value_t = 256)]
