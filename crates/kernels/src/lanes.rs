@@ -83,7 +83,10 @@ mod tests {
 
     fn exp(machine: Machine, x: f32) -> f32 {
         let mut row = [x; LANES];
-        on!(machine, lanes => lanes.store(&mut row, lanes.exp(lanes.load(&row))));
+        on!(machine, lanes => {
+            let power = lanes.exp(lanes.load(&row));
+            lanes.store(&mut row, power);
+        });
         row[LANES - 1]
     }
 

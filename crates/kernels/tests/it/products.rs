@@ -35,7 +35,13 @@ pub(crate) fn matrix(drawn: &mut Drawn, outputs: usize, inputs: usize, form: For
 }
 
 /// What a step makes of rows; `before` is what was there.
-pub(crate) fn product(team: &Team, matrix: &Matrix, x: &[Vec<f32>], then: Then, before: f32) -> Vec<Vec<f32>> {
+pub(crate) fn product(
+    team: &Team,
+    matrix: &Matrix,
+    x: &[Vec<f32>],
+    then: Then,
+    before: f32,
+) -> Vec<Vec<f32>> {
     let mut buffers = Buffers::new(&[matrix.inputs(), matrix.outputs()]);
     buffers.set_rows(x.len()).unwrap();
     for (n, x) in x.iter().enumerate() {
