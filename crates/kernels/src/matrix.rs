@@ -65,12 +65,13 @@ impl Matrix {
     /// If there is no memory for it.
     pub fn new(outputs: usize, inputs: usize, form: Form) -> Result<Self, TryReserveError> {
         let bytes = size([outputs.div_ceil(TILE), TILE, vectors(inputs), LANES, form.bytes()]);
+        let data = Lines::zeroed(bytes)?;
         let mut scales = Vec::new();
         if form == Form::Int8 {
             scales.try_reserve_exact(outputs)?;
             scales.resize(outputs, 0.0);
         }
-        Ok(Self { outputs, inputs, form, data: Lines::zeroed(bytes)?, scales, bias: Vec::new() })
+        Ok(Self { outputs, inputs, form, data, scales, bias: Vec::new() })
     }
 
     /// A matrix of these weights, row-major `[outputs, inputs]`.
