@@ -2,7 +2,7 @@
 //!
 //! `cargo bench -p fondue-kernels --bench products [-- FILTER]`. Few rows read the weights and do little else, so their
 //! lines end with the share of what these threads can read from memory, measured in the same run; many rows compute, and
-//! theirs end with the arithmetic. A pass goes through so many copies of the matrix that none is left in a cache when it
+//! theirs end with the arithmetic. What is measured of memory is a plain sum without prefetches; a product may read faster. A pass goes through so many copies of the matrix that none is left in a cache when it
 //! comes again.
 
 #![allow(missing_docs, clippy::unwrap_used)] // the macros' functions; a bench may fail

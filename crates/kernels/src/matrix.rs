@@ -45,8 +45,8 @@ impl Form {
 
 /// y = xWᵀ + b with W `[outputs, inputs]`.
 ///
-/// In panels of [`PANEL`] tiles, a panel in blocks of [`BLOCK`] vectors of inputs, a block tile by tile, a tile vector by
-/// vector for its [`TILE`] outputs: a product reads it from beginning to end, whatever the number of rows.
+/// In panels of 16 tiles, a panel in blocks of 1,024 inputs, a block tile by tile, a tile vector by vector for its four
+/// outputs: a product reads it from beginning to end, whatever the number of rows.
 pub struct Matrix {
     outputs: usize,
     inputs: usize,
