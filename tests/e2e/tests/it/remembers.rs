@@ -6,7 +6,10 @@ use fondue_proto::dialogue::{ConverseRequest, OpenDialogue, TurnOptions, convers
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
-use crate::said::{hear, image, text, turn};
+use crate::{
+    said::{hear, image, text, turn},
+    seen::metric_at,
+};
 
 /// Positions of a block of keys and values: only whole ones are remembered.
 const BLOCK: u32 = 16;
@@ -36,6 +39,8 @@ async fn talk(cluster: &Cluster, tenant: &str) -> Result<Vec<(u32, u32, String)>
 #[tokio::test]
 async fn a_turn_starts_from_the_turns_before_it_and_from_no_other_tenants() -> Result<()> {
     let cluster = Cluster::start(Flags::default()).await?;
+    let counted =
+        async |name: &str| metric_at(&cluster.language.address, &format!("fondue_language_{name}")).await;
     let first = talk(&cluster, "a").await?;
     assert_eq!(first[0].1, 0);
     for pair in first.windows(2) {
@@ -49,6 +54,21 @@ async fn a_turn_starts_from_the_turns_before_it_and_from_no_other_tenants() -> R
         again.iter().all(|(positions, cached, _)| *cached >= (positions - 1) / BLOCK * BLOCK),
         "{again:?}"
     );
+    // All that was said of it is in the metrics, too. Two tenants heard the same, and one of them twice.
+    let all = [&first, &first, &again].into_iter().flatten();
+    let (positions, cached) = all.fold((0, 0), |sum, turn| (sum.0 + turn.0, sum.1 + turn.1));
+    assert_eq!(counted("prompt_tokens_total").await?, f64::from(positions));
+    assert_eq!(counted("prefix_hit_tokens_total").await?, f64::from(cached));
+    assert_eq!(counted("prefix_missed_tokens_total").await?, f64::from(positions - cached));
+    for name in ["queue", "prefill", "first_token"] {
+        assert_eq!(counted(&format!("{name}_seconds_count")).await?, 9.0, "{name}");
+    }
+    for name in ["inter_token_seconds_count", "tokens_total", "kv_cached_bytes", "kv_budget_bytes"] {
+        assert!(counted(name).await? > 9.0, "{name}");
+    }
+    let steps = counted("step_rows_count").await?;
+    let by_kind = async |kind: &str| counted(&format!("step_seconds_count{{kind=\"{kind}\"}}")).await;
+    assert_eq!(by_kind("decode").await? + by_kind("prefill").await?, steps);
     let off = Flags { language: &["--prefix-cache=off"], ..Flags::default() };
     let forgetful = talk(&Cluster::start(off).await?, "a").await?;
     let answers = |turns: &[(u32, u32, String)]| turns.iter().map(|turn| turn.2.clone()).collect::<Vec<_>>();
