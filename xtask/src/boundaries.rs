@@ -17,7 +17,9 @@ const UNREACHABLE: &[(&str, &[&str])] = &[
             "fondue-retrieval",
             "fondue-launch",
             "fondue-drawings",
+            "fondue-bench",
             "fondue-imaging",
+            "fondue-kernels",
             "fondue-index",
             "fondue-pickle",
             "fondue-xtask",
@@ -27,6 +29,7 @@ const UNREACHABLE: &[(&str, &[&str])] = &[
         "tonic",
         &[
             "fondue-domain",
+            "fondue-kernels",
             "fondue-mapped",
             "fondue-imaging",
             "fondue-index",
@@ -40,6 +43,7 @@ const UNREACHABLE: &[(&str, &[&str])] = &[
         "tokio",
         &[
             "fondue-domain",
+            "fondue-kernels",
             "fondue-mapped",
             "fondue-imaging",
             "fondue-index",
@@ -52,6 +56,7 @@ const UNREACHABLE: &[(&str, &[&str])] = &[
         "clap",
         &[
             "fondue-domain",
+            "fondue-kernels",
             "fondue-imaging",
             "fondue-index",
             "fondue-model",
