@@ -9,9 +9,11 @@ use std::time::Duration;
 
 /// Rows of prompts in a step at least, so that prompts move whatever the estimate says.
 const LEAST: usize = 8;
-/// Weight of a new measurement, and of one that shows rows to be dearer than was thought: late tokens are worse than a
-/// prompt that takes a step more.
+/// Weight of a new measurement.
 const NEWS: f64 = 0.25;
+/// Of one that shows rows to be cheaper than was thought, or dearer: late tokens are worse than a prompt that takes some
+/// steps more, so that the estimate stays near the dearest of late.
+const GOOD_NEWS: f64 = 0.1;
 const BAD_NEWS: f64 = 0.75;
 /// Steps with prompts in a row after which one without tells anew what decoding alone takes; sooner where prompts hardly
 /// move, since the machine may only have become slower.
@@ -82,7 +84,7 @@ impl Pace {
                     return; // the rest of a prompt: mostly noise
                 }
                 let row = (took - base).max(0.0) / rows as f64;
-                let weight = if self.row.is_some_and(|old| row > old) { BAD_NEWS } else { NEWS };
+                let weight = if self.row.is_some_and(|old| row > old) { BAD_NEWS } else { GOOD_NEWS };
                 blend(&mut self.row, row, weight);
                 if took > 1.25 * self.stretch * base {
                     self.tried = self.tried.min(rows / 2).max(LEAST.min(self.most));
