@@ -3,9 +3,9 @@
 use std::collections::TryReserveError;
 
 use crate::{
-    attention::{Head, POSITIONS},
+    attention::Head,
     lanes::LANES,
-    memory::{Lines, size, vectors},
+    memory::{Lines, size},
 };
 
 /// Memory for keys and values.
@@ -35,28 +35,6 @@ impl KvMemory {
     /// Blocks in it.
     pub fn blocks(&self) -> usize {
         self.blocks
-    }
-
-    /// Copies a block's first positions to another block.
-    ///
-    /// # Panics
-    /// If there is no such block.
-    pub fn copy(&mut self, from: usize, to: usize, positions: usize) {
-        assert!(from < self.blocks && to < self.blocks, "a block of another memory");
-        let head = self.head;
-        let positions = positions.min(POSITIONS);
-        for layer in 0..self.layers {
-            for n in 0..self.heads {
-                let (from, to) = (self.place(layer, from, n), self.place(layer, to, n));
-                let all: &mut [[f32; LANES]] = self.data.of_mut();
-                for d in 0..head.dim {
-                    let key = all[from + d];
-                    all[to + d][..positions].copy_from_slice(&key[..positions]);
-                }
-                let values = positions * vectors(head.dim);
-                all.copy_within(from + head.dim..from + head.dim + values, to + head.dim);
-            }
-        }
     }
 
     /// Where a head's block begins, in vectors.

@@ -62,20 +62,6 @@ impl KvPool {
         }
     }
 
-    /// Copies the first `positions` positions of a block to another one, for a sequence that goes on in its own way from
-    /// within a block.
-    ///
-    /// # Errors
-    /// [`ModelError::Shape`] if a block is not of this pool.
-    pub fn copy(&mut self, from: BlockId, to: BlockId, positions: usize) -> Result<(), ModelError> {
-        self.check(&[from, to], 2 * BLOCK)?;
-        match self {
-            Self::Native(memory) => memory.copy(from.0 as usize, to.0 as usize, positions),
-            Self::Torch(pool) => pool.copy(from, to, positions)?,
-        }
-        Ok(())
-    }
-
     /// Whether there are blocks for this many positions, all of this pool.
     pub(super) fn check(&self, blocks: &[BlockId], positions: usize) -> Result<(), ModelError> {
         let needed = positions.div_ceil(BLOCK);
@@ -92,16 +78,6 @@ impl KvPool {
 }
 
 impl TorchPool {
-    fn copy(&mut self, from: BlockId, to: BlockId, positions: usize) -> Result<(), ModelError> {
-        let n = positions.min(BLOCK) as i64;
-        let rows = |all: &Tensor, block: BlockId| all.f_narrow(0, i64::from(block.0) * BLOCK as i64, n);
-        for (keys, values) in &self.layers {
-            rows(keys, to)?.f_copy_(&rows(keys, from)?)?;
-            rows(values, to)?.f_copy_(&rows(values, from)?)?;
-        }
-        Ok(())
-    }
-
     /// Rows of the positions `range` of a sequence with these blocks, as indices on `device`.
     pub(super) fn rows(
         &self,
