@@ -32,8 +32,11 @@ pub(crate) struct Model {
 }
 
 /// Makes a language model unless it is there: `opt/` and `fromage/`.
-pub(crate) fn language(cache: &Path, shape: Shape, tokenizer: &Path) -> Result<Model> {
-    let (file, words) = words::filled(tokenizer)?;
+///
+/// # Errors
+/// If the cache cannot be written.
+pub(crate) fn language(cache: &Path, shape: Shape) -> Result<Model> {
+    let (file, words) = words::filled()?;
     let folder = cache.join(format!("opt-{}-{VERSION}", shape.name()));
     make(&folder, |folder| {
         let (sizes, opt) = (shape.sizes(), folder.join("opt"));
@@ -51,7 +54,10 @@ pub(crate) fn language(cache: &Path, shape: Shape, tokenizer: &Path) -> Result<M
     Ok(Model { folder, words })
 }
 
-/// Makes a vision tower of ViT-L/14's widths and few layers unless it is there.
+/// Makes a vision tower of ViT-L/14's widths and few layers unless it is there; `tiny` is narrow too.
+///
+/// # Errors
+/// If the cache cannot be written.
 pub(crate) fn vision(cache: &Path, layers: usize, tiny: bool) -> Result<PathBuf> {
     let (width, heads, ffn, patch, size) = if tiny { (64, 4, 128, 16, 64) } else { (1024, 16, 4096, 14, 224) };
     let folder = cache.join(format!("clip-{width}-{layers}-{VERSION}"));
@@ -82,6 +88,7 @@ fn make(folder: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
     }
     let parent = folder.parent().context("a cache folder")?;
     fs::create_dir_all(parent)?;
+    eprintln!("Making {} (once) …", folder.display());
     let staged = tempfile::tempdir_in(parent)?;
     fill(staged.path()).with_context(|| format!("making {}", folder.display()))?;
     fs::rename(staged.keep(), folder).with_context(|| folder.display().to_string())
@@ -137,8 +144,6 @@ fn opt_tensors(sizes: &Sizes, words: &[Word]) -> Tensors {
     if let Some((_, _, table)) = maker.all.last_mut() {
         let mut known = vec![false; VOCABULARY];
         words.iter().for_each(|word| known[word.id as usize] = true);
-        // What stands before the first text is no word, but must not be nothing.
-        known[2] = false;
         let rows = table.chunks_exact_mut(word).zip(known);
         rows.filter(|(_, known)| !known).for_each(|(row, _)| row.fill(0.0));
     }

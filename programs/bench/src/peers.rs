@@ -10,7 +10,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::json;
 use tokio::process::Command;
 
-use crate::{process::Process, statistics::Answers};
+use crate::{process::Process, statistics::Answers, systems::Peer};
 
 /// PyPI's wheel of torch is built for CUDA; on a CPU it needs these two beside it and nothing more.
 const WITHOUT_DEPENDENCIES: [&str; 3] =
@@ -28,7 +28,10 @@ pub(crate) struct Python {
 }
 
 impl Python {
-    /// Installs them once into the cache. Takes minutes the first time.
+    /// Installs them once into the cache, whole or not at all. Takes minutes the first time.
+    ///
+    /// # Errors
+    /// If python3 or pip is missing or fails; pip's own words are on stderr then.
     pub(crate) fn ready(cache: &Path) -> Result<Self> {
         let home = cache.join("peers");
         let (complete, stamp) = (home.join("COMPLETE"), format!("{REQUIREMENTS}{WITHOUT_DEPENDENCIES:?}"));
@@ -65,17 +68,18 @@ impl Python {
     /// Starts a peer of the language service.
     pub(crate) async fn language(
         &self,
-        kind: &str,
+        peer: Peer,
         model: &Path,
         threads: usize,
         scratch: &Path,
     ) -> Result<LanguagePeer> {
+        let kind = peer.name();
         let mut command = Command::new(&self.program);
         command.arg(self.scripts.join("language.py")).arg(kind).arg(model.join("opt"));
         command.arg(threads.to_string()).arg(model);
         let mut process = Process::start(kind, &mut command, &scratch.join(format!("{kind}.log")))?;
         process.line("ready").await.with_context(|| tail(&scratch.join(format!("{kind}.log"))))?;
-        Ok(LanguagePeer { kind: kind.to_owned(), process })
+        Ok(LanguagePeer { peer, process })
     }
 
     /// Starts the peer of the vision service.
@@ -91,7 +95,7 @@ impl Python {
 
 /// A peer of the language service.
 pub(crate) struct LanguagePeer {
-    pub(crate) kind: String,
+    pub(crate) peer: Peer,
     process: Process,
 }
 
@@ -101,7 +105,8 @@ impl LanguagePeer {
         self.process.say(&json!({"prompts": prompts, "new_tokens": new_tokens}).to_string()).await?;
         let answers: Answers = serde_json::from_str(&self.process.line("answers ").await?)?;
         for times in &answers.tokens {
-            ensure!(times.len() == new_tokens, "{} gave {} tokens of {new_tokens}", self.kind, times.len());
+            let (name, n) = (self.peer.name(), times.len());
+            ensure!(n == new_tokens, "{name} gave {n} tokens of {new_tokens}");
         }
         Ok(answers)
     }

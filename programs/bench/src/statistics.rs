@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::limit::share;
+
 /// The value below which `share` of all lie; 0 of none.
 pub(crate) fn percentile(values: &[f64], share: f64) -> f64 {
     let mut sorted = values.to_vec();
@@ -16,10 +18,13 @@ pub(crate) fn median(values: &[f64]) -> f64 {
     percentile(values, 0.5)
 }
 
-/// Answers that were made at the same time: for each the seconds from its request to each of its tokens.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+/// Answers that were made at the same time.
+#[derive(Clone, Debug, Default, Deserialize)]
 pub(crate) struct Answers {
+    /// For each answer the seconds from its request to each of its tokens.
     pub(crate) tokens: Vec<Vec<f64>>,
+    /// For each answer its tokens; none for what was not known.
+    pub(crate) ids: Vec<Vec<Option<u32>>>,
     /// Most memory that the process has had, in bytes.
     pub(crate) peak: f64,
 }
@@ -67,6 +72,13 @@ impl Answers {
     }
 }
 
+/// Share of the tokens that are the same in two sets of answers to the same prompts.
+pub(crate) fn agreement(a: &[Vec<Option<u32>>], b: &[Vec<Option<u32>>]) -> f64 {
+    let pairs = a.iter().flatten().zip(b.iter().flatten());
+    let same = pairs.filter(|(a, b)| a.is_some() && a == b).count();
+    share(same as f64, a.iter().flatten().count().max(b.iter().flatten().count()) as f64)
+}
+
 /// Each figure's median over several runs; of the peak the largest.
 pub(crate) fn medians(runs: &[Figures]) -> Figures {
     let of = |each: fn(&Figures) -> f64| median(&runs.iter().map(each).collect::<Vec<_>>());
@@ -94,11 +106,33 @@ mod tests {
 
     #[test]
     fn figures_of_answers() {
-        let answers = Answers { tokens: vec![vec![1.0, 2.0, 3.0], vec![2.0, 2.5, 3.0]], peak: 5.0 };
+        let answers = Answers { tokens: vec![vec![1.0, 2.0, 3.0], vec![2.0, 2.5, 3.0]], ids: Vec::new(), peak: 5.0 };
         let figures = answers.figures();
         assert_eq!(figures.ttft, 2.0);
         // After 2.0 there come 3.0, 2.5 and 3.0.
         assert_eq!((figures.decode, figures.overall), (3.0, 2.0));
         assert_eq!((figures.p50, figures.p99, figures.peak), (1.0, 1.0, 5.0));
+    }
+
+    #[test]
+    fn one_answer_of_one_token_divides_by_nothing() {
+        let figures = Answers { tokens: vec![vec![1.0]], ..Answers::default() }.figures();
+        assert_eq!((figures.decode, figures.overall, figures.p99), (0.0, 1.0, 0.0));
+        let figures = Answers::default().figures();
+        assert_eq!((figures.decode, figures.overall, figures.ttft), (0.0, 0.0, 0.0));
+    }
+
+    #[test]
+    fn medians_are_of_each_figure_and_of_memory_the_most() {
+        let run = |ttft, decode, peak| Figures { ttft, decode, peak, ..Figures::default() };
+        let all = medians(&[run(1.0, 30.0, 1.0), run(3.0, 20.0, 3.0), run(2.0, 10.0, 2.0)]);
+        assert_eq!((all.ttft, all.decode, all.peak), (2.0, 20.0, 3.0));
+    }
+
+    #[test]
+    fn agreement_is_of_known_tokens_in_their_places() {
+        let (a, b) = (vec![vec![Some(1), Some(2), None]], vec![vec![Some(1), Some(3), None]]);
+        assert_eq!((agreement(&a, &a), agreement(&a, &b), agreement(&[], &[])), (2.0 / 3.0, 1.0 / 3.0, 0.0));
+        assert_eq!(agreement(&a, &[vec![Some(1)]]), 1.0 / 3.0);
     }
 }
