@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use fondue_domain::{Classify, Fault};
+use fondue_imaging::ImagingError;
 use fondue_model::ModelError;
 
 /// When a refused caller should try again: about the time in which a short answer frees its slot.
@@ -15,6 +16,12 @@ pub enum EngineError {
     #[error("the queue is full: {limit} requests are decoding or waiting")]
     Busy {
         /// Requests at most, slots and queue together.
+        limit: usize,
+    },
+    /// The files that wait are too large for one more.
+    #[error("the queue is full: at most {limit} bytes of pictures wait to be decoded")]
+    BusyBytes {
+        /// Bytes at most.
         limit: usize,
     },
     /// The prompt leaves no position for an answer.
@@ -55,6 +62,20 @@ pub enum EngineError {
         /// Tokens generated until then.
         tokens: usize,
     },
+    /// A picture that cannot be read.
+    #[error("pictures[{index}]: {source}")]
+    Picture {
+        /// Which of the call's.
+        index: usize,
+        /// Why.
+        source: Arc<ImagingError>,
+    },
+    /// The caller's time ran out before the features of its pictures were there.
+    #[error("the deadline passed before the pictures were encoded")]
+    Late,
+    /// The decoder of a picture panicked.
+    #[error("decoding a picture was broken off")]
+    Broken,
     /// The model failed.
     #[error(transparent)]
     Model(Arc<ModelError>),
@@ -75,12 +96,13 @@ impl From<ModelError> for EngineError {
 impl Classify for EngineError {
     fn fault(&self) -> Fault {
         match self {
-            Self::Busy { .. } => Fault::Busy { retry_after: RETRY_AFTER },
+            Self::Busy { .. } | Self::BusyBytes { .. } => Fault::Busy { retry_after: RETRY_AFTER },
             Self::PromptTooLong { .. } | Self::NoRet => Fault::Invalid,
-            Self::Deadline { .. } => Fault::Deadline,
+            Self::Deadline { .. } | Self::Late => Fault::Deadline,
+            Self::Picture { source, .. } => source.fault(),
             Self::Model(error) => error.fault(),
             Self::Stopped => Fault::Unavailable,
-            Self::Thread(_) | Self::KvBudget { .. } | Self::KvMemory { .. } => Fault::Internal,
+            Self::Thread(_) | Self::Broken | Self::KvBudget { .. } | Self::KvMemory { .. } => Fault::Internal,
         }
     }
 }

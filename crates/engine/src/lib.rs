@@ -1,7 +1,7 @@
 //! The engine rooms: one OS thread owns each model and serves many callers.
 //!
 //! A caller's work waits in a bounded queue, joins the batch when there is room, and leaves it when it is done, when
-//! its deadline has passed, or when nobody listens any more. Touches `model`, `domain`, channels. Never tonic, clap,
+//! its deadline has passed, or when nobody listens any more. Touches `model`, `imaging`, `domain`, channels. Never tonic, clap,
 //! files.
 
 pub mod error;
@@ -14,4 +14,4 @@ pub use language::{
     Emission, FinishReason, Generation, KvBudget, KvLoad, LanguageEngine, LanguageLimits, Likelihood,
     Likelihoods,
 };
-pub use vision::{Reservation, VisionEngine, VisionLimits};
+pub use vision::{Features, PictureFile, VisionEngine, VisionLimits};

@@ -1,13 +1,39 @@
-//! The vision engine: pictures of all callers share batches.
+//! The vision engine: pictures of all callers share decode workers, batches and a cache of features.
+//!
+//! ```text
+//! encode ─▶ known by content? ─yes▶ features
+//!              │ no: one job for all who want this picture
+//!              ▼
+//!           to decode ──workers, within decoded_bytes──▶ ready ──the tower's thread, in batches──▶ features
+//! ```
+//! A job belongs to nobody: it goes on while anybody waits for it, whoever asked first, and is dropped at its next
+//! step once nobody does.
+
+mod cache;
+mod decode;
+mod job;
+mod line;
+mod picture;
+mod tower;
 
 use std::{
+    convert::Infallible,
     sync::Arc,
+    thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 
+use fondue_imaging::{ImageLimits, ImagingError, Picture, Preprocess};
 use fondue_model::{ModelError, VisionTower};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use futures::future::try_join_all;
+use tokio::sync::Semaphore;
 
+pub use self::{job::Features, picture::PictureFile};
+use self::{
+    job::{Failure, Place},
+    line::Line,
+    picture::Identified,
+};
 use crate::{EngineError, owner::Owner};
 
 /// Limits of the vision engine.
@@ -17,168 +43,153 @@ pub struct VisionLimits {
     pub max_batch: usize,
     /// Pictures waiting or running at most; more are refused.
     pub max_queued: usize,
-    /// How long a batch waits for company after its first picture.
+    /// Bytes of files that wait to be decoded at most; more are refused.
+    pub queued_bytes: usize,
+    /// How long after a picture is decoded a batch may wait for company for it.
     pub gather: Duration,
+    /// Threads that decode and resize.
+    pub decode_threads: usize,
+    /// Bytes of pictures that are being decoded, wait for the tower or run through it. A picture that is larger by
+    /// itself is decoded when nothing else is held.
+    pub decoded_bytes: usize,
+    /// Bytes of features that are kept by content; 0 keeps none.
+    pub feature_cache_bytes: usize,
+    /// Size of one picture.
+    pub image: ImageLimits,
 }
 
-/// A handle to the thread that owns the vision tower; clones share it.
+/// A handle to the threads that decode pictures and own the vision tower; clones share them.
 #[derive(Clone)]
 pub struct VisionEngine {
-    owner: Arc<Owner<Picture>>,
-    room: Arc<Semaphore>,
-    limits: VisionLimits,
-    /// Values of one picture.
-    expected: usize,
+    room: Arc<Room>,
 }
 
-/// Room for pictures that are not there yet.
-#[derive(Debug)]
-pub struct Reservation(OwnedSemaphorePermit);
-
-struct Picture {
-    pixels: Vec<f32>,
-    out: oneshot::Sender<Result<Vec<f32>, EngineError>>,
-    deadline: Instant,
-    permit: OwnedSemaphorePermit,
+struct Room {
+    line: Arc<Line>,
+    /// No commands: the thread takes its work from the line.
+    owner: Owner<Infallible>,
+    workers: Vec<JoinHandle<()>>,
+    places: Arc<Semaphore>,
+    /// A permit for each byte of files.
+    file_bytes: Arc<Semaphore>,
+    limits: VisionLimits,
 }
 
 impl VisionEngine {
-    /// Starts the thread; returns once the tower is loaded. Blocks: call it outside of async code.
+    /// Starts the threads; returns once the tower is loaded. Blocks: call it outside of async code.
+    ///
+    /// `preprocess` must make pictures of the tower's size.
     ///
     /// # Errors
-    /// [`EngineError::Model`] if it does not load.
+    /// [`EngineError::Model`] if the tower does not load, [`EngineError::Thread`].
     pub fn spawn(
         load: impl FnOnce() -> Result<VisionTower, ModelError> + Send + 'static,
+        preprocess: Preprocess,
         limits: VisionLimits,
     ) -> Result<Self, EngineError> {
-        let serve = move |tower, pictures| own(&tower, pictures, limits);
+        let prepare = move |file: &PictureFile| {
+            preprocess.picture_pixels(&Picture::decode(&file.data, &limits.image, file.compat)?, file.fit)
+        };
         let values = |tower: &VisionTower| 3 * tower.image_size() * tower.image_size();
+        Self::assemble(load, values, VisionTower::encode, prepare, limits)
+    }
+
+    /// An engine of any parts: `values` tells how many numbers a prepared picture has.
+    fn assemble<Tower: Send + 'static>(
+        load: impl FnOnce() -> Result<Tower, ModelError> + Send + 'static,
+        values: impl FnOnce(&Tower) -> usize + Send + 'static,
+        encode: impl Fn(&Tower, &[Vec<f32>]) -> Result<Vec<Vec<f32>>, ModelError> + Send + 'static,
+        prepare: impl Fn(&PictureFile) -> Result<Vec<f32>, ImagingError> + Send + Sync + 'static,
+        limits: VisionLimits,
+    ) -> Result<Self, EngineError> {
+        let line = Arc::new(Line::new(limits));
+        let serve = {
+            let line = Arc::clone(&line);
+            move |tower, _| tower::own(&line, |pixels| encode(&tower, pixels))
+        };
         let (owner, expected) = Owner::spawn("vision", load, values, serve)?;
-        let room = Arc::new(Semaphore::new(limits.max_queued));
-        Ok(Self { owner: Arc::new(owner), room, limits, expected })
+        line.set_picture_values(expected);
+        let places = Arc::new(Semaphore::new(limits.max_queued));
+        let file_bytes = Arc::new(Semaphore::new(limits.queued_bytes.min(Semaphore::MAX_PERMITS)));
+        let mut room = Room { line, owner, workers: Vec::new(), places, file_bytes, limits };
+        let prepare = Arc::new(prepare);
+        for n in 0..limits.decode_threads.max(1) {
+            let (line, prepare) = (Arc::clone(&room.line), Arc::clone(&prepare));
+            let worker = thread::Builder::new()
+                .name(format!("decode-{n}"))
+                .spawn(move || decode::work(&line, prepare.as_ref()))
+                .map_err(|error| EngineError::Thread(error.to_string()))?;
+            room.workers.push(worker);
+        }
+        Ok(Self { room: Arc::new(room) })
     }
 
-    /// Completes when the thread has ended though it should not have.
+    /// Completes when the tower's thread has ended though it should not have.
     pub fn ended(&self) -> impl Future<Output = ()> + Send + use<> {
-        self.owner.ended()
+        self.room.owner.ended()
     }
 
-    /// Takes room for `n` pictures, before the work of decoding them is done.
+    /// Features of pictures, in their order: `feature_dim` f32 each. Equal pictures cost one decoding and one place
+    /// in a batch, whoever shows them; those that are kept cost neither.
     ///
     /// # Errors
-    /// [`EngineError::Busy`] at once if there is not enough.
-    pub fn reserve(&self, n: usize) -> Result<Reservation, EngineError> {
-        let n = u32::try_from(n).unwrap_or(u32::MAX);
-        let busy = |_| EngineError::Busy { limit: self.limits.max_queued };
-        Ok(Reservation(Arc::clone(&self.room).try_acquire_many_owned(n).map_err(busy)?))
-    }
-
-    /// Features of pictures, in their order: `3 × size × size` normalised f32 → `feature_dim` f32 each. The room must
-    /// have been reserved for as many.
-    ///
-    /// # Errors
-    /// [`EngineError::Model`] for a picture of another length; [`EngineError::Deadline`].
+    /// [`EngineError::Busy`] or [`EngineError::BusyBytes`] at once if there is no room for as many; [`EngineError::Picture`] for the first that
+    /// cannot be read, [`EngineError::Model`], [`EngineError::Late`], [`EngineError::Broken`],
+    /// [`EngineError::Stopped`].
     pub async fn encode(
         &self,
-        Reservation(mut permits): Reservation,
-        pictures: Vec<Vec<f32>>,
+        files: Vec<PictureFile>,
         deadline: Instant,
-    ) -> Result<Vec<Vec<f32>>, EngineError> {
-        let expected = self.expected;
-        if let Some(wrong) = pictures.iter().find(|pixels| pixels.len() != expected) {
-            return Err(ModelError::Shape { what: "picture", got: wrong.len(), expected }.into());
-        }
-        let mut results = Vec::with_capacity(pictures.len());
-        for pixels in pictures {
-            let (out, result) = oneshot::channel();
-            let permit = permits.split(1).ok_or(EngineError::Busy { limit: self.limits.max_queued })?;
-            self.owner.send(Picture { pixels, out, deadline, permit })?;
-            results.push(result);
-        }
-        let mut features = Vec::with_capacity(results.len());
-        for result in results {
-            features.push(result.await.map_err(|_| EngineError::Stopped)??);
-        }
-        Ok(features)
+    ) -> Result<Vec<Features>, EngineError> {
+        let limits = self.room.limits;
+        // Before any work: what finds no room is refused while it is cheap.
+        let n = u32::try_from(files.len()).unwrap_or(u32::MAX);
+        let busy = || EngineError::Busy { limit: limits.max_queued };
+        let mut places = Arc::clone(&self.room.places).try_acquire_many_owned(n).map_err(|_| busy())?;
+        let length = files.iter().map(|file| file.data.len()).sum::<usize>();
+        let too_large = || EngineError::BusyBytes { limit: limits.queued_bytes };
+        // What is longer than a message of gRPC can be does not come from there.
+        let length = u32::try_from(length).map_err(|_| too_large())?;
+        let mut bytes =
+            Arc::clone(&self.room.file_bytes).try_acquire_many_owned(length).map_err(|_| too_large())?;
+        metrics::counter!("fondue_vision_pictures_total").increment(u64::from(n));
+        let work = async {
+            // Hashing megabytes is no work for an async thread. The places go along, in case the caller leaves.
+            let identify = move || {
+                let identify = |file: PictureFile| {
+                    let room = bytes.split(file.data.len())?;
+                    Some((Identified::new(file, &limits.image, room), places.split(1)?))
+                };
+                files.into_iter().map(identify).collect::<Option<Vec<_>>>()
+            };
+            let pictures = tokio::task::spawn_blocking(identify).await.map_err(|_| EngineError::Broken)?;
+            let wanted = self.room.line.ask(pictures.ok_or_else(busy)?, deadline)?;
+            try_join_all(wanted.into_iter().enumerate().map(|(index, place)| features(index, place))).await
+        };
+        tokio::time::timeout_at(Instant::into(deadline), work).await.unwrap_or(Err(EngineError::Late))
     }
 }
 
-impl Picture {
-    fn answer(self, answer: Result<Vec<f32>, EngineError>) {
-        // The room is free before the answer is there: whoever asks again at once finds it.
-        drop(self.permit);
-        let _ = self.out.send(answer);
-    }
+async fn features(index: usize, place: Place) -> Result<Features, EngineError> {
+    let answer = match place {
+        Place::Known(features) => return Ok(features),
+        Place::Awaited(answer) => answer.await.map_err(|_| EngineError::Stopped)?,
+    };
+    answer.map_err(|failure| match failure {
+        Failure::Picture(source) => EngineError::Picture { index, source },
+        Failure::Engine(error) => error,
+    })
 }
 
-/// The thread's life: gather, run, hand out.
-fn own(tower: &VisionTower, mut pictures: mpsc::UnboundedReceiver<Picture>, limits: VisionLimits) {
-    while let Some(first) = pictures.blocking_recv() {
-        let mut batch = vec![first];
-        gather(&mut batch, &mut pictures, limits);
-        let now = Instant::now();
-        let (due, late): (Vec<_>, Vec<_>) = batch.into_iter().partition(|picture| now < picture.deadline);
-        late.into_iter().for_each(|picture| picture.answer(Err(EngineError::Deadline { tokens: 0 })));
-        // Whoever has hung up is not worth a place in the batch.
-        let mut batch: Vec<Picture> = due.into_iter().filter(|picture| !picture.out.is_closed()).collect();
-        if batch.is_empty() {
-            continue;
-        }
-        metrics::histogram!("fondue_vision_batch_pictures").record(batch.len() as f64);
-        match run(tower, &mut batch) {
-            Ok(()) => {}
-            Err(error) if batch.len() == 1 => fail(batch, error),
-            Err(error) => {
-                // Whoever asks for too much (memory, say) fails without the others.
-                tracing::warn!(%error, pictures = batch.len(), "a batch failed; its pictures are tried one by one");
-                for picture in batch {
-                    let mut alone = vec![picture];
-                    if let Err(error) = run(tower, &mut alone) {
-                        fail(alone, error);
-                    }
-                }
-            }
+impl Drop for Room {
+    fn drop(&mut self) {
+        // The threads wait on the line; the owner joins its own when it is dropped, after this.
+        self.line.close();
+        for worker in self.workers.drain(..) {
+            let _ = worker.join();
         }
     }
 }
 
-/// Runs a batch and answers it; a batch that fails is as it was.
-fn run(tower: &VisionTower, batch: &mut Vec<Picture>) -> Result<(), ModelError> {
-    let pixels: Vec<Vec<f32>> = batch.iter_mut().map(|picture| std::mem::take(&mut picture.pixels)).collect();
-    match tower.encode(&pixels) {
-        Ok(features) => {
-            batch.drain(..).zip(features).for_each(|(picture, features)| picture.answer(Ok(features)));
-            Ok(())
-        }
-        Err(error) => {
-            batch.iter_mut().zip(pixels).for_each(|(picture, pixels)| picture.pixels = pixels);
-            Err(error)
-        }
-    }
-}
-
-fn fail(batch: Vec<Picture>, error: ModelError) {
-    let error = EngineError::from(error);
-    batch.into_iter().for_each(|picture| picture.answer(Err(error.clone())));
-}
-
-/// Fills the batch with what waits, and with what comes within the time to gather.
-fn gather(batch: &mut Vec<Picture>, pictures: &mut mpsc::UnboundedReceiver<Picture>, limits: VisionLimits) {
-    let until = Instant::now() + limits.gather;
-    while batch.len() < limits.max_batch {
-        match pictures.try_recv() {
-            Ok(picture) => batch.push(picture),
-            Err(mpsc::error::TryRecvError::Disconnected) => return,
-            Err(mpsc::error::TryRecvError::Empty) => {
-                let left = until.saturating_duration_since(Instant::now());
-                if left.is_zero() {
-                    return;
-                }
-                std::thread::sleep(left.min(GLANCE));
-            }
-        }
-    }
-}
-
-/// How often a batch looks for company while it waits.
-const GLANCE: Duration = Duration::from_micros(200);
+#[cfg(test)]
+mod tests;

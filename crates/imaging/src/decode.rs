@@ -11,6 +11,9 @@ use image::{Limits, RgbImage};
 use crate::jpeg::{Jpeg, JpegError, Samples};
 use crate::{ImagingError, colour};
 
+pub use self::cost::decoded_bytes;
+
+mod cost;
 mod mode;
 mod tiff;
 

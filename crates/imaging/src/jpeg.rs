@@ -15,6 +15,8 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
+pub(crate) use self::scans::{Frame, frame};
+
 use mozjpeg::{ColorSpace, Decompress, Marker};
 
 /// Where cameras write how they were held.

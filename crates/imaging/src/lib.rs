@@ -31,7 +31,7 @@ mod squash;
 
 mod error;
 
-pub use decode::{ImageLimits, Picture, decode};
+pub use decode::{ImageLimits, Picture, decode, decoded_bytes};
 pub use error::ImagingError;
 pub use fondue_domain::Compat;
 pub use pixels::Fit;

@@ -13,7 +13,7 @@ use crate::resample::{Passes, Raster, Window, bicubic};
 use crate::{Compat, ImagingError, Preprocess, Resize, colour, squash};
 
 /// How a picture that is not square becomes one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Fit {
     /// The preprocessor's own steps, mostly the short side to `size`, then the middle of the long one: what the
     /// towers were trained with.

@@ -92,13 +92,20 @@ pub(crate) async fn cells(
                 let weights = name.strip_prefix("fondue ");
                 let share = weights.map(|weights| {
                     let length = (tokens + args.new_tokens / 2) * dialogues;
-                    let bytes = shape.sizes().weights() * weight_bytes(weights) + shape.sizes().kv_bytes() * length;
+                    let bytes =
+                        shape.sizes().weights() * weight_bytes(weights) + shape.sizes().kv_bytes() * length;
                     bytes as f64 * figures.decode / dialogues as f64 / bandwidth
                 });
                 System { name, figures, share }
             });
             let (prompt, new_tokens) = (tokens, args.new_tokens);
-            cells.push(Cell { shape: shape.name(), prompt, dialogues, new_tokens, systems: systems.collect() });
+            cells.push(Cell {
+                shape: shape.name(),
+                prompt,
+                dialogues,
+                new_tokens,
+                systems: systems.collect(),
+            });
         }
     }
     Ok(cells)
@@ -135,7 +142,8 @@ async fn cell(
             .collect();
         for peer in peers.iter_mut() {
             // The published loop serves one caller, and takes minutes for what others take seconds for.
-            let slow = peer.kind == "reference" && (dialogues > 1 || run > 0 || tokens > args.reference_prompt);
+            let slow =
+                peer.kind == "reference" && (dialogues > 1 || run > 0 || tokens > args.reference_prompt);
             if !slow {
                 let figures = peer.run(&ids, args.new_tokens).await?.figures();
                 note(&peer.kind, figures);

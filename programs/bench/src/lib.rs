@@ -72,7 +72,8 @@ fn quicken(args: &mut LanguageArgs) {
 }
 
 async fn run(common: CommonArgs, language: Option<LanguageArgs>, vision: Option<VisionArgs>) -> Result<()> {
-    let threads = common.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+    let threads =
+        common.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
     let cache = match common.cache.clone() {
         Some(cache) => cache,
         None => cache_folder()?,
@@ -80,14 +81,16 @@ async fn run(common: CommonArgs, language: Option<LanguageArgs>, vision: Option<
     let cache = cache.join("bench");
     let logs = tempfile::tempdir()?;
     let wants_peers = !common.quick
-        && (vision.is_some() || language.as_ref().is_some_and(|args| args.peers.iter().any(|peer| peer != "none")));
+        && (vision.is_some()
+            || language.as_ref().is_some_and(|args| args.peers.iter().any(|peer| peer != "none")));
     let python = wants_peers.then(|| Python::ready(&cache)).transpose()?;
     let mut report = Report { setting: machine::describe(threads), ..Report::default() };
     if python.is_some() {
         report.setting.push(Python::versions().join(", "));
     }
     report.bandwidth = bandwidth::measure(threads);
-    let measured = measure(&common, language, vision, python.as_ref(), threads, &cache, logs.path(), &mut report);
+    let measured =
+        measure(&common, language, vision, python.as_ref(), threads, &cache, logs.path(), &mut report);
     if let Err(error) = measured.await {
         // The logs tell more than can be said here.
         return Err(error.context(format!("the logs are in {}", logs.keep().display())));

@@ -59,7 +59,8 @@ pub(crate) fn language(cache: &Path, shape: Shape) -> Result<Model> {
 /// # Errors
 /// If the cache cannot be written.
 pub(crate) fn vision(cache: &Path, layers: usize, tiny: bool) -> Result<PathBuf> {
-    let (width, heads, ffn, patch, size) = if tiny { (64, 4, 128, 16, 64) } else { (1024, 16, 4096, 14, 224) };
+    let (width, heads, ffn, patch, size) =
+        if tiny { (64, 4, 128, 16, 64) } else { (1024, 16, 4096, 14, 224) };
     let folder = cache.join(format!("clip-{width}-{layers}-{VERSION}"));
     make(&folder, |folder| {
         let config = json!({
@@ -205,9 +206,9 @@ fn write(path: &Path, tensors: Tensors) -> Result<()> {
         let all: Vec<u8> = values.into_iter().flat_map(f32::to_le_bytes).collect();
         bytes.push((name, shape, all));
     }
-    let views = bytes.iter().map(|(name, shape, bytes)| {
-        Ok((name.as_str(), TensorView::new(Dtype::F32, shape.clone(), bytes)?))
-    });
+    let views = bytes
+        .iter()
+        .map(|(name, shape, bytes)| Ok((name.as_str(), TensorView::new(Dtype::F32, shape.clone(), bytes)?)));
     let views = views.collect::<Result<HashMap<_, _>>>()?;
     let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
     safetensors::serialize_to_file(views, Some(metadata), path)?;

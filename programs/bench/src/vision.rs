@@ -11,13 +11,7 @@ use rand_chacha::ChaCha8Rng;
 use serde_json::json;
 use tonic::transport::Channel;
 
-use crate::{
-    cli::VisionArgs,
-    peers::Python,
-    process,
-    report::Scenario,
-    statistics::median,
-};
+use crate::{cli::VisionArgs, peers::Python, process, report::Scenario, statistics::median};
 
 /// Measures pictures a second.
 pub(crate) async fn measure(
@@ -66,7 +60,8 @@ pub(crate) async fn measure(
             let figure = format!("{:.2} pictures/s, peak {peak:.0} MiB", rate(seconds));
             all.push(Scenario { what, figure, bar: None });
         } else {
-            let detail = format!("{:.2} against {:.2} pictures/s, peak {peak:.0} MiB", rate(seconds), rate(&theirs));
+            let detail =
+                format!("{:.2} against {:.2} pictures/s, peak {peak:.0} MiB", rate(seconds), rate(&theirs));
             all.push(Scenario::at_least(what, rate(seconds) / rate(&theirs), 1.3, &detail));
         }
     }

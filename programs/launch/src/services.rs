@@ -31,7 +31,7 @@ pub(crate) struct ServiceArgs {
     /// Show the services' logs here too, each line with its service's name.
     #[arg(long)]
     pub(crate) verbose: bool,
-    /// A further flag for one service, for example `--pass language=--dtype=bf16`; may be given several times.
+    /// A further flag for one service, for example `--pass language=--weights=bf16`; may be given several times.
     #[arg(long, value_name = "SERVICE=FLAG")]
     pub(crate) pass: Vec<Extra>,
     /// Seconds that a service may take until it is ready.

@@ -11,7 +11,7 @@ Examples:
   fondue up                                      ports 7400 (gateway) to 7403; Ctrl-C stops all four
   fondue up --free-ports --verbose               any free ports, logs in this terminal
   fondue up --restart                            bring back a service that dies
-  fondue up --model big/model --index big/index --pass language=--dtype=bf16
+  fondue up --model big/model --index big/index --pass language=--weights=bf16
 
 Then, in another terminal: `fondue chat`. Logs lie in DATA/logs, one file a service.
 

@@ -45,10 +45,14 @@ pub struct Settings {
     #[arg(long, value_name = "DEVICE")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub device: Option<String>,
-    /// Precision of the model: f32, f16 or bf16 [default: f32].
-    #[arg(long, value_name = "DTYPE")]
+    /// How weights are stored: f32, f16, bf16, or int8 with one scale per output [default: f32].
+    #[arg(long, value_name = "FORM", alias = "dtype")]
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub dtype: Option<String>,
+    pub weights: Option<String>,
+    /// What computes: native (own kernels, CPU) or libtorch (any device) [default: native on the CPU, else libtorch].
+    #[arg(long, value_name = "BACKEND")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backend: Option<String>,
     /// Threads of one step on the CPU [default: libtorch's, one per core].
     #[arg(long, value_name = "N")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -158,12 +162,19 @@ impl Settings {
     pub fn resolve(self) -> Result<Config, SettingsError> {
         let model = self.model.unwrap_or_else(|| "assets/model".into());
         let device = self.device.unwrap_or_else(|| "cpu".to_owned());
-        let dtype = self.dtype.unwrap_or_else(|| "f32".to_owned());
+        let weights = self.weights.unwrap_or_else(|| "f32".to_owned());
+        let mut placement = Placement::on(
+            parsed("device", Placement::device_from(&device))?,
+            parsed("weights", weights.parse())?,
+        );
+        if let Some(backend) = self.backend {
+            placement.backend = parsed("backend", backend.parse())?;
+        }
         Ok(Config {
             serving: self.serving.resolve("127.0.0.1:7402")?,
             opt: self.opt.unwrap_or_else(|| model.join("opt")),
             mapping: self.mapping.unwrap_or_else(|| model.join("fromage")),
-            placement: Placement::on(parsed("device", Placement::device_from(&device))?, parsed("dtype", dtype.parse())?),
+            placement,
             threads: self.threads.map(|n| within("threads", Some(n), 1, 1, 1024)).transpose()?,
             engine: LanguageLimits {
                 slots: within("slots", self.slots, 16, 1, 4096)?,

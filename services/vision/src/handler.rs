@@ -1,22 +1,16 @@
-//! The RPCs: checks what came, decodes pictures on the blocking pool, hands them to the engine.
+//! The RPCs: checks what came, hands the pictures to the engine.
 
-use std::{sync::Arc, time::Instant};
+use std::sync::Arc;
 
 use fondue_domain::{Classify, Fault, Violation};
-use fondue_engine::VisionEngine;
-use fondue_imaging::{Compat, Fit, ImagingError, Picture, Preprocess};
+use fondue_engine::{EngineError, PictureFile, VisionEngine};
+use fondue_imaging::{Compat, Fit, ImagingError};
 use fondue_model::Placement;
 use fondue_proto::vision::{
     Compat as WireCompat, DescribeRequest, DescribeResponse, EncodeRequest, EncodeResponse, Features,
     Fit as WireFit, Image, vision_server::Vision,
 };
-use fondue_serving::{
-    deadline::deadline,
-    loading::Loading,
-    status::{from_parts, status},
-};
-use futures::future::try_join_all;
-use tokio::sync::Semaphore;
+use fondue_serving::{deadline::deadline, loading::Loading, status::status};
 use tonic::{Request, Response, Status};
 
 use crate::config::Limits;
@@ -25,13 +19,11 @@ use crate::config::Limits;
 pub struct Handler {
     model: Arc<Loading<Loaded>>,
     limits: Limits,
-    decoding: Arc<Semaphore>,
 }
 
 /// What is there once the model has loaded.
 pub struct Loaded {
     pub(crate) engine: VisionEngine,
-    pub(crate) preprocess: Preprocess,
     pub(crate) fingerprint: String,
     pub(crate) feature_dim: usize,
     pub(crate) image_size: usize,
@@ -44,9 +36,18 @@ enum EncodeError {
     #[error("{field}: {reason}")]
     Field { field: String, reason: String },
     #[error("images[{index}].data: {source}")]
-    Picture { index: usize, source: ImagingError },
-    #[error("decoding a picture was broken off")]
-    Broken,
+    Picture { index: usize, source: Arc<ImagingError> },
+    #[error(transparent)]
+    Engine(EngineError),
+}
+
+impl From<EngineError> for EncodeError {
+    fn from(error: EngineError) -> Self {
+        match error {
+            EngineError::Picture { index, source } => Self::Picture { index, source },
+            error => Self::Engine(error),
+        }
+    }
 }
 
 impl Classify for EncodeError {
@@ -54,7 +55,7 @@ impl Classify for EncodeError {
         match self {
             Self::Field { .. } => Fault::Invalid,
             Self::Picture { source, .. } => source.fault(),
-            Self::Broken => Fault::Internal,
+            Self::Engine(error) => error.fault(),
         }
     }
 
@@ -64,7 +65,7 @@ impl Classify for EncodeError {
             Self::Picture { index, source } => {
                 vec![Violation::new(format!("images[{index}].data"), source.to_string())]
             }
-            Self::Broken => Vec::new(),
+            Self::Engine(error) => error.violations(),
         }
     }
 }
@@ -72,10 +73,10 @@ impl Classify for EncodeError {
 impl Handler {
     /// A service for a model that may still be loading.
     pub fn new(model: Arc<Loading<Loaded>>, limits: Limits) -> Self {
-        Self { model, limits, decoding: Arc::new(Semaphore::new(limits.decoding)) }
+        Self { model, limits }
     }
 
-    fn check(&self, images: Vec<Image>) -> Result<Vec<Shown>, EncodeError> {
+    fn check(&self, images: Vec<Image>) -> Result<Vec<PictureFile>, EncodeError> {
         let (n, max) = (images.len(), self.limits.images);
         if n == 0 || n > max {
             let reason = format!("{n} pictures, expected 1 … {max}");
@@ -83,33 +84,10 @@ impl Handler {
         }
         images.into_iter().enumerate().map(|(index, image)| shown(index, image)).collect()
     }
-
-    async fn pixels(
-        &self,
-        index: usize,
-        Shown { image, fit, compat }: Shown,
-        preprocess: Preprocess,
-    ) -> Result<Vec<f32>, EncodeError> {
-        // A permit bounds the memory of decoded pictures; it goes with the work, even if the caller has gone.
-        let permit = Arc::clone(&self.decoding).acquire_owned().await.map_err(|_| EncodeError::Broken)?;
-        let limits = self.limits.image;
-        let work = tokio::task::spawn_blocking(move || {
-            let _permit = permit;
-            preprocess.picture_pixels(&Picture::decode(&image.data, &limits, compat)?, fit)
-        });
-        let pixels = work.await.map_err(|_| EncodeError::Broken)?;
-        pixels.map_err(|source| EncodeError::Picture { index, source })
-    }
 }
 
 /// A picture of a request, checked.
-struct Shown {
-    image: Image,
-    fit: Fit,
-    compat: Compat,
-}
-
-fn shown(index: usize, image: Image) -> Result<Shown, EncodeError> {
+fn shown(index: usize, image: Image) -> Result<PictureFile, EncodeError> {
     let fit = match WireFit::try_from(image.fit) {
         Ok(WireFit::Unspecified | WireFit::Crop) => Fit::Crop,
         Ok(WireFit::Squash) => Fit::Squash,
@@ -120,7 +98,7 @@ fn shown(index: usize, image: Image) -> Result<Shown, EncodeError> {
         Ok(WireCompat::Reference) => Compat::Reference,
         Err(_) => return Err(unknown(index, "compat", image.compat, "Compat")),
     };
-    Ok(Shown { image, fit, compat })
+    Ok(PictureFile { data: image.data, fit, compat })
 }
 
 fn unknown(index: usize, field: &str, value: i32, kind: &str) -> EncodeError {
@@ -134,19 +112,9 @@ impl Vision for Handler {
         let until = deadline(request.metadata(), self.limits.timeout);
         let images = self.check(request.into_inner().images).map_err(status)?;
         let model = self.model.get().map_err(status)?;
-        // Before the work of decoding: what finds no room is refused while it is cheap.
-        let room = model.engine.reserve(images.len()).map_err(status)?;
-        let work = async {
-            let decoded = images
-                .into_iter()
-                .enumerate()
-                .map(|(index, shown)| self.pixels(index, shown, model.preprocess.clone()));
-            let pixels = try_join_all(decoded).await.map_err(status)?;
-            model.engine.encode(room, pixels, until).await.map_err(status)
-        };
-        let late = || from_parts(Fault::Deadline, "the deadline passed while pictures were read", Vec::new());
-        let features = tokio::time::timeout_at(Instant::into(until), work).await.map_err(|_| late())??;
-        let features = features.into_iter().map(|values| Features { values }).collect();
+        let features =
+            model.engine.encode(images, until).await.map_err(|error| status(EncodeError::from(error)))?;
+        let features = features.iter().map(|values| Features { values: values.to_vec() }).collect();
         Ok(Response::new(EncodeResponse { features }))
     }
 
@@ -164,9 +132,7 @@ impl Vision for Handler {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
-    use fondue_imaging::ImageLimits;
+    use fondue_imaging::{ImageLimits, Picture};
 
     use super::*;
 
@@ -181,38 +147,15 @@ mod tests {
         }
     }
 
-    /// Shot with a camera on its side, and a palette.
-    const TURNED: &[u8] = include_bytes!("../../../crates/imaging/tests/data/exif6.jpg");
-    const PALETTE: &[u8] = include_bytes!("../../../crates/imaging/tests/data/palette.png");
-
-    #[tokio::test]
-    async fn each_picture_is_shown_as_its_request_says() {
-        let image = ImageLimits { max_pixels: 1 << 20, max_bytes: 1 << 20 };
-        let limits = Limits { images: 2, image, decoding: 1, timeout: Duration::from_secs(60) };
-        let handler = Handler::new(Arc::new(Loading::new("nothing")), limits);
-        let preprocess = Preprocess::new(20, [0.0; 3], [1.0; 3]);
-        for (data, fit, wire_fit) in
-            [(TURNED, Fit::Crop, WireFit::Crop), (PALETTE, Fit::Squash, WireFit::Squash)]
-        {
-            let mut seen = Vec::new();
-            for (compat, wire) in
-                [(Compat::Off, WireCompat::Unspecified), (Compat::Reference, WireCompat::Reference)]
-            {
-                let asked = Image { data: data.into(), fit: wire_fit.into(), compat: wire.into() };
-                let shown = shown(0, asked).unwrap();
-                let pixels = handler.pixels(0, shown, preprocess.clone()).await.unwrap();
-                let picture = Picture::decode(data, &image, compat).unwrap();
-                assert_eq!(pixels, preprocess.picture_pixels(&picture, fit).unwrap());
-                seen.push(pixels);
-            }
-            assert_ne!(seen[0], seen[1], "{fit:?}");
-        }
-        let cut = Image { data: TURNED[..TURNED.len() / 2].into(), ..Image::default() };
-        let error = handler.pixels(1, shown(1, cut).unwrap(), preprocess).await.unwrap_err();
-        assert_eq!(error.fault(), Fault::Invalid);
-        assert!(
-            error.to_string().contains("images[1].data") && error.to_string().contains("ends early"),
-            "{error}"
-        );
+    #[test]
+    fn a_picture_that_cannot_be_read_is_named_by_its_field() {
+        let limits = ImageLimits { max_pixels: 1 << 20, max_bytes: 1 << 20 };
+        let file = include_bytes!("../../../crates/imaging/tests/data/exif6.jpg");
+        let source = Picture::decode(&file[..file.len() / 2], &limits, Compat::Off).unwrap_err();
+        let error = EncodeError::from(EngineError::Picture { index: 1, source: source.into() });
+        assert_eq!((error.fault(), error.violations()[0].field.as_str()), (Fault::Invalid, "images[1].data"));
+        let text = error.to_string();
+        assert!(text.contains("images[1].data") && text.contains("ends early"), "{text}");
+        assert_eq!(EncodeError::from(EngineError::Late).fault(), Fault::Deadline);
     }
 }

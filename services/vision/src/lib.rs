@@ -83,6 +83,6 @@ fn load(config: &Config) -> Result<Loaded, RunError> {
     if preprocess.size as usize != image_size {
         return Err(RunError::Size { preprocessor: preprocess.size, tower: image_size });
     }
-    let engine = VisionEngine::spawn(move || Ok(tower), config.engine)?;
-    Ok(Loaded { engine, preprocess, fingerprint, feature_dim, image_size, placement })
+    let engine = VisionEngine::spawn(move || Ok(tower), preprocess, config.engine)?;
+    Ok(Loaded { engine, fingerprint, feature_dim, image_size, placement })
 }

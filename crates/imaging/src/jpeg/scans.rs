@@ -40,6 +40,45 @@ pub(super) fn check(bytes: &[u8]) -> Result<(), JpegError> {
     Ok(())
 }
 
+/// What a file says of its samples.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Frame {
+    pub(crate) width: u32,
+    pub(crate) height: u32,
+    pub(crate) components: u8,
+    /// Its blocks are all held until the last scan.
+    pub(crate) progressive: bool,
+}
+
+/// The frame's header, if there is one before the first scan.
+pub(crate) fn frame(bytes: &[u8]) -> Option<Frame> {
+    let mut at = 2;
+    loop {
+        let (marker, end) = next(bytes, at)?;
+        if marker == SCAN || marker == END {
+            return None;
+        }
+        let content = bytes.get(end..)?;
+        if matches!(marker, 0xc0..=0xcf) && !NO_FRAMES.contains(&marker) {
+            let &[_, _, _, high, low, wide, narrow, components] = content.first_chunk()?;
+            return Some(Frame {
+                width: u16::from_be_bytes([wide, narrow]).into(),
+                height: u16::from_be_bytes([high, low]).into(),
+                components,
+                progressive: matches!(marker, 0xc2 | 0xc6 | 0xca | 0xce),
+            });
+        }
+        at = match content.first_chunk() {
+            _ if is_bare(marker) => end,
+            Some(&length) => end + usize::from(u16::from_be_bytes(length)).max(2),
+            None => return None,
+        };
+    }
+}
+
+/// Markers among the frames' that are none: Huffman tables, a reserved one, arithmetic conditioning.
+const NO_FRAMES: [u8; 3] = [0xc4, 0xc8, 0xcc];
+
 /// The next marker from `at` on, and where it ends. What stands before it, a scan's data say, is passed over.
 fn next(bytes: &[u8], at: usize) -> Option<(u8, usize)> {
     let mut rest = bytes.get(at..)?;

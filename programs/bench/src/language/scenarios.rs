@@ -8,7 +8,7 @@ use futures::future::try_join_all;
 use super::Ours;
 use crate::{
     cli::LanguageArgs,
-    client::{Ask, Answer, ask},
+    client::{Answer, Ask, ask},
     models::Model,
     report::{Cell, Scenario},
     shape::{Shape, weight_bytes},
@@ -63,8 +63,18 @@ async fn next_turn(args: &LanguageArgs, model: &Model, ours: &Ours, title: &str)
         cached = answer.cached;
     }
     let (cold, warm) = (median(&cold), median(&warm));
-    let detail = format!("{:.1} against {:.1} ms, {cached} of {} tokens cached", warm * 1e3, cold * 1e3, HISTORY + TURN);
-    Ok(Scenario::at_most(format!("{title}: TTFT of a turn with {HISTORY} tokens of history, to cold"), warm / cold, 0.15, &detail))
+    let detail = format!(
+        "{:.1} against {:.1} ms, {cached} of {} tokens cached",
+        warm * 1e3,
+        cold * 1e3,
+        HISTORY + TURN
+    );
+    Ok(Scenario::at_most(
+        format!("{title}: TTFT of a turn with {HISTORY} tokens of history, to cold"),
+        warm / cold,
+        0.15,
+        &detail,
+    ))
 }
 
 /// Dialogues that decode, alone and with a long prompt beside them.
@@ -102,7 +112,12 @@ async fn long_prompt(args: &LanguageArgs, model: &Model, ours: &Ours, title: &st
         long.times.first().copied().unwrap_or(0.0) * 1e3,
         during.len(),
     );
-    Ok(Scenario::at_most(format!("{title}: {BESIDE} decode beside a prompt of {LONG}, p99 to p50"), p99 / p50, 3.0, &detail))
+    Ok(Scenario::at_most(
+        format!("{title}: {BESIDE} decode beside a prompt of {LONG}, p99 to p50"),
+        p99 / p50,
+        3.0,
+        &detail,
+    ))
 }
 
 /// Times between an answer's tokens within a part of its life.
@@ -131,17 +146,23 @@ fn memory(args: &LanguageArgs, shape: Shape, ours: &Ours, title: &str) -> Result
 pub(crate) fn bars(cells: &[Cell]) -> Vec<Scenario> {
     let mut all = Vec::new();
     for cell in cells.iter().filter(|cell| cell.dialogues == 1) {
-        let eight = cells.iter().find(|other| {
-            other.dialogues == 8 && other.prompt == cell.prompt && other.shape == cell.shape
-        });
+        let eight = cells
+            .iter()
+            .find(|other| other.dialogues == 8 && other.prompt == cell.prompt && other.shape == cell.shape);
         for system in cell.systems.iter().filter(|system| system.name.starts_with("fondue ")) {
             let title = format!("OPT-{} {}, prompt {}", cell.shape, system.name, cell.prompt);
             let ours = system.figures;
             let mut against = |peer: &str, bar: f64, overall: bool| {
                 let Some(other) = cell.figures(peer) else { return };
-                let (ours, other) = if overall { (ours.overall, other.overall) } else { (ours.decode, other.decode) };
+                let (ours, other) =
+                    if overall { (ours.overall, other.overall) } else { (ours.decode, other.decode) };
                 let detail = format!("{ours:.1} against {other:.1} tokens/s");
-                all.push(Scenario::at_least(format!("{title}: one dialogue to {peer}"), ours / other, bar, &detail));
+                all.push(Scenario::at_least(
+                    format!("{title}: one dialogue to {peer}"),
+                    ours / other,
+                    bar,
+                    &detail,
+                ));
             };
             let precision = system.name.trim_start_matches("fondue ");
             if precision == "f32" {
@@ -159,11 +180,21 @@ pub(crate) fn bars(cells: &[Cell]) -> Vec<Scenario> {
             let Some(eight) = eight else { continue };
             let Some(many) = eight.figures(&system.name) else { continue };
             let detail = format!("{:.1} against {:.1} tokens/s", many.decode, ours.decode);
-            all.push(Scenario::at_least(format!("{title}: eight dialogues to one"), many.decode / ours.decode, 4.0, &detail));
+            all.push(Scenario::at_least(
+                format!("{title}: eight dialogues to one"),
+                many.decode / ours.decode,
+                4.0,
+                &detail,
+            ));
             let peer = if precision == "int8" { "ctranslate2-int8" } else { "ctranslate2-float32" };
             if let Some(other) = eight.figures(peer) {
                 let detail = format!("{:.1} against {:.1} tokens/s", many.decode, other.decode);
-                all.push(Scenario::at_least(format!("{title}: eight dialogues to {peer}"), many.decode / other.decode, 1.0, &detail));
+                all.push(Scenario::at_least(
+                    format!("{title}: eight dialogues to {peer}"),
+                    many.decode / other.decode,
+                    1.0,
+                    &detail,
+                ));
             }
         }
     }

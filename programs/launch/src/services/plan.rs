@@ -128,8 +128,8 @@ mod tests {
 
     #[test]
     fn extras_name_a_service() {
-        let extra: Extra = "language=--dtype=bf16".parse().unwrap();
-        assert_eq!(extra, Extra { service: "language", flag: "--dtype=bf16".into() });
+        let extra: Extra = "language=--weights=bf16".parse().unwrap();
+        assert_eq!(extra, Extra { service: "language", flag: "--weights=bf16".into() });
         assert!("speech=--loud".parse::<Extra>().unwrap_err().contains("vision"));
         assert!("language".parse::<Extra>().is_err());
     }

@@ -7,3 +7,4 @@ mod dialogue;
 mod imported;
 mod outage;
 mod said;
+mod seen;
