@@ -87,7 +87,11 @@ pub(crate) async fn ask(client: &LanguageClient<Channel>, ask: Ask) -> Result<An
 ///
 /// # Errors
 /// If one fails, or is no answer of words of so many tokens.
-pub(crate) async fn ask_all(client: &LanguageClient<Channel>, asks: Vec<Ask>, known: &[Word]) -> Result<Answers> {
+pub(crate) async fn ask_all(
+    client: &LanguageClient<Channel>,
+    asks: Vec<Ask>,
+    known: &[Word],
+) -> Result<Answers> {
     let answers = try_join_all(asks.into_iter().map(|one| ask(client, one))).await?;
     Ok(Answers {
         ids: answers.iter().map(|answer| words::ids(known, &answer.text)).collect(),

@@ -15,9 +15,14 @@ pub(crate) fn describe(threads: usize) -> Vec<String> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let flags = field("flags").unwrap_or_default();
     let simd = ["avx512_bf16", "avx512f", "avx2", "fma"];
-    let simd: Vec<&str> = simd.into_iter().filter(|name| flags.split(' ').any(|flag| flag == *name)).collect();
+    let simd: Vec<&str> =
+        simd.into_iter().filter(|name| flags.split(' ').any(|flag| flag == *name)).collect();
     vec![
-        format!("{}, {cores} cores, {}", field("model name").unwrap_or_else(|| "a CPU".to_owned()), simd.join(" ")),
+        format!(
+            "{}, {cores} cores, {}",
+            field("model name").unwrap_or_else(|| "a CPU".to_owned()),
+            simd.join(" ")
+        ),
         format!("{:.0} GiB of memory", meminfo("MemTotal:").unwrap_or(0.0) / f64::from(1 << 30)),
         format!("{threads} threads for each system"),
     ]

@@ -20,6 +20,8 @@ use crate::{
     words::{self, Word},
 };
 
+/// Beginning of every text, and OPT's end of one.
+pub(crate) const BOS: u32 = 2;
 /// Changes when what is written changes.
 const VERSION: u32 = 1;
 /// Length of pictures' features and of queries.

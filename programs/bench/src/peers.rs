@@ -12,11 +12,13 @@ use tokio::process::Command;
 
 use crate::{process::Process, statistics::Answers, systems::Peer};
 
-/// PyPI's wheel of torch is built for CUDA; on a CPU it needs these two beside it and nothing more.
-const WITHOUT_DEPENDENCIES: [&str; 3] =
-    ["torch==2.13.0", "nvidia-cuda-runtime==13.0.96", "nvidia-cuda-cupti==13.0.85"];
+/// PyPI's wheel of torch is built for CUDA. The last two are small; stubs take the place of the rest, which is several GB.
+const WITHOUT_DEPENDENCIES: [&str; 4] =
+    ["torch==2.13.0", "torchvision==0.28.0", "nvidia-cuda-runtime==13.0.96", "nvidia-cuda-cupti==13.0.85"];
 /// What torch's Python needs and its wheel names among what is left out above.
 const OF_TORCH: [&str; 6] = ["filelock", "typing-extensions", "sympy", "networkx", "jinja2", "fsspec"];
+/// Lets torch start without the rest of CUDA.
+const CPU_TORCH: &str = include_str!("../peers/cpu_torch.py");
 const REQUIREMENTS: &str = include_str!("../peers/requirements.txt");
 const LANGUAGE: &str = include_str!("../peers/language.py");
 const VISION: &str = include_str!("../peers/vision.py");
@@ -34,7 +36,8 @@ impl Python {
     /// If python3 or pip is missing or fails; pip's own words are on stderr then.
     pub(crate) fn ready(cache: &Path) -> Result<Self> {
         let home = cache.join("peers");
-        let (complete, stamp) = (home.join("COMPLETE"), format!("{REQUIREMENTS}{WITHOUT_DEPENDENCIES:?}"));
+        let (complete, stamp) =
+            (home.join("COMPLETE"), format!("{REQUIREMENTS}{WITHOUT_DEPENDENCIES:?}{CPU_TORCH}"));
         let program = home.join("bin/python");
         if fs::read_to_string(&complete).ok().as_deref() != Some(&stamp) {
             let _ = fs::remove_dir_all(&home);
@@ -45,10 +48,15 @@ impl Python {
                 pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
                 pip
             };
-            call(pip().arg("--no-deps").args(WITHOUT_DEPENDENCIES))?;
             let list = home.join("requirements.txt");
             fs::write(&list, REQUIREMENTS)?;
             call(pip().arg("-r").arg(list).args(OF_TORCH))?;
+            // After the others, so that pip has nothing to say of what is missing on purpose.
+            call(pip().arg("--no-deps").args(WITHOUT_DEPENDENCIES))?;
+            let stubs = home.join("cpu_torch.py");
+            fs::write(&stubs, CPU_TORCH)?;
+            call(Blocking::new(&program).arg(stubs))
+                .context("torch does not start without CUDA's libraries")?;
             fs::write(&complete, stamp)?;
         }
         let scripts = home.join("scripts");

@@ -1,6 +1,6 @@
 //! What was measured: as JSON, and as tables for people.
 
-mod markdown;
+pub(crate) mod markdown;
 
 use serde::{Deserialize, Serialize};
 

@@ -29,21 +29,21 @@ pub(crate) struct Answers {
     pub(crate) peak: f64,
 }
 
-/// What they say.
+/// What answers say that were made at the same time.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
-pub(crate) struct Figures {
+pub struct Figures {
     /// Seconds to the first token, the median of all answers.
-    pub(crate) ttft: f64,
+    pub ttft: f64,
     /// Tokens a second of all answers together, while they decode.
-    pub(crate) decode: f64,
+    pub decode: f64,
     /// Tokens a second over all, prompts included.
-    pub(crate) overall: f64,
+    pub overall: f64,
     /// Seconds between tokens.
-    pub(crate) p50: f64,
+    pub p50: f64,
     /// Seconds between tokens that 1 in 100 exceeds.
-    pub(crate) p99: f64,
-    /// Bytes.
-    pub(crate) peak: f64,
+    pub p99: f64,
+    /// Most memory that the process has had, in bytes.
+    pub peak: f64,
 }
 
 impl Answers {
@@ -106,7 +106,8 @@ mod tests {
 
     #[test]
     fn figures_of_answers() {
-        let answers = Answers { tokens: vec![vec![1.0, 2.0, 3.0], vec![2.0, 2.5, 3.0]], ids: Vec::new(), peak: 5.0 };
+        let answers =
+            Answers { tokens: vec![vec![1.0, 2.0, 3.0], vec![2.0, 2.5, 3.0]], ids: Vec::new(), peak: 5.0 };
         let figures = answers.figures();
         assert_eq!(figures.ttft, 2.0);
         // After 2.0 there come 3.0, 2.5 and 3.0.

@@ -3,7 +3,7 @@
 use clap::ValueEnum;
 
 /// The language and vision services' flag for how weights are stored.
-pub(crate) const WEIGHTS_FLAG: &str = "--dtype";
+pub(crate) const WEIGHTS_FLAG: &str = "--weights";
 
 /// How ours stores weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

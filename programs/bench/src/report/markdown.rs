@@ -33,8 +33,13 @@ impl Report {
         if !self.pictures.is_empty() {
             text += "\n### Pictures\n\n| system | pictures/s | peak MiB |\n|---|---:|---:|\n";
             for each in &self.pictures {
-                let _ =
-                    writeln!(text, "| {} | {:.2} | {:.0} |", each.name, each.per_second, mebibytes(each.peak));
+                let _ = writeln!(
+                    text,
+                    "| {} | {:.2} | {:.0} |",
+                    each.name,
+                    each.per_second,
+                    mebibytes(each.peak)
+                );
             }
         }
         if !self.bars.is_empty() {
@@ -152,7 +157,10 @@ mod tests {
         let run = |date: &str| Report { date: date.to_owned(), ..Report::default() };
         let one = run("2001-01-01").before("");
         let two = run("2002-02-02").before(&one);
-        assert!(one.starts_with("# Benchmarks\n") && two.starts_with(one.split("## ").next().unwrap()), "{two}");
+        assert!(
+            one.starts_with("# Benchmarks\n") && two.starts_with(one.split("## ").next().unwrap()),
+            "{two}"
+        );
         let places: Vec<_> = ["# Benchmarks", "## 2002", "## 2001"].map(|part| two.find(part)).into();
         assert!(places.is_sorted() && places.iter().all(Option::is_some), "{two}");
         assert_eq!(run("2003-03-03").before("Mine.\n").find("Mine."), Some(0));
