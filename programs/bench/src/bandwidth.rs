@@ -5,7 +5,7 @@ use std::{hint::black_box, thread, time::Instant};
 /// Bytes that are read: far more than any cache holds.
 const BYTES: usize = 1 << 30;
 /// The best of so many readings counts.
-const READINGS: usize = 5;
+const READINGS: usize = 20;
 
 /// Bytes a second with so many threads.
 pub(crate) fn measure(threads: usize) -> f64 {

@@ -2,7 +2,7 @@
 
 use std::{ffi::OsString, path::PathBuf};
 
-use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 
 use crate::{
     shape::Shape,
@@ -161,11 +161,6 @@ impl Cli {
     }
 }
 
-/// The whole, as clap has it.
-pub(crate) fn command() -> clap::Command {
-    Cli::command()
-}
-
 fn at_least_one(text: &str) -> Result<usize, String> {
     within(text, 1, 1 << 20)
 }
@@ -187,6 +182,8 @@ fn within(text: &str, low: usize, high: usize) -> Result<usize, String> {
 
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory;
+
     use super::*;
 
     fn read(words: &[&str]) -> Result<Cli, String> {
@@ -195,7 +192,7 @@ mod tests {
 
     #[test]
     fn the_command_line_is_consistent() {
-        command().debug_assert();
+        Cli::command().debug_assert();
     }
 
     #[test]

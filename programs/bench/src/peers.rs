@@ -86,7 +86,7 @@ impl Python {
         command.arg(self.scripts.join("language.py")).arg(kind).arg(model.join("opt"));
         command.arg(threads.to_string()).arg(model);
         let mut process = Process::start(kind, &mut command, &scratch.join(format!("{kind}.log")))?;
-        process.line("ready").await.with_context(|| tail(&scratch.join(format!("{kind}.log"))))?;
+        process.line("ready").await?;
         Ok(LanguagePeer { peer, process })
     }
 
@@ -96,7 +96,7 @@ impl Python {
         command.arg(self.scripts.join("vision.py")).arg(model).arg(threads.to_string());
         let log = scratch.join("transformers.log");
         let mut process = Process::start("transformers", &mut command, &log)?;
-        process.line("ready").await.with_context(|| tail(&log))?;
+        process.line("ready").await?;
         Ok(process)
     }
 }
@@ -118,13 +118,6 @@ impl LanguagePeer {
         }
         Ok(answers)
     }
-}
-
-/// The last lines of a log.
-fn tail(log: &Path) -> String {
-    let text = fs::read_to_string(log).unwrap_or_default();
-    let lines: Vec<&str> = text.lines().rev().take(5).collect();
-    format!("{}:\n{}", log.display(), lines.into_iter().rev().collect::<Vec<_>>().join("\n"))
 }
 
 fn call(command: &mut Blocking) -> Result<()> {

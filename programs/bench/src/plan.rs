@@ -2,7 +2,7 @@
 
 use crate::{
     cli::{CommonArgs, LanguageArgs, VisionArgs},
-    shape::Shape,
+    shape::{POSITIONS, Shape},
     systems::{Peer, Weights, peers},
 };
 
@@ -96,12 +96,13 @@ impl LanguagePlan {
     /// Positions of keys and values that the largest cell needs, with some to spare for what comes in blocks.
     pub(crate) fn cell_positions(&self) -> usize {
         let most = |values: &[usize]| values.iter().copied().max().unwrap_or(1);
-        most(&self.dialogues) * (most(&self.prompts) + self.new_tokens + 64)
+        // The service wants room for one sequence of all positions at least.
+        POSITIONS.max(most(&self.dialogues) * (most(&self.prompts) + self.new_tokens + 64))
     }
 
     /// The same for the scenarios, all of which run in one service.
     pub(crate) fn scenario_positions(&self) -> usize {
-        LONG + 128 + BESIDE * (64 + self.beside_tokens + 64)
+        POSITIONS.max(LONG + 128 + BESIDE * (64 + self.beside_tokens + 64))
     }
 }
 
