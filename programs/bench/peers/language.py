@@ -71,7 +71,8 @@ def ctranslate2_peer():
     folder = os.path.join(scratch, "ctranslate2-" + precision)
     if not os.path.exists(os.path.join(folder, "model.bin")):
         converter = ctranslate2.converters.TransformersConverter(model)
-        converter.convert(folder, quantization=precision, force=True)
+        converter.convert(folder + ".part", quantization=precision, force=True)
+        os.rename(folder + ".part", folder)
     generator = ctranslate2.Generator(
         folder, device="cpu", compute_type=precision, inter_threads=1, intra_threads=threads
     )

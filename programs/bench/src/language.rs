@@ -1,18 +1,20 @@
 //! The language service beside its peers: every cell of shape, prompt and dialogues.
 
 mod bars;
+pub(crate) mod room;
 mod scenarios;
 
 use std::path::Path;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use fondue_proto::language::language_client::LanguageClient;
 use indicatif::ProgressBar;
 use tonic::transport::Channel;
 
+use self::room::Group;
 use crate::{
     client::{self, Ask},
-    limit, machine,
+    limit,
     models::{self, Model},
     peers::{LanguagePeer, Python},
     plan::LanguagePlan,
@@ -23,11 +25,6 @@ use crate::{
     systems::{Peer, WEIGHTS_FLAG, Weights},
     words::{prompt, text},
 };
-
-/// Bytes that a Python with its libraries takes beside the model.
-const PEER_BYTES: f64 = 600e6;
-/// Bytes that a service takes beside weights, keys and values.
-const SERVICE_BYTES: f64 = 300e6;
 
 /// Where and how measurements run.
 pub(crate) struct Site<'a> {
@@ -41,6 +38,13 @@ pub(crate) struct Site<'a> {
     pub(crate) python: Option<&'a Python>,
     /// What is shown while it goes on.
     pub(crate) progress: &'a ProgressBar,
+}
+
+impl Site<'_> {
+    /// Says a line that stays, whether a terminal is there or not.
+    fn tell(&self, line: &str) {
+        self.progress.suspend(|| eprintln!("{line}"));
+    }
 }
 
 /// A running language service of ours.
@@ -128,56 +132,59 @@ async fn cells(
     model: &Model,
     report: &mut Report,
 ) -> Result<()> {
-    let sizes = shape.sizes();
-    let kv_bytes = plan.kv_bytes.unwrap_or((sizes.kv_bytes() * plan.cell_positions()) as u64);
-    fits(plan, &sizes, kv_bytes)?;
-    let (mut ours, mut peers) = (Vec::new(), Vec::new());
-    for &weights in &plan.weights {
-        site.progress.set_message(format!("OPT-{}: starting {}", shape.name(), weights.system()));
-        ours.push(Ours::start(plan, site, model, weights, kv_bytes).await?);
-    }
-    if let Some(python) = site.python {
-        for &peer in &plan.peers {
-            site.progress.set_message(format!("OPT-{}: starting {}", shape.name(), peer.name()));
-            peers.push(python.language(peer, &model.folder, site.threads, site.logs).await?);
-        }
-    }
-    warm_up(model, &ours, &mut peers).await?;
-    let mut cells = Vec::new();
-    for &tokens in &plan.prompts {
-        for &dialogues in &plan.dialogues {
-            site.progress
-                .set_message(format!("OPT-{}, prompt {tokens}, {dialogues} dialogues", shape.name()));
-            let all = cell(plan, site, model, &ours, &mut peers, (tokens, dialogues)).await?;
-            let cell = Cell {
-                shape: shape.name(),
-                prompt: tokens,
-                dialogues,
-                new_tokens: plan.new_tokens,
-                systems: compared(all, &sizes, report.bandwidth, (tokens + plan.new_tokens / 2, dialogues)),
-            };
+    let combinations: Vec<(usize, usize)> =
+        plan.prompts.iter().flat_map(|&prompt| plan.dialogues.iter().map(move |&n| (prompt, n))).collect();
+    let mut runs: Vec<Vec<Runs>> = combinations.iter().map(|_| Vec::new()).collect();
+    let finished = |runs: &[Runs], (prompt, dialogues): (usize, usize)| Cell {
+        shape: shape.name(),
+        prompt,
+        dialogues,
+        new_tokens: plan.new_tokens,
+        systems: compared(runs, &shape.sizes(), report.bandwidth, (prompt + plan.new_tokens / 2, dialogues)),
+    };
+    for group in room::groups(plan, shape)? {
+        let (ours, mut peers) = start(plan, site, shape, model, &group).await?;
+        for (runs, &(tokens, dialogues)) in runs.iter_mut().zip(&combinations) {
+            let message = format!("OPT-{}, prompt {tokens}, {dialogues} dialogues", shape.name());
+            site.progress.set_message(message);
+            let new = cell(plan, site, model, &ours, &mut peers, (tokens, dialogues)).await?;
             // What is known already is not lost with what comes.
-            for system in &cell.systems {
-                site.progress.println(markdown::line(&cell, system));
-            }
-            cells.push(cell);
+            let cell = finished(&new, (tokens, dialogues));
+            cell.systems.iter().for_each(|system| site.tell(&markdown::line(&cell, system)));
+            runs.extend(new);
         }
     }
+    let cells: Vec<Cell> = runs.iter().zip(combinations).map(|(runs, at)| finished(runs, at)).collect();
     report.bars.extend(bars::bars(shape, &cells));
     report.cells.extend(cells);
     Ok(())
 }
 
-/// Memory that is touched and threads that are started for the first time are not what is measured.
-async fn warm_up(model: &Model, ours: &[Ours], peers: &mut [LanguagePeer]) -> Result<()> {
+/// Starts systems and lets each answer once: memory that is touched and threads that are started for the first time are
+/// not what is measured.
+async fn start(
+    plan: &LanguagePlan,
+    site: &Site<'_>,
+    shape: Shape,
+    model: &Model,
+    group: &Group,
+) -> Result<(Vec<Ours>, Vec<LanguagePeer>)> {
+    let (mut ours, mut peers) = (Vec::new(), Vec::new());
     let first = prompts(model, 16, 1, 0);
-    for one in ours {
+    for &weights in &group.weights {
+        site.progress.set_message(format!("OPT-{}: starting {}", shape.name(), weights.system()));
+        let one = Ours::start(plan, site, model, weights, room::kv_bytes(plan, shape)).await?;
         one.run(model, &first, 4, "warm-up").await?;
+        ours.push(one);
     }
-    for peer in peers {
+    for &peer in &group.peers {
+        let Some(python) = site.python else { continue };
+        site.progress.set_message(format!("OPT-{}: starting {}", shape.name(), peer.name()));
+        let mut peer = python.language(peer, &model.folder, site.threads, site.logs).await?;
         peer.run(&[first[0].ids.clone()], 4).await?;
+        peers.push(peer);
     }
-    Ok(())
+    Ok((ours, peers))
 }
 
 /// What runs of one system in one cell gave.
@@ -229,12 +236,7 @@ async fn cell(
 }
 
 /// Medians, with what the machine allows and what the peers gave. `length`: positions in the middle of an answer.
-fn compared(
-    all: Vec<Runs>,
-    sizes: &Sizes,
-    bandwidth: f64,
-    (length, dialogues): (usize, usize),
-) -> Vec<System> {
+fn compared(all: &[Runs], sizes: &Sizes, bandwidth: f64, (length, dialogues): (usize, usize)) -> Vec<System> {
     let figures: Vec<(Who, Figures)> = all.iter().map(|runs| (runs.who, medians(&runs.figures))).collect();
     let systems = all.iter().zip(&figures).map(|(runs, &(who, ours))| match who {
         Who::Ours(weights) => {
@@ -258,27 +260,4 @@ fn compared(
         }
     });
     systems.collect()
-}
-
-/// Whether all systems find room at once, which is better known before an hour than after it.
-fn fits(plan: &LanguagePlan, sizes: &Sizes, kv_bytes: u64) -> Result<()> {
-    let parameters = sizes.parameters() as f64;
-    let ours = plan
-        .weights
-        .iter()
-        .map(|weights| parameters * weights.bytes() as f64 + kv_bytes as f64 + SERVICE_BYTES);
-    let peers = plan.peers.iter().map(|peer| parameters * peer.equal().bytes() as f64 + PEER_BYTES);
-    let needed = ours.chain(peers).sum::<f64>();
-    let gibibytes = |bytes: f64| bytes / f64::from(1 << 30);
-    if let Some(available) = machine::available() {
-        ensure!(
-            needed < available,
-            "all systems together need {:.1} GiB of memory, {:.1} are free: measure fewer at once, for example with \
-             --weights f32 --peers transformers,ctranslate2-float32 and then with --weights int8 --peers ctranslate2-int8, or \
-             smaller cells (--prompt, --dialogues) or --kv-bytes",
-            gibibytes(needed),
-            gibibytes(available),
-        );
-    }
-    Ok(())
 }

@@ -40,6 +40,9 @@ pub use self::{
     statistics::Figures,
 };
 
+/// Readings of each kind that tell how fast memory is.
+const READINGS: usize = 10;
+
 /// Runs the command line that this process was given; failures are told on stderr.
 pub fn main() -> ExitCode {
     let cli = Cli::read(std::env::args_os()).unwrap_or_else(|error| error.exit());
@@ -86,7 +89,7 @@ async fn run(common: &CommonArgs, language: Option<LanguagePlan>, vision: Option
     let mut report =
         Report { date: machine::today(), setting: machine::describe(threads), ..Report::default() };
     report.setting.extend(python.as_ref().map(|_| Python::versions().join(", ")));
-    report.bandwidth = bandwidth::measure(threads);
+    report.bandwidth = bandwidth::measure(threads, if common.quick { 1 } else { READINGS });
     let progress = ProgressBar::new(language.as_ref().map_or(0, LanguagePlan::steps));
     progress.set_style(ProgressStyle::with_template("{bar:30} {pos}/{len} {elapsed} (left {eta}) {msg}")?);
     progress.enable_steady_tick(std::time::Duration::from_secs(1));

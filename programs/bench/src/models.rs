@@ -23,7 +23,7 @@ use crate::{
 /// Beginning of every text, and OPT's end of one.
 pub(crate) const BOS: u32 = 2;
 /// Changes when what is written changes.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// Length of pictures' features and of queries.
 const FEATURES: usize = 64;
 
@@ -44,7 +44,10 @@ pub(crate) fn language(cache: &Path, shape: Shape) -> Result<Model> {
         let (sizes, opt) = (shape.sizes(), folder.join("opt"));
         fs::create_dir_all(&opt)?;
         fs::write(opt.join("tokenizer.json"), file.to_string())?;
-        fs::write(opt.join("tokenizer_config.json"), r#"{"tokenizer_class": "PreTrainedTokenizerFast"}"#)?;
+        let end = "</s>";
+        let tokens = json!({"tokenizer_class": "PreTrainedTokenizerFast", "bos_token": end, "eos_token": end, "unk_token": end,
+            "pad_token": "<pad>"});
+        fs::write(opt.join("tokenizer_config.json"), tokens.to_string())?;
         fs::write(opt.join("config.json"), config(&sizes).to_string())?;
         write(&opt.join("model.safetensors"), opt_tensors(&sizes, &words))?;
         let fromage = folder.join("fromage");

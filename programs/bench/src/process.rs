@@ -3,7 +3,7 @@
 use std::{
     path::{Path, PathBuf},
     process::Stdio,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, bail, ensure};
@@ -15,6 +15,8 @@ use tokio::{
 
 /// How long one may take until it is ready: large models are read from a disk.
 const PATIENCE: Duration = Duration::from_secs(600);
+/// How long the system may take to end one that is killed.
+const LAST_WAIT: Duration = Duration::from_secs(5);
 
 /// A process that speaks in lines.
 pub(crate) struct Process {
@@ -73,6 +75,17 @@ impl Process {
     }
 }
 
+impl Drop for Process {
+    /// Nothing of it is left, not even its entry in the system's table.
+    fn drop(&mut self) {
+        let _ = self.child.start_kill(); // fails only if it has ended
+        let start = Instant::now();
+        while matches!(self.child.try_wait(), Ok(None)) && start.elapsed() < LAST_WAIT {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
 /// The last lines of a log, without the backtrace that may follow them.
 fn last_words(log: &Path) -> String {
     let text = std::fs::read_to_string(log).unwrap_or_default();
@@ -94,12 +107,13 @@ pub(crate) async fn service(name: &str, flags: &[String], logs: &Path) -> Result
 /// A program in the folder of this one.
 fn beside(name: &str) -> Result<PathBuf> {
     let own = std::env::current_exe().context("finding this program's own place")?;
-    // Tests lie one folder deeper than programs.
-    let folders = own.ancestors().skip(1).take(2);
-    let found = folders.map(|folder| folder.join(name)).find(|path| path.is_file());
-    let found = found.with_context(|| format!("{name} is not beside {}; build it first", own.display()))?;
-    ensure!(found.is_file(), "{} is no program", found.display());
-    Ok(found)
+    let program = own.with_file_name(name);
+    ensure!(
+        program.is_file(),
+        "{} is not there; build it with `cargo build --release -p {name}`",
+        program.display()
+    );
+    Ok(program)
 }
 
 #[cfg(test)]

@@ -41,7 +41,7 @@ pub(super) fn bars(shape: Shape, cells: &[Cell]) -> Vec<Bar> {
     }
     all.extend(best_share(shape, one));
     if let Some(many) = cell(MANY) {
-        all.extend(crowd(&title, one, many));
+        all.extend(crowd(title, one, many));
     }
     all
 }
