@@ -9,6 +9,7 @@ A cell: {"prompts": [[ids]], "new_tokens": n}
 
 import json
 import os
+import subprocess
 import sys
 import time
 
@@ -70,8 +71,12 @@ def ctranslate2_peer():
     precision = kind.split("-")[1]
     folder = os.path.join(scratch, "ctranslate2-" + precision)
     if not os.path.exists(os.path.join(folder, "model.bin")):
-        converter = ctranslate2.converters.TransformersConverter(model)
-        converter.convert(folder + ".part", quantization=precision, force=True)
+        # By another process: the memory that it takes is not this one's.
+        convert = (
+            "import sys, ctranslate2; model, folder, precision = sys.argv[1:]; "
+            "ctranslate2.converters.TransformersConverter(model).convert(folder, quantization=precision, force=True)"
+        )
+        subprocess.run([sys.executable, "-c", convert, model, folder + ".part", precision], check=True, stdout=2)
         os.rename(folder + ".part", folder)
     generator = ctranslate2.Generator(
         folder, device="cpu", compute_type=precision, inter_threads=1, intra_threads=threads

@@ -13,6 +13,7 @@ use tonic::transport::Channel;
 
 use self::room::Group;
 use crate::{
+    bandwidth,
     client::{self, Ask},
     limit,
     models::{self, Model},
@@ -32,6 +33,8 @@ pub(crate) struct Site<'a> {
     pub(crate) threads: usize,
     /// The user's cache.
     pub(crate) cache: &'a Path,
+    /// Readings of each kind that tell how fast memory is.
+    pub(crate) readings: usize,
     /// Folder of logs.
     pub(crate) logs: &'a Path,
     /// Where the peers are installed, if there are any.
@@ -135,12 +138,12 @@ async fn cells(
     let combinations: Vec<(usize, usize)> =
         plan.prompts.iter().flat_map(|&prompt| plan.dialogues.iter().map(move |&n| (prompt, n))).collect();
     let mut runs: Vec<Vec<Runs>> = combinations.iter().map(|_| Vec::new()).collect();
-    let finished = |runs: &[Runs], (prompt, dialogues): (usize, usize)| Cell {
+    let finished = |runs: &[Runs], (prompt, dialogues): (usize, usize), bandwidth| Cell {
         shape: shape.name(),
         prompt,
         dialogues,
         new_tokens: plan.new_tokens,
-        systems: compared(runs, &shape.sizes(), report.bandwidth, (prompt + plan.new_tokens / 2, dialogues)),
+        systems: compared(runs, &shape.sizes(), bandwidth, (prompt + plan.new_tokens / 2, dialogues)),
     };
     for group in room::groups(plan, shape)? {
         let (ours, mut peers) = start(plan, site, shape, model, &group).await?;
@@ -149,12 +152,15 @@ async fn cells(
             site.progress.set_message(message);
             let new = cell(plan, site, model, &ours, &mut peers, (tokens, dialogues)).await?;
             // What is known already is not lost with what comes.
-            let cell = finished(&new, (tokens, dialogues));
+            let cell = finished(&new, (tokens, dialogues), report.bandwidth);
             cell.systems.iter().for_each(|system| site.tell(&markdown::line(&cell, system)));
             runs.extend(new);
         }
     }
-    let cells: Vec<Cell> = runs.iter().zip(combinations).map(|(runs, at)| finished(runs, at)).collect();
+    // Once more after the work: the machine may have been busy with something else before.
+    report.bandwidth = report.bandwidth.max(bandwidth::measure(site.threads, site.readings));
+    let all = runs.iter().zip(combinations);
+    let cells: Vec<Cell> = all.map(|(runs, at)| finished(runs, at, report.bandwidth)).collect();
     report.bars.extend(bars::bars(shape, &cells));
     report.cells.extend(cells);
     Ok(())

@@ -89,12 +89,13 @@ async fn run(common: &CommonArgs, language: Option<LanguagePlan>, vision: Option
     let mut report =
         Report { date: machine::today(), setting: machine::describe(threads), ..Report::default() };
     report.setting.extend(python.as_ref().map(|_| Python::versions().join(", ")));
-    report.bandwidth = bandwidth::measure(threads, if common.quick { 1 } else { READINGS });
+    let readings = if common.quick { 1 } else { READINGS };
+    report.bandwidth = bandwidth::measure(threads, readings);
     let progress = ProgressBar::new(language.as_ref().map_or(0, LanguagePlan::steps));
     progress.set_style(ProgressStyle::with_template("{bar:30} {pos}/{len} {elapsed} (left {eta}) {msg}")?);
     progress.enable_steady_tick(std::time::Duration::from_secs(1));
     let (cache, python, logs_path) = (cache.as_path(), python.as_ref(), logs.path());
-    let site = Site { threads, cache, logs: logs_path, python, progress: &progress };
+    let site = Site { threads, readings, cache, logs: logs_path, python, progress: &progress };
     let measured = measure(language, vision, &site, &mut report).await;
     progress.finish_and_clear();
     println!("{}", report.markdown());

@@ -13,8 +13,8 @@ use tokio::{
     time::timeout,
 };
 
-/// How long one may take until it is ready: large models are read from a disk.
-const PATIENCE: Duration = Duration::from_secs(600);
+/// How long one may be silent: models are read from a disk and converted, and the published loop takes its time.
+const PATIENCE: Duration = Duration::from_secs(3600);
 /// How long the system may take to end one that is killed.
 const LAST_WAIT: Duration = Duration::from_secs(5);
 
