@@ -18,7 +18,9 @@ const UNREACHABLE: &[(&str, &[&str])] = &[
             "fondue-launch",
             "fondue-bench",
             "fondue-drawings",
+            "fondue-bench",
             "fondue-imaging",
+            "fondue-kernels",
             "fondue-index",
             "fondue-pickle",
             "fondue-xtask",
@@ -28,6 +30,7 @@ const UNREACHABLE: &[(&str, &[&str])] = &[
         "tonic",
         &[
             "fondue-domain",
+            "fondue-kernels",
             "fondue-mapped",
             "fondue-imaging",
             "fondue-index",
@@ -41,6 +44,7 @@ const UNREACHABLE: &[(&str, &[&str])] = &[
         "tokio",
         &[
             "fondue-domain",
+            "fondue-kernels",
             "fondue-mapped",
             "fondue-imaging",
             "fondue-index",
@@ -53,6 +57,7 @@ const UNREACHABLE: &[(&str, &[&str])] = &[
         "clap",
         &[
             "fondue-domain",
+            "fondue-kernels",
             "fondue-imaging",
             "fondue-index",
             "fondue-model",

@@ -24,7 +24,7 @@ pub(crate) struct Head {
 impl Head {
     /// Vectors of one block, keys and values.
     pub(crate) fn block(self) -> usize {
-        self.dim + POSITIONS * vectors(self.dim)
+        self.dim.saturating_add(POSITIONS.saturating_mul(vectors(self.dim)))
     }
 
     /// Writes a position's key and value into its block.

@@ -4,7 +4,7 @@ use std::collections::TryReserveError;
 
 use crate::{
     lanes::LANES,
-    memory::{Line, lines, vectors},
+    memory::{Lines, size, vectors},
 };
 
 /// Matrices of activations, all with the same number of rows.
@@ -14,7 +14,7 @@ pub struct Buffers {
 }
 
 pub(crate) struct Buffer {
-    data: Vec<Line>,
+    data: Lines,
     columns: usize,
     /// Vectors from one row to the next: one more than are filled, so that rows do not fall on the same cache sets.
     pub(crate) stride: usize,
@@ -27,19 +27,23 @@ impl Buffers {
     /// Matrices of these widths, without rows yet.
     pub fn new(columns: &[usize]) -> Self {
         let all = columns.iter();
-        let buffer = |&columns| Buffer { data: Vec::new(), columns, stride: vectors(columns) + 1 };
+        let buffer = |&columns| Buffer { data: Lines::none(), columns, stride: vectors(columns) + 1 };
         Self { all: all.map(buffer).collect(), rows: 0 }
     }
 
-    /// Makes room for this many rows. Their values are what earlier passes left.
+    /// Makes room for this many rows. Their values are what earlier passes left, or 0 where there was no room before.
     ///
     /// # Errors
     /// If there is no memory for them; all is as before then.
     pub fn set_rows(&mut self, rows: usize) -> Result<(), TryReserveError> {
-        for buffer in &mut self.all {
-            let bytes = rows * buffer.stride * size_of::<[f32; LANES]>();
-            if size_of_val(buffer.data.as_slice()) < bytes {
-                buffer.data = lines(bytes)?;
+        let more = |buffer: &Buffer| {
+            let bytes = size([rows, buffer.stride, size_of::<[f32; LANES]>()]);
+            (buffer.data.bytes() < bytes).then(|| Lines::zeroed(bytes)).transpose()
+        };
+        let more: Vec<Option<Lines>> = self.all.iter().map(more).collect::<Result<_, _>>()?;
+        for (buffer, more) in self.all.iter_mut().zip(more) {
+            if let Some(more) = more {
+                buffer.data = more;
             }
         }
         self.rows = rows;
@@ -58,7 +62,7 @@ impl Buffers {
     pub fn row(&self, id: BufferId, row: usize) -> &[f32] {
         let buffer = &self.all[id];
         assert!(row < self.rows, "row {row} of {}", self.rows);
-        let vectors: &[[f32; LANES]] = bytemuck::cast_slice(&buffer.data);
+        let vectors: &[[f32; LANES]] = buffer.data.of();
         &vectors[row * buffer.stride..].as_flattened()[..buffer.columns]
     }
 
@@ -69,7 +73,7 @@ impl Buffers {
     pub fn row_mut(&mut self, id: BufferId, row: usize) -> &mut [f32] {
         let buffer = &mut self.all[id];
         assert!(row < self.rows, "row {row} of {}", self.rows);
-        let vectors: &mut [[f32; LANES]] = bytemuck::cast_slice_mut(&mut buffer.data);
+        let vectors: &mut [[f32; LANES]] = buffer.data.of_mut();
         &mut vectors[row * buffer.stride..].as_flattened_mut()[..buffer.columns]
     }
 
@@ -84,9 +88,6 @@ impl Buffers {
     /// All vectors of the rows that there are, of each matrix.
     pub(crate) fn vectors(&mut self) -> impl Iterator<Item = &mut [[f32; LANES]]> {
         let rows = self.rows;
-        self.all.iter_mut().map(move |buffer| {
-            let vectors: &mut [[f32; LANES]] = bytemuck::cast_slice_mut(&mut buffer.data);
-            &mut vectors[..rows * buffer.stride]
-        })
+        self.all.iter_mut().map(move |buffer| &mut buffer.data.of_mut()[..rows * buffer.stride])
     }
 }

@@ -5,12 +5,12 @@ use std::collections::TryReserveError;
 use crate::{
     attention::{Head, POSITIONS},
     lanes::LANES,
-    memory::{Line, lines},
+    memory::{Lines, size, vectors},
 };
 
 /// Memory for keys and values.
 pub struct KvMemory {
-    data: Vec<Line>,
+    data: Lines,
     layers: usize,
     blocks: usize,
     heads: usize,
@@ -18,9 +18,9 @@ pub struct KvMemory {
 }
 
 impl KvMemory {
-    /// Bytes of one block over all layers.
+    /// Bytes of one block over all layers; the largest number where they are more.
     pub fn block_bytes(layers: usize, heads: usize, head_dim: usize) -> usize {
-        layers * heads * Head { dim: head_dim }.block() * size_of::<[f32; LANES]>()
+        size([layers, heads, Head { dim: head_dim }.block(), size_of::<[f32; LANES]>()])
     }
 
     /// Zeroed memory; the system gives it as it is first written.
@@ -28,8 +28,8 @@ impl KvMemory {
     /// # Errors
     /// If there is no room for it.
     pub fn new(layers: usize, blocks: usize, heads: usize, head_dim: usize) -> Result<Self, TryReserveError> {
-        let bytes = Self::block_bytes(layers, heads, head_dim).saturating_mul(blocks);
-        Ok(Self { data: lines(bytes)?, layers, blocks, heads, head: Head { dim: head_dim } })
+        let bytes = size([Self::block_bytes(layers, heads, head_dim), blocks]);
+        Ok(Self { data: Lines::zeroed(bytes)?, layers, blocks, heads, head: Head { dim: head_dim } })
     }
 
     /// Blocks in it.
@@ -43,18 +43,18 @@ impl KvMemory {
     /// If there is no such block.
     pub fn copy(&mut self, from: usize, to: usize, positions: usize) {
         assert!(from < self.blocks && to < self.blocks, "a block of another memory");
-        let (head, size) = (self.head, self.head.block());
+        let head = self.head;
         let positions = positions.min(POSITIONS);
         for layer in 0..self.layers {
             for n in 0..self.heads {
                 let (from, to) = (self.place(layer, from, n), self.place(layer, to, n));
-                let vectors: &mut [[f32; LANES]] = bytemuck::cast_slice_mut(&mut self.data);
+                let all: &mut [[f32; LANES]] = self.data.of_mut();
                 for d in 0..head.dim {
-                    let key = vectors[from + d];
-                    vectors[to + d][..positions].copy_from_slice(&key[..positions]);
+                    let key = all[from + d];
+                    all[to + d][..positions].copy_from_slice(&key[..positions]);
                 }
-                let values = positions * (size - head.dim) / POSITIONS;
-                vectors.copy_within(from + head.dim..from + head.dim + values, to + head.dim);
+                let values = positions * vectors(head.dim);
+                all.copy_within(from + head.dim..from + head.dim + values, to + head.dim);
             }
         }
     }
@@ -73,6 +73,6 @@ impl KvMemory {
     }
 
     pub(crate) fn vectors(&mut self) -> &mut [[f32; LANES]] {
-        bytemuck::cast_slice_mut(&mut self.data)
+        self.data.of_mut()
     }
 }

@@ -49,7 +49,7 @@ pub(crate) trait Lanes: Copy {
     fn min(self, a: Self::V, b: Self::V) -> Self::V;
     /// To the nearest whole number, ties to even.
     fn round(self, v: Self::V) -> Self::V;
-    /// 2ⁿ for whole n from −126 to 127.
+    /// 2ⁿ for whole n from −126 to 127, and 0 for −127.
     fn pow2(self, n: Self::V) -> Self::V;
     /// Halves are added until one number is left.
     fn sum(self, v: Self::V) -> f32;
@@ -59,10 +59,11 @@ pub(crate) trait Lanes: Copy {
         self.splat(0.0)
     }
 
-    /// eˣ for x ≤ 88, 0 where it is below e⁻⁸⁷; relative error below 2⁻²².
+    /// eˣ for x ≤ 88, 0 below about −87.7; relative error below 2⁻²².
     #[inline(always)]
     fn exp(self, x: Self::V) -> Self::V {
-        let x = self.max(self.splat(-87.5), x);
+        // What is below becomes 2⁻¹²⁷ times something, for which `pow2` has 0. What is no number stays that.
+        let x = self.max(self.splat(-88.0), x);
         let n = self.round(self.mul(x, self.splat(std::f32::consts::LOG2_E)));
         // ln 2 in two parts, the first of few bits, so that n times it is exact.
         let r = self.fma(n, self.splat(-0.693_359_4), x);
@@ -72,5 +73,52 @@ pub(crate) trait Lanes: Copy {
             p = self.fma(p, r, self.splat(c));
         }
         self.mul(p, self.pow2(n))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Machine, machine::on};
+
+    fn exp(machine: Machine, x: f32) -> f32 {
+        let mut row = [x; LANES];
+        on!(machine, lanes => {
+            let power = lanes.exp(lanes.load(&row));
+            lanes.store(&mut row, power);
+        });
+        row[LANES - 1]
+    }
+
+    #[test]
+    fn exponentials_are_those_of_f64() {
+        for machine in Machine::all() {
+            for n in -87_400..=88_000 {
+                let x = n as f32 / 1000.0;
+                let expected = f64::from(x).exp();
+                let relative = (f64::from(exp(machine, x)) - expected).abs() / expected;
+                assert!(relative < 2f64.powi(-22), "{}: e^{x} is off by {relative}", machine.name());
+            }
+            assert_eq!(exp(machine, 0.0), 1.0);
+            for x in [-87.8, -88.0, -1e4, f32::MIN, f32::NEG_INFINITY] {
+                assert_eq!(exp(machine, x).to_bits(), 0, "{}: e^{x}", machine.name());
+            }
+            assert!(exp(machine, f32::NAN).is_nan());
+        }
+    }
+
+    #[test]
+    fn sums_and_largest_take_every_lane() {
+        for machine in Machine::all() {
+            let mut row: [f32; LANES] = std::array::from_fn(|n| (1 << n) as f32);
+            on!(machine, lanes => {
+                assert_eq!(lanes.sum(lanes.load(&row)), 65_535.0);
+                for n in 0..LANES {
+                    row = [-5.0; LANES];
+                    row[n] = -4.0;
+                    assert_eq!(lanes.largest(lanes.load(&row)), -4.0);
+                }
+            });
+        }
     }
 }

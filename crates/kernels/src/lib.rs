@@ -16,6 +16,7 @@ mod matrix;
 mod memory;
 mod norm;
 mod ops;
+mod prefetch;
 mod product;
 mod team;
 

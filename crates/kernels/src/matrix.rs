@@ -7,7 +7,7 @@ use half::{bf16, f16};
 use crate::{
     element::{Brain, Element, Half},
     lanes::LANES,
-    memory::{Line, lines, vectors},
+    memory::{Lines, size, vectors},
 };
 
 /// Outputs of one tile.
@@ -45,13 +45,13 @@ impl Form {
 
 /// y = xWᵀ + b with W `[outputs, inputs]`.
 ///
-/// In panels of [`PANEL`] tiles, a panel in blocks of [`BLOCK`] vectors of inputs, a block tile by tile, a tile vector by
-/// vector for its [`TILE`] outputs: a product reads it from beginning to end, whatever the number of rows.
+/// In panels of 16 tiles, a panel in blocks of 1,024 inputs, a block tile by tile, a tile vector by vector for its four
+/// outputs: a product reads it from beginning to end, whatever the number of rows.
 pub struct Matrix {
     outputs: usize,
     inputs: usize,
     form: Form,
-    data: Vec<Line>,
+    data: Lines,
     /// One for each output; empty unless [`Form::Int8`].
     scales: Vec<f32>,
     /// One for each output, or none at all.
@@ -64,9 +64,14 @@ impl Matrix {
     /// # Errors
     /// If there is no memory for it.
     pub fn new(outputs: usize, inputs: usize, form: Form) -> Result<Self, TryReserveError> {
-        let bytes = outputs.div_ceil(TILE) * TILE * vectors(inputs) * LANES * form.bytes();
-        let scales = if form == Form::Int8 { vec![0.0; outputs] } else { Vec::new() };
-        Ok(Self { outputs, inputs, form, data: lines(bytes)?, scales, bias: Vec::new() })
+        let bytes = size([outputs.div_ceil(TILE), TILE, vectors(inputs), LANES, form.bytes()]);
+        let data = Lines::zeroed(bytes)?;
+        let mut scales = Vec::new();
+        if form == Form::Int8 {
+            scales.try_reserve_exact(outputs)?;
+            scales.resize(outputs, 0.0);
+        }
+        Ok(Self { outputs, inputs, form, data, scales, bias: Vec::new() })
     }
 
     /// A matrix of these weights, row-major `[outputs, inputs]`.
@@ -83,10 +88,7 @@ impl Matrix {
         weights: &[f32],
     ) -> Result<Self, TryReserveError> {
         let mut matrix = Self::new(outputs, inputs, form)?;
-        weights[..outputs * inputs]
-            .chunks_exact(inputs)
-            .enumerate()
-            .for_each(|(n, row)| matrix.set_row(n, row));
+        (0..outputs).for_each(|n| matrix.set_row(n, &weights[n * inputs..][..inputs]));
         Ok(matrix)
     }
 
@@ -107,9 +109,7 @@ impl Matrix {
 
     /// Bytes of weights, scales and bias, as a product reads them.
     pub fn bytes(&self) -> usize {
-        size_of_val(self.data.as_slice())
-            + size_of_val(self.scales.as_slice())
-            + size_of_val(self.bias.as_slice())
+        self.data.bytes() + size_of_val(self.scales.as_slice()) + size_of_val(self.bias.as_slice())
     }
 
     /// Adds a bias, `[outputs]`.
@@ -133,7 +133,8 @@ impl Matrix {
             Form::Bf16 => self.put(output, weights, |w| Brain(bf16::from_f32(w).to_bits())),
             Form::Int8 => {
                 let largest = weights.iter().fold(0.0f32, |max, w| max.max(w.abs()));
-                let scale = largest / 127.0;
+                // A scale too small to be exact counts as 0, and so do its weights, of less than 10⁻³⁵.
+                let scale = Some(largest / 127.0).filter(|scale| scale.is_normal()).unwrap_or(0.0);
                 self.scales[output] = scale;
                 let inverse = if scale > 0.0 { 1.0 / scale } else { 0.0 };
                 self.put(output, weights, |w| (w * inverse).round_ties_even() as i8);
@@ -160,7 +161,7 @@ impl Matrix {
 
     fn put<W: Element>(&mut self, output: usize, weights: &[f32], store: impl Fn(f32) -> W) {
         let place = self.place(output);
-        let data: &mut [[W; LANES]] = bytemuck::cast_slice_mut(&mut self.data);
+        let data: &mut [[W; LANES]] = self.data.of_mut();
         for (n, values) in weights.chunks(LANES).enumerate() {
             data[place(n)].iter_mut().zip(values).for_each(|(to, value)| *to = store(*value));
         }
@@ -168,7 +169,7 @@ impl Matrix {
 
     fn get<W: Element>(&self, output: usize, weights: &mut [f32], load: impl Fn(W) -> f32) {
         let place = self.place(output);
-        let data: &[[W; LANES]] = bytemuck::cast_slice(&self.data);
+        let data: &[[W; LANES]] = self.data.of();
         for (n, values) in weights.chunks_mut(LANES).enumerate() {
             values.iter_mut().zip(&data[place(n)]).for_each(|(value, from)| *value = load(*from));
         }
@@ -193,7 +194,7 @@ impl Matrix {
         tile: usize,
         block: std::ops::Range<usize>,
     ) -> &[[[W; LANES]; TILE]] {
-        let data: &[[[W; LANES]; TILE]] = bytemuck::cast_slice(&self.data);
+        let data: &[[[W; LANES]; TILE]] = self.data.of();
         let first = self.place(tile * TILE)(block.start) / TILE;
         &data[first..first + block.len()]
     }

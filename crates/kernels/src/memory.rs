@@ -1,20 +1,86 @@
 //! Memory in whole cache lines, so that a vector never lies across two.
 
-use bytemuck::Zeroable;
+use std::collections::TryReserveError;
 
 /// A cache line.
 #[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
 #[repr(C, align(64))]
-pub(crate) struct Line([u8; 64]);
+struct Line([u8; 64]);
 
-/// Zeroed lines; the system gives a page when it is first written.
-pub(crate) fn lines(bytes: usize) -> Result<Vec<Line>, std::collections::TryReserveError> {
-    let n = bytes.div_ceil(size_of::<Line>());
-    Vec::<Line>::new().try_reserve_exact(n)?;
-    Ok(vec![Line::zeroed(); n])
+/// Zeroed lines. Not a vector of them: only for bytes does the allocator take fresh pages from the system, which gives each
+/// when it is first touched; what is more aligned it would fill with zeros itself.
+pub(crate) struct Lines {
+    bytes: Vec<u8>,
+    n: usize,
+}
+
+impl Lines {
+    /// None yet.
+    pub(crate) const fn none() -> Self {
+        Self { bytes: Vec::new(), n: 0 }
+    }
+
+    /// So many bytes, rounded up to whole lines.
+    pub(crate) fn zeroed(bytes: usize) -> Result<Self, TryReserveError> {
+        let n = bytes.div_ceil(size_of::<Line>());
+        // One more than there are, since the first need not begin at the first byte.
+        let room = if n == 0 { 0 } else { (n + 1).saturating_mul(size_of::<Line>()) };
+        Vec::<u8>::new().try_reserve_exact(room)?;
+        Ok(Self { bytes: vec![0; room], n })
+    }
+
+    /// Bytes of the lines.
+    pub(crate) fn bytes(&self) -> usize {
+        self.n * size_of::<Line>()
+    }
+
+    /// What they hold.
+    pub(crate) fn of<T: bytemuck::Pod>(&self) -> &[T] {
+        bytemuck::cast_slice(&bytemuck::pod_align_to::<u8, Line>(&self.bytes).1[..self.n])
+    }
+
+    /// What they hold, to be set.
+    pub(crate) fn of_mut<T: bytemuck::Pod>(&mut self) -> &mut [T] {
+        bytemuck::cast_slice_mut(&mut bytemuck::pod_align_to_mut::<u8, Line>(&mut self.bytes).1[..self.n])
+    }
 }
 
 /// How many vectors hold n values.
 pub(crate) const fn vectors(n: usize) -> usize {
     n.div_ceil(crate::lanes::LANES)
+}
+
+/// A product that stays at the largest number rather than to begin again at 0: a size of which no memory can be had.
+pub(crate) fn size<const N: usize>(factors: [usize; N]) -> usize {
+    // A 0 counts wherever it stands.
+    if factors.contains(&0) { 0 } else { factors.into_iter().fold(1, usize::saturating_mul) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_whole_and_zero() {
+        for bytes in [0, 1, 63, 64, 65, 4096, 1 << 20] {
+            let mut lines = Lines::zeroed(bytes).unwrap();
+            assert!(lines.bytes() >= bytes && lines.bytes() < bytes + 64);
+            assert_eq!(lines.of::<f32>().len() * 4, lines.bytes());
+            assert!(lines.of::<f32>().iter().all(|value| *value == 0.0));
+            assert_eq!(lines.of_mut::<[f32; 16]>().as_ptr() as usize % 64, 0);
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_is_an_error() {
+        assert!(Lines::zeroed(usize::MAX).is_err());
+        assert!(Lines::zeroed(isize::MAX as usize).is_err());
+    }
+
+    #[test]
+    fn sizes_do_not_begin_again() {
+        assert_eq!(size([3, 4, 5]), 60);
+        assert_eq!(size([usize::MAX, 2, 0]), 0);
+        assert_eq!(size([1 << 40, 1 << 40]), usize::MAX);
+    }
 }

@@ -52,6 +52,10 @@ impl Norm {
             let centred = lanes.mul(lanes.sub(lanes.load(x), mean), inverse);
             lanes.store(x, lanes.fma(centred, lanes.load(weight), lanes.load(bias)));
         }
+        // Not by weights of 0, which would leave no number where the row has none, to be read by rows after it.
+        if let (Some(last), rest @ 1..) = (row.last_mut(), self.width % LANES) {
+            last[rest..].fill(0.0);
+        }
     }
 }
 

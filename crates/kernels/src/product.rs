@@ -10,6 +10,7 @@ use crate::{
     matrix::{BLOCK, Matrix, PANEL, TILE},
     memory::vectors,
     ops::Then,
+    prefetch,
 };
 
 /// Sums for some rows and tiles of one panel.
@@ -84,6 +85,9 @@ fn part<L: Lanes, W: Element, const R: usize, const N: usize>(
     for start in (0..TILE).step_by(N) {
         let mut sums = [[lanes.zero(); N]; R];
         for (k, weights) in tile.iter().enumerate() {
+            if start == 0 {
+                prefetch::ahead_of(weights);
+            }
             let mut loaded = [lanes.zero(); N];
             for n in 0..N {
                 loaded[n] = W::load(lanes, &weights[start + n]);

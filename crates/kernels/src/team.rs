@@ -3,6 +3,7 @@
 mod barrier;
 mod check;
 mod member;
+mod shared;
 
 use std::sync::{Mutex, atomic::AtomicUsize};
 
@@ -11,7 +12,8 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 pub use self::check::PassError;
 use self::{
     barrier::Barrier,
-    member::{Member, Scratch, Shared},
+    member::{Member, Scratch},
+    shared::Shared,
 };
 use crate::{
     Machine,

@@ -47,7 +47,7 @@ pub struct Opt {
 }
 
 enum Decoder {
-    Native(native::Decoder),
+    Native(Box<native::Decoder>),
     Torch(torch::Decoder),
 }
 
@@ -92,7 +92,9 @@ impl Opt {
         let weights = weights.under(&[PREFIX, "decoder.", "", "model."], TABLE)?;
         let table = Table::load(&weights, TABLE, config.vocab_size, config.word_dim(), rows, placement)?;
         let decoder = match placement.backend {
-            Backend::Native => Decoder::Native(native::Decoder::load(&weights, &config, placement)?),
+            Backend::Native => {
+                Decoder::Native(Box::new(native::Decoder::load(&weights, &config, placement)?))
+            }
             Backend::Libtorch => Decoder::Torch(torch::Decoder::load(&weights, &config, placement)?),
         };
         Ok((Self { config, placement, decoder }, table, weights))

@@ -25,7 +25,7 @@ pub struct VisionTower {
 }
 
 enum Tower {
-    Native(native::Tower),
+    Native(Box<native::Tower>),
     Torch(torch::Tower),
 }
 
@@ -59,7 +59,7 @@ impl VisionTower {
     ) -> Result<(Self, Weights<'w>), ModelError> {
         let weights = weights.under(&["", PREFIX, "model.vision_model."], CLASS)?;
         let tower = match placement.backend {
-            Backend::Native => Tower::Native(native::Tower::load(&weights, &config, placement)?),
+            Backend::Native => Tower::Native(Box::new(native::Tower::load(&weights, &config, placement)?)),
             Backend::Libtorch => Tower::Torch(torch::Tower::load(&weights, &config, placement)?),
         };
         let tower = Self { config, placement, tower };

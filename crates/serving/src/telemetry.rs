@@ -78,7 +78,11 @@ pub fn init(service: &'static str, serving: &Serving) -> Result<TelemetryGuard, 
     let provider = provider.build();
     propagate();
     // Our own spans only: the exporter's connection would otherwise trace itself.
-    let ours = Targets::new().with_target("fondue", Level::INFO).with_default(LevelFilter::OFF);
+    // The engines tell of every turn's steps: too much for a log, and what a trace is for.
+    let ours = Targets::new()
+        .with_target("fondue", Level::INFO)
+        .with_target("fondue_engine", Level::DEBUG)
+        .with_default(LevelFilter::OFF);
     let traces = tracing_opentelemetry::layer().with_tracer(provider.tracer(service)).with_filter(ours);
     let writer = BoxMakeWriter::new(std::io::stderr);
     let logs = match serving.log_format {
@@ -126,14 +130,13 @@ pub(crate) fn metrics_handle() -> Option<&'static PrometheusHandle> {
     static HANDLE: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
     let install = || {
         let seconds = [0.001, 0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
-        let counts = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0];
-        PrometheusBuilder::new()
-            .set_buckets(&seconds)
-            .and_then(|builder| {
-                builder.set_buckets_for_metric(Matcher::Suffix("_pictures".to_owned()), &counts)
-            })
-            .and_then(PrometheusBuilder::install_recorder)
-            .ok()
+        let counts = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0];
+        let mut builder = PrometheusBuilder::new().set_buckets(&seconds);
+        for counted in ["_pictures", "_rows", "_sequences"] {
+            let matcher = Matcher::Suffix(counted.to_owned());
+            builder = builder.and_then(|builder| builder.set_buckets_for_metric(matcher, &counts));
+        }
+        builder.and_then(PrometheusBuilder::install_recorder).ok()
     };
     HANDLE.get_or_init(install).as_ref()
 }

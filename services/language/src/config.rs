@@ -65,7 +65,7 @@ pub struct Settings {
     #[arg(long, value_name = "N")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub queue: Option<usize>,
-    /// Rows of prompts in one step [default: 512].
+    /// Rows of prompts in one step [default: 256].
     #[arg(long, value_name = "N")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prefill_rows: Option<usize>,
@@ -179,7 +179,7 @@ impl Settings {
             engine: LanguageLimits {
                 slots: within("slots", self.slots, 16, 1, 4096)?,
                 queue: within("queue", self.queue, 64, 0, 1 << 20)?,
-                prefill_rows: within("prefill_rows", self.prefill_rows, 512, 1, 1 << 20)?,
+                prefill_rows: within("prefill_rows", self.prefill_rows, 256, 1, 1 << 20)?,
                 prefill_stretch: within("prefill_stretch", self.prefill_stretch, 2.0, 1.0, 1000.0)?,
                 kv: match self.kv_bytes {
                     // Less than a sequence takes is told once the model is known.

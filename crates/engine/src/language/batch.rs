@@ -277,15 +277,35 @@ impl Batch {
             }
         }
         self.take_queries(model, hidden, &ready)?;
-        ready.retain(|&(n, _)| self.sequence(n).is_some_and(|sequence| !sequence.ended()));
+        self.take_tokens(model, tokenizer, hidden, ready)
+    }
+
+    /// Samples the next token of each that is ready and goes on.
+    fn take_tokens(
+        &mut self,
+        model: &LanguageModel,
+        tokenizer: &Tokenizer,
+        hidden: &Tensor,
+        mut ready: Vec<(usize, i64)>,
+    ) -> Result<(), ModelError> {
+        ready.retain(|&(n, _)| self.sequence(n).is_some_and(|sequence| sequence.may_go_on(model, tokenizer)));
+        ready.sort_unstable();
         if ready.is_empty() {
             return Ok(());
         }
-        let logits = model.logits(&select(hidden, &ready)?)?;
-        for (&(n, _), mut row) in ready.iter().zip(logits) {
-            if let Some(sequence) = self.sequence(n) {
-                sequence.take_logits(&mut row, model, tokenizer);
+        let mut places = ready.iter().map(|&(n, _)| n).peekable();
+        let sequences = self.running.iter_mut().enumerate().filter_map(|(n, member)| {
+            let is_ready = places.next_if_eq(&n).is_some();
+            match &mut member.work {
+                Work::Answer(sequence) if is_ready => Some(sequence),
+                _ => None,
             }
+        });
+        let mut sequences: Vec<_> = sequences.collect();
+        let mut samplers: Vec<_> = sequences.iter_mut().map(|sequence| sequence.sampler()).collect();
+        let tokens = model.sample(&select(hidden, &ready)?, &mut samplers)?;
+        for (sequence, token) in sequences.into_iter().zip(tokens) {
+            sequence.take_token(token, model, tokenizer);
         }
         Ok(())
     }
@@ -332,3 +352,6 @@ fn select(hidden: &Tensor, ready: &[(usize, i64)]) -> Result<Tensor, ModelError>
     let rows = Tensor::f_from_slice(&rows)?.f_to_device(hidden.device())?;
     Ok(hidden.f_index_select(0, &rows)?)
 }
+
+#[cfg(test)]
+mod tests;

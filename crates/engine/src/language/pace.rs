@@ -9,12 +9,16 @@ use std::time::Duration;
 
 /// Rows of prompts in a step at least, so that prompts move whatever the estimate says.
 const LEAST: usize = 8;
-/// Weight of a new measurement, and of one that shows rows to be dearer than was thought: late tokens are worse than a
-/// prompt that takes a step more.
+/// Weight of a new measurement.
 const NEWS: f64 = 0.25;
+/// Of one that shows rows to be cheaper than was thought, or dearer: late tokens are worse than a prompt that takes some
+/// steps more, so that the estimate stays near the dearest of late.
+const GOOD_NEWS: f64 = 0.1;
 const BAD_NEWS: f64 = 0.75;
-/// Steps with prompts in a row after which one without tells anew what decoding alone takes.
+/// Steps with prompts in a row after which one without tells anew what decoding alone takes; sooner where prompts hardly
+/// move, since the machine may only have become slower.
 const PROBE: u32 = 64;
+const PROBE_SOON: u32 = 8;
 /// Sizes of batches that are told apart: 1, 2 to 3, 4 to 7, …
 const SIZES: usize = 13;
 
@@ -44,12 +48,13 @@ impl Pace {
         if decoding == 0 {
             return self.most;
         }
-        if self.mixed >= PROBE {
-            return 0;
-        }
         let least = LEAST.min(self.most);
         let (Some(base), Some(row)) = (self.base(decoding), self.row) else { return least };
         let fit = (self.stretch - 1.0) * base / row.max(1e-9);
+        let probe = if fit > least as f64 { PROBE } else { PROBE_SOON };
+        if self.mixed >= probe {
+            return 0;
+        }
         // Float to integer saturates.
         (fit as usize).min(self.tried + self.tried / 2 + 1).clamp(least, self.most)
     }
@@ -64,8 +69,10 @@ impl Pace {
                 self.row.get_or_insert(took / rows as f64);
             }
             (_, 0) => {
+                // What was learned before many steps is old.
+                let weight = if self.mixed >= PROBE_SOON { BAD_NEWS } else { NEWS };
                 self.mixed = 0;
-                blend(&mut self.decode[size(decoding)], took, NEWS);
+                blend(&mut self.decode[size(decoding)], took, weight);
             }
             (_, rows) => {
                 self.mixed += 1;
@@ -77,7 +84,7 @@ impl Pace {
                     return; // the rest of a prompt: mostly noise
                 }
                 let row = (took - base).max(0.0) / rows as f64;
-                let weight = if self.row.is_some_and(|old| row > old) { BAD_NEWS } else { NEWS };
+                let weight = if self.row.is_some_and(|old| row > old) { BAD_NEWS } else { GOOD_NEWS };
                 blend(&mut self.row, row, weight);
                 if took > 1.25 * self.stretch * base {
                     self.tried = self.tried.min(rows / 2).max(LEAST.min(self.most));
@@ -141,6 +148,10 @@ mod tests {
         0.050 + 0.001 * decoding as f64 + 0.001 * paid as f64
     }
 
+    fn run_slower(pace: &mut Pace, decoding: usize, prompts: usize, slower: f64) {
+        pace.note(decoding, prompts, Duration::from_secs_f64(cost(decoding, prompts, 0) * slower));
+    }
+
     fn run(pace: &mut Pace, decoding: usize, prompts: usize, free: usize) -> f64 {
         let took = cost(decoding, prompts, free);
         pace.note(decoding, prompts, Duration::from_secs_f64(took));
@@ -190,12 +201,17 @@ mod tests {
     #[test]
     fn decoding_alone_is_measured_again_in_a_long_prompt() {
         let mut pace = Pace::new(2.0, 64);
-        let probes = (0..2 * PROBE + 2).filter(|_| {
+        let mut step = |slower: f64| {
             let rows = pace.rows(2);
-            pace.note(2, rows, Duration::from_millis(10));
-            rows == 0
-        });
-        assert_eq!(probes.count(), 2);
+            run_slower(&mut pace, 2, rows, slower);
+            rows
+        };
+        (0..200).for_each(|_| _ = step(1.0));
+        let probes = (0..2 * PROBE + 2).filter(|_| step(1.0) == 0).count();
+        assert_eq!(probes, 2);
+        // The machine becomes three times slower: that is not the prompt's fault, and it moves on as before.
+        let rows: Vec<usize> = (0..200).map(|_| step(3.0)).collect();
+        assert!(rows[150..].iter().filter(|&&n| n > 0).all(|&n| n > 2 * LEAST), "{rows:?}");
     }
 
     #[test]

@@ -151,17 +151,21 @@ impl Sequence {
         }
     }
 
-    /// Whether it has ended, so that its logits are of no use.
-    pub(super) fn ended(&self) -> bool {
-        self.ended
+    /// Whether it is to have another token; ends it where no position is left for one.
+    pub(super) fn may_go_on(&mut self, model: &LanguageModel, tokenizer: &Tokenizer) -> bool {
+        if !self.ended && self.run.filled() >= model.config().max_positions() {
+            self.end(FinishReason::ContextFull, tokenizer);
+        }
+        !self.ended
     }
 
-    /// Chooses the next token from a row of logits and says what it means.
-    pub(super) fn take_logits(&mut self, logits: &mut [f32], model: &LanguageModel, tokenizer: &Tokenizer) {
-        if self.run.filled() >= model.config().max_positions() {
-            return self.end(FinishReason::ContextFull, tokenizer);
-        }
-        let token = self.sampler.sample(logits);
+    /// What chooses its tokens.
+    pub(super) fn sampler(&mut self) -> &mut Sampler {
+        &mut self.sampler
+    }
+
+    /// Takes the next token and says what it means.
+    pub(super) fn take_token(&mut self, token: TokenId, model: &LanguageModel, tokenizer: &Tokenizer) {
         self.timed();
         self.usage.generated_tokens += 1;
         match &mut self.published {

@@ -24,6 +24,10 @@ pub(crate) const LIMITS: LanguageLimits = LanguageLimits {
 };
 
 pub(crate) fn engine(limits: LanguageLimits) -> LanguageEngine {
+    try_engine(limits).unwrap()
+}
+
+pub(crate) fn try_engine(limits: LanguageLimits) -> Result<LanguageEngine, EngineError> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../assets/model");
     let tokenizer = Tokenizer::load(&folder.join("opt")).unwrap();
     let ret = tokenizer.ret();
@@ -32,7 +36,7 @@ pub(crate) fn engine(limits: LanguageLimits) -> LanguageEngine {
     let load = move || {
         LanguageModel::load(&folder.join("opt"), &folder.join("fromage"), ret, Placement::CPU_F32, &unwatched)
     };
-    LanguageEngine::spawn(load, tokenizer, limits).unwrap()
+    LanguageEngine::spawn(load, tokenizer, limits)
 }
 
 pub(crate) fn ask(engine: &LanguageEngine, text: &str) -> Generation {

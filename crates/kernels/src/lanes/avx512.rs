@@ -1,7 +1,6 @@
 //! One register of AVX-512.
 
-use std::arch::x86_64::__m256;
-use std::arch::x86_64::__m512;
+use std::arch::x86_64::{__m256, __m512};
 
 use pulp::{cast, x86::V4};
 
@@ -78,7 +77,9 @@ impl Lanes for Avx512 {
     }
     #[inline(always)]
     fn pow2(self, n: __m512) -> __m512 {
-        self.0.avx512f._mm512_scalef_ps(self.splat(1.0), n)
+        let f = self.0.avx512f;
+        let biased = f._mm512_add_epi32(f._mm512_cvtps_epi32(n), f._mm512_set1_epi32(127));
+        cast(f._mm512_slli_epi32::<23>(biased))
     }
     #[inline(always)]
     fn sum(self, v: __m512) -> f32 {

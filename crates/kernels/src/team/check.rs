@@ -84,9 +84,10 @@ pub(super) fn check(
                 fits(layer < kv.layers(), "there is no such layer")?;
             }
             Op::AttendAmong { from, to, heads, rows, queries } => {
-                let all = buffers.columns(to).unwrap_or(0);
+                let all = buffers.columns(from).unwrap_or(0) / 3;
                 apart(from, to)?;
                 width(from, 3 * all)?;
+                width(to, all)?;
                 fits(heads > 0 && all.is_multiple_of(heads), "heads do not divide the width")?;
                 fits(rows > 0 && buffers.rows().is_multiple_of(rows), "groups do not divide the rows")?;
                 fits((1..=rows).contains(&queries), "a group has not as many queries")?;
@@ -99,28 +100,35 @@ pub(super) fn check(
 /// Every sequence has its blocks, and none that another one writes to: this is what makes it sound to run them at once.
 fn check_sequences(buffers: &Buffers, Sequences { kv, spans }: &Sequences<'_>) -> Result<(), PassError> {
     let error = |sequence, what| Err(PassError::Sequence { sequence, what });
-    let mut writer: Vec<Option<usize>> = vec![None; kv.blocks()];
+    let mut written = vec![false; kv.blocks()];
+    let mut rows = 0usize;
     for (n, span) in spans.iter().enumerate() {
-        let (used, first) = ((span.start + span.rows).div_ceil(POSITIONS), span.start / POSITIONS);
+        // As many as no slice has blocks for, rather than a sum that begins again at 0.
+        let end = span.start.saturating_add(span.rows);
+        let (used, first) = (end.div_ceil(POSITIONS), span.start / POSITIONS);
+        rows = rows.saturating_add(span.rows);
         if span.rows == 0 || span.blocks.len() < used {
             return error(n, "it has no rows, or too few blocks for its positions");
         }
         for (at, &block) in span.blocks[..used].iter().enumerate() {
-            match writer.get_mut(block as usize) {
+            match written.get_mut(block as usize) {
                 None => return error(n, "it has a block that is not there"),
-                Some(Some(_)) if at >= first => return error(n, "it writes to a block twice"),
-                Some(writer) if at >= first => *writer = Some(n),
+                Some(written) if at >= first => {
+                    if std::mem::replace(written, true) {
+                        return error(n, "it writes to a block that is already written to");
+                    }
+                }
                 Some(_) => {}
             }
         }
     }
     for (n, span) in spans.iter().enumerate() {
         let before = &span.blocks[..span.start / POSITIONS];
-        if before.iter().any(|&block| writer[block as usize].is_some()) {
+        if before.iter().any(|&block| written[block as usize]) {
             return error(n, "it reads a block that is written to at the same time");
         }
     }
-    if spans.iter().map(|span| span.rows).sum::<usize>() != buffers.rows() {
+    if rows != buffers.rows() {
         return error(spans.len(), "the sequences' rows are not those of the matrices");
     }
     Ok(())

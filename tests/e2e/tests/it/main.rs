@@ -6,5 +6,6 @@ mod cancellation;
 mod dialogue;
 mod imported;
 mod outage;
+mod remembers;
 mod said;
 mod seen;

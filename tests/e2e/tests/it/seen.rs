@@ -18,8 +18,12 @@ async fn encode(cluster: &Cluster, numbers: &[usize]) -> Result<Vec<Vec<f32>>> {
 
 /// A metric of the vision service, by its name with labels.
 async fn metric(cluster: &Cluster, name: &str) -> Result<f64> {
-    let address = cluster.vision.address.trim_start_matches("http://");
-    let mut stream = TcpStream::connect(address).await?;
+    metric_at(&cluster.vision.address, name).await
+}
+
+/// A metric of the server at an address.
+pub(crate) async fn metric_at(address: &str, name: &str) -> Result<f64> {
+    let mut stream = TcpStream::connect(address.trim_start_matches("http://")).await?;
     stream.write_all(b"GET /metrics HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n").await?;
     let mut text = String::new();
     stream.read_to_string(&mut text).await?;
