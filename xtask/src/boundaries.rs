@@ -16,6 +16,7 @@ const UNREACHABLE: &[(&str, &[&str])] = &[
             "fondue-gateway",
             "fondue-retrieval",
             "fondue-launch",
+            "fondue-bench",
             "fondue-drawings",
             "fondue-bench",
             "fondue-imaging",

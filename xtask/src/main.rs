@@ -1,4 +1,4 @@
-//! Tasks of the whole project: `cargo xtask demo`, `up`, `test`. Needs no libtorch itself, so that it can fetch it.
+//! Tasks of the whole project: `cargo xtask demo`, `up`, `bench`, `test`. Needs no libtorch itself, so that it can fetch it.
 
 mod boundaries;
 mod libtorch;
@@ -32,6 +32,13 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         flags: Vec<String>,
     },
+    /// Set everything up and measure the services beside their peers; `cargo xtask bench --help` tells what there is.
+    #[command(disable_help_flag = true)]
+    Bench {
+        /// What `fondue bench` takes.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        flags: Vec<String>,
+    },
     /// Fetch libtorch once into the user's cache and link `.libtorch` to it.
     Setup,
     /// Everything that continuous integration checks: fmt, clippy, build, tests, doc tests, tidy.
@@ -45,6 +52,7 @@ fn main() -> Result<()> {
     match Args::parse().task {
         Task::Demo { flags } => run::fondue(&root, "demo", &flags),
         Task::Up { flags } => run::fondue(&root, "up", &flags),
+        Task::Bench { flags } => run::bench(&root, &flags),
         Task::Setup => libtorch::set_up(&root),
         Task::Tidy => tidy::check(&root).and_then(|()| boundaries::check(&root)),
         Task::Test => test(&root),

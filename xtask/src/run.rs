@@ -1,4 +1,4 @@
-//! `demo` and `up`: from a fresh clone to running services. Builds what is missing, then becomes `fondue`.
+//! `demo`, `up` and `bench`: from a fresh clone to running services. Builds what is missing, then becomes `fondue`.
 
 use std::{
     fs,
@@ -35,6 +35,15 @@ pub(crate) fn fondue(root: &Path, task: &str, more: &[String]) -> Result<()> {
     }
     // Signals reach `fondue` itself then, with nothing between.
     Err(fondue.args(more).exec()).context("fondue could not be started")
+}
+
+/// Builds everything and replaces this process by `fondue bench …`, which makes its own models.
+pub(crate) fn bench(root: &Path, more: &[String]) -> Result<()> {
+    libtorch::set_up(root)?;
+    build(root)?;
+    let bin = target(root)?.join("release");
+    Err(Command::new(bin.join("fondue")).arg("bench").args(more).exec())
+        .context("fondue could not be started")
 }
 
 fn build(root: &Path) -> Result<()> {

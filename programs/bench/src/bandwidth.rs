@@ -4,30 +4,52 @@ use std::{hint::black_box, thread, time::Instant};
 
 /// Bytes that are read: far more than any cache holds.
 const BYTES: usize = 1 << 30;
-/// The best of so many readings counts.
-const READINGS: usize = 5;
 
-/// Bytes a second with so many threads.
-pub(crate) fn measure(threads: usize) -> f64 {
+/// Bytes a second with so many threads, after so many readings of each kind: the best of all, as whatever else the
+/// machine does only slows them down.
+pub(crate) fn measure(threads: usize, readings: usize) -> f64 {
     let data = vec![1u64; BYTES / size_of::<u64>()];
-    let part = data.len() / threads.max(1);
-    let read = || {
+    let part = data.len().div_ceil(threads.max(1));
+    // Which of them keeps the most reads under way depends on the processor and on what the compiler made of them.
+    let readers = [sum::<16, 1>, sum::<8, 2>, sum::<4, 4>, sum::<8, 4>];
+    let read = |reader: fn(&[u64]) -> u64| {
         let start = Instant::now();
         thread::scope(|scope| {
-            for part in data.chunks(part.max(1)) {
-                scope.spawn(move || black_box(sum(part)));
+            for part in data.chunks(part) {
+                scope.spawn(move || black_box(reader(part)));
             }
         });
         BYTES as f64 / start.elapsed().as_secs_f64()
     };
-    (0..READINGS).map(|_| read()).fold(0.0, f64::max)
+    let all =
+        readers.into_iter().flat_map(|reader| std::iter::repeat_n(reader as fn(&[u64]) -> u64, readings));
+    all.map(read).fold(0.0, f64::max)
 }
 
-/// In wide rows, so that many loads are under way at once.
-fn sum(data: &[u64]) -> u64 {
-    let mut sums = [0u64; 64];
-    for row in data.as_chunks::<64>().0 {
-        sums.iter_mut().zip(row).for_each(|(sum, value)| *sum = sum.wrapping_add(*value));
+/// The sum of several streams at once, each read in rows of so many lanes.
+fn sum<const LANES: usize, const STREAMS: usize>(data: &[u64]) -> u64 {
+    let part = data.len() / STREAMS;
+    let streams: [_; STREAMS] =
+        std::array::from_fn(|n| data[n * part..(n + 1) * part].as_chunks::<LANES>().0);
+    let mut sums = [[0u64; LANES]; STREAMS];
+    for row in 0..part / LANES {
+        for (sums, stream) in sums.iter_mut().zip(&streams) {
+            sums.iter_mut().zip(&stream[row]).for_each(|(sum, value)| *sum = sum.wrapping_add(*value));
+        }
     }
-    sums.iter().fold(0, |all, sum| all.wrapping_add(*sum))
+    sums.as_flattened().iter().fold(0, |all, sum| all.wrapping_add(*sum))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_is_read_once() {
+        let data: Vec<u64> = (0..64).collect();
+        for reader in [sum::<16, 1>, sum::<8, 2>, sum::<4, 4>, sum::<8, 4>] {
+            assert_eq!(reader(&data), 63 * 32);
+        }
+        assert_eq!(sum::<8, 2>(&[u64::MAX; 16]), 0u64.wrapping_sub(16));
+    }
 }

@@ -9,7 +9,10 @@ use fondue_proto::language::{
 use futures::future::try_join_all;
 use tonic::transport::Channel;
 
-use crate::statistics::Answers;
+use crate::{
+    statistics::Answers,
+    words::{self, Word},
+};
 
 /// One answer to ask for.
 #[derive(Clone, Debug)]
@@ -31,12 +34,18 @@ pub(crate) struct Answer {
 }
 
 /// Connects.
+///
+/// # Errors
+/// If nobody answers there.
 pub(crate) async fn connect(url: &str) -> Result<LanguageClient<Channel>> {
     let channel = Channel::from_shared(url.to_owned())?.tcp_nodelay(true).connect().await?;
     Ok(LanguageClient::new(channel).max_decoding_message_size(1 << 30))
 }
 
 /// Asks for one answer.
+///
+/// # Errors
+/// If it fails, ends early, or if a token came without its text.
 pub(crate) async fn ask(client: &LanguageClient<Channel>, ask: Ask) -> Result<Answer> {
     let request = GenerateRequest {
         parts: vec![Part { kind: Some(part::Kind::Text(ask.text)) }],
@@ -75,7 +84,18 @@ pub(crate) async fn ask(client: &LanguageClient<Channel>, ask: Ask) -> Result<An
 }
 
 /// Asks for several at once.
-pub(crate) async fn ask_all(client: &LanguageClient<Channel>, asks: Vec<Ask>) -> Result<Answers> {
+///
+/// # Errors
+/// If one fails, or is no answer of words of so many tokens.
+pub(crate) async fn ask_all(
+    client: &LanguageClient<Channel>,
+    asks: Vec<Ask>,
+    known: &[Word],
+) -> Result<Answers> {
     let answers = try_join_all(asks.into_iter().map(|one| ask(client, one))).await?;
-    Ok(Answers { tokens: answers.into_iter().map(|answer| answer.times).collect(), peak: 0.0 })
+    Ok(Answers {
+        ids: answers.iter().map(|answer| words::ids(known, &answer.text)).collect(),
+        tokens: answers.into_iter().map(|answer| answer.times).collect(),
+        peak: 0.0,
+    })
 }

@@ -1,4 +1,4 @@
-//! fondue bench: the running services against their peers and against the machine.
+//! fondue bench: the running services beside their peers and against the machine.
 //!
 //! Drives real processes over gRPC, as a client would; knows no model and no engine. Read `cli` first, then `language` and
 //! `vision`.
@@ -7,13 +7,16 @@ mod bandwidth;
 mod cli;
 mod client;
 mod language;
+mod limit;
 mod machine;
 mod models;
 mod peers;
+mod plan;
 mod process;
 mod report;
 mod shape;
 mod statistics;
+mod systems;
 mod vision;
 mod words;
 
@@ -23,35 +26,38 @@ use std::{
     process::ExitCode,
 };
 
-use anyhow::{Context, Result};
-use clap::Parser;
+use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 
-pub use self::report::Report;
 use self::{
-    cli::{Cli, Command, CommonArgs, LanguageArgs, VisionArgs},
+    cli::{Cli, Command, CommonArgs},
+    language::Site,
     peers::Python,
-    shape::Shape,
+    plan::{LanguagePlan, VisionPlan},
 };
+pub use self::{
+    report::{Against, Bar, Cell, Pictures, Report, System, Wanted},
+    statistics::Figures,
+};
+
+/// Readings of each kind that tell how fast memory is.
+const READINGS: usize = 10;
 
 /// Runs the command line that this process was given; failures are told on stderr.
 pub fn main() -> ExitCode {
-    let (common, mut language, mut vision) = match Cli::parse().command {
-        Command::Language(args) => (args.common, Some(args.language), None),
-        Command::Vision(args) => (args.common, None, Some(args.vision)),
-        Command::All(args) => (args.common, Some(args.language), Some(args.vision)),
+    let cli = Cli::read(std::env::args_os()).unwrap_or_else(|error| error.exit());
+    let (common, language, vision) = match cli.command {
+        Command::Language { common, language } => (common, Some(language), None),
+        Command::Vision { common, vision } => (common, None, Some(vision)),
+        Command::All { common, language, vision } => (common, Some(language), Some(vision)),
     };
-    if common.quick {
-        language.as_mut().map(quicken);
-        if let Some(vision) = &mut vision {
-            (vision.layers, vision.pictures, vision.vision_runs) = (1, 4, 1);
-        }
-    }
+    let language = language.map(|args| LanguagePlan::new(&common, args));
+    let vision = vision.map(|args| VisionPlan::new(&common, args));
     let done = tokio::runtime::Runtime::new().map_err(Into::into).and_then(|runtime| {
         runtime.block_on(async {
             tokio::select! {
-                done = run(common, language, vision) => done,
-                _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("interrupted; nothing was written")),
+                done = run(&common, language, vision) => done,
+                _ = tokio::signal::ctrl_c() => bail!("interrupted; no file was written"),
             }
         })
     });
@@ -64,86 +70,74 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn quicken(args: &mut LanguageArgs) {
-    args.shape = vec![Shape::Tiny];
-    (args.prompt, args.dialogues) = (vec![32, 64], vec![1, 8]);
-    (args.runs, args.new_tokens, args.beside_tokens) = (1, 8, 24);
-    args.peers.clear();
-}
-
-async fn run(common: CommonArgs, language: Option<LanguageArgs>, vision: Option<VisionArgs>) -> Result<()> {
+async fn run(common: &CommonArgs, language: Option<LanguagePlan>, vision: Option<VisionPlan>) -> Result<()> {
+    // Before an hour's work, not after it.
+    for file in [&common.out, &common.markdown].into_iter().flatten() {
+        let opened = fs::File::options().append(true).create(true).open(file);
+        opened.with_context(|| format!("{} cannot be written", file.display()))?;
+    }
     let threads =
         common.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
-    let cache = match common.cache.clone() {
-        Some(cache) => cache,
+    let cache = match &common.cache {
+        Some(cache) => cache.clone(),
         None => cache_folder()?,
     };
-    let cache = cache.join("bench");
     let logs = tempfile::tempdir()?;
-    let wants_peers = !common.quick
-        && (vision.is_some()
-            || language.as_ref().is_some_and(|args| args.peers.iter().any(|peer| peer != "none")));
-    let python = wants_peers.then(|| Python::ready(&cache)).transpose()?;
-    let mut report = Report { setting: machine::describe(threads), ..Report::default() };
-    if python.is_some() {
-        report.setting.push(Python::versions().join(", "));
-    }
-    report.bandwidth = bandwidth::measure(threads);
-    let measured =
-        measure(&common, language, vision, python.as_ref(), threads, &cache, logs.path(), &mut report);
-    if let Err(error) = measured.await {
-        // The logs tell more than can be said here.
-        return Err(error.context(format!("the logs are in {}", logs.keep().display())));
-    }
-    let markdown = report.markdown();
-    println!("{markdown}");
+    let with_peers = language.as_ref().is_some_and(|plan| !plan.peers.is_empty() && plan.cells);
+    let with_peers = with_peers || vision.as_ref().is_some_and(|plan| plan.peer);
+    let python = with_peers.then(|| Python::ready(&cache)).transpose()?;
+    let mut report =
+        Report { date: machine::today(), setting: machine::describe(threads), ..Report::default() };
+    report.setting.extend(python.as_ref().map(|_| Python::versions().join(", ")));
+    let readings = if common.quick { 1 } else { READINGS };
+    report.bandwidth = bandwidth::measure(threads, readings);
+    let progress = ProgressBar::new(language.as_ref().map_or(0, LanguagePlan::steps));
+    progress.set_style(ProgressStyle::with_template("{bar:30} {pos}/{len} {elapsed} (left {eta}) {msg}")?);
+    progress.enable_steady_tick(std::time::Duration::from_secs(1));
+    let (cache, python, logs_path) = (cache.as_path(), python.as_ref(), logs.path());
+    let site = Site { threads, readings, cache, logs: logs_path, python, progress: &progress };
+    let measured = measure(language, vision, &site, &mut report).await;
+    progress.finish_and_clear();
+    println!("{}", report.markdown());
     if let Some(out) = &common.out {
         fs::write(out, serde_json::to_string_pretty(&report)?).with_context(|| out.display().to_string())?;
     }
+    if let Err(error) = measured {
+        // The logs tell more than can be said here.
+        return Err(error.context(format!("the logs are in {}", logs.keep().display())));
+    }
     if let Some(path) = &common.markdown {
-        let before = fs::read_to_string(path).unwrap_or_default();
-        fs::write(path, format!("{markdown}\n{before}")).with_context(|| path.display().to_string())?;
+        let earlier = fs::read_to_string(path).with_context(|| path.display().to_string())?;
+        write_whole(path, &report.before(&earlier))?;
     }
     Ok(())
 }
 
-#[allow(clippy::too_many_arguments)] // the command line's parts
 async fn measure(
-    common: &CommonArgs,
-    language: Option<LanguageArgs>,
-    vision: Option<VisionArgs>,
-    python: Option<&Python>,
-    threads: usize,
-    cache: &Path,
-    logs: &Path,
+    language: Option<LanguagePlan>,
+    vision: Option<VisionPlan>,
+    site: &Site<'_>,
     report: &mut Report,
 ) -> Result<()> {
-    if let Some(mut args) = language {
-        args.peers.retain(|peer| peer != "none");
-        let systems = args.weights.len() + args.peers.len();
-        let steps = args.shape.len() * args.prompt.len() * args.dialogues.len() * args.runs * systems;
-        let bar = ProgressBar::new(steps as u64);
-        bar.set_style(ProgressStyle::with_template("{bar:30} {pos}/{len} {elapsed} (left {eta}) {msg}")?);
-        for &shape in &args.shape {
-            let model = models::language(cache, shape, &common.tokenizer)?;
-            let speed = (threads, report.bandwidth);
-            let cells = language::cells(&args, shape, &model, python, speed, logs, &bar).await?;
-            report.scenarios.extend(language::scenarios::bars(&cells));
-            report.cells.extend(cells);
-            if !args.cells_only {
-                for weights in &args.weights {
-                    bar.set_message(format!("OPT-{} {weights}: next turn, long prompt", shape.name()));
-                    let all = language::scenarios::measure(&args, shape, &model, weights, threads, logs);
-                    report.scenarios.extend(all.await?);
-                }
-            }
+    if let Some(plan) = language {
+        for &shape in &plan.shapes {
+            language::measure(&plan, site, shape, report).await?;
         }
-        bar.finish_and_clear();
     }
-    if let Some(args) = vision {
-        let model = models::vision(cache, args.layers, common.quick)?;
-        report.scenarios.extend(vision::measure(&args, &model, python, threads, logs).await?);
+    if let Some(plan) = vision {
+        vision::measure(&plan, site, report).await?;
     }
+    Ok(())
+}
+
+/// Earlier runs' figures are not lost if this ends half-way.
+fn write_whole(path: &Path, text: &str) -> Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let staged = tempfile::NamedTempFile::new_in(folder)?;
+    fs::write(staged.path(), text)?;
+    let permissions = fs::metadata(path)?.permissions();
+    fs::set_permissions(staged.path(), permissions)?;
+    staged.persist(path).with_context(|| path.display().to_string())?;
     Ok(())
 }
 
@@ -151,5 +145,5 @@ async fn measure(
 fn cache_folder() -> Result<PathBuf> {
     let base = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
     let base = base.or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache")));
-    Ok(base.context("neither XDG_CACHE_HOME nor HOME is set; use --cache")?.join("fondue"))
+    Ok(base.context("neither XDG_CACHE_HOME nor HOME is set; use --cache")?.join("fondue/bench"))
 }

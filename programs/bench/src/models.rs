@@ -20,8 +20,10 @@ use crate::{
     words::{self, Word},
 };
 
+/// Beginning of every text, and OPT's end of one.
+pub(crate) const BOS: u32 = 2;
 /// Changes when what is written changes.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// Length of pictures' features and of queries.
 const FEATURES: usize = 64;
 
@@ -32,14 +34,20 @@ pub(crate) struct Model {
 }
 
 /// Makes a language model unless it is there: `opt/` and `fromage/`.
-pub(crate) fn language(cache: &Path, shape: Shape, tokenizer: &Path) -> Result<Model> {
-    let (file, words) = words::filled(tokenizer)?;
+///
+/// # Errors
+/// If the cache cannot be written.
+pub(crate) fn language(cache: &Path, shape: Shape) -> Result<Model> {
+    let (file, words) = words::filled()?;
     let folder = cache.join(format!("opt-{}-{VERSION}", shape.name()));
     make(&folder, |folder| {
         let (sizes, opt) = (shape.sizes(), folder.join("opt"));
         fs::create_dir_all(&opt)?;
         fs::write(opt.join("tokenizer.json"), file.to_string())?;
-        fs::write(opt.join("tokenizer_config.json"), r#"{"tokenizer_class": "PreTrainedTokenizerFast"}"#)?;
+        let end = "</s>";
+        let tokens = json!({"tokenizer_class": "PreTrainedTokenizerFast", "bos_token": end, "eos_token": end, "unk_token": end,
+            "pad_token": "<pad>"});
+        fs::write(opt.join("tokenizer_config.json"), tokens.to_string())?;
         fs::write(opt.join("config.json"), config(&sizes).to_string())?;
         write(&opt.join("model.safetensors"), opt_tensors(&sizes, &words))?;
         let fromage = folder.join("fromage");
@@ -51,7 +59,10 @@ pub(crate) fn language(cache: &Path, shape: Shape, tokenizer: &Path) -> Result<M
     Ok(Model { folder, words })
 }
 
-/// Makes a vision tower of ViT-L/14's widths and few layers unless it is there.
+/// Makes a vision tower of ViT-L/14's widths and few layers unless it is there; `tiny` is narrow too.
+///
+/// # Errors
+/// If the cache cannot be written.
 pub(crate) fn vision(cache: &Path, layers: usize, tiny: bool) -> Result<PathBuf> {
     let (width, heads, ffn, patch, size) =
         if tiny { (64, 4, 128, 16, 64) } else { (1024, 16, 4096, 14, 224) };
@@ -83,6 +94,7 @@ fn make(folder: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
     }
     let parent = folder.parent().context("a cache folder")?;
     fs::create_dir_all(parent)?;
+    eprintln!("Making {} (once) …", folder.display());
     let staged = tempfile::tempdir_in(parent)?;
     fill(staged.path()).with_context(|| format!("making {}", folder.display()))?;
     fs::rename(staged.keep(), folder).with_context(|| folder.display().to_string())
@@ -138,8 +150,6 @@ fn opt_tensors(sizes: &Sizes, words: &[Word]) -> Tensors {
     if let Some((_, _, table)) = maker.all.last_mut() {
         let mut known = vec![false; VOCABULARY];
         words.iter().for_each(|word| known[word.id as usize] = true);
-        // What stands before the first text is no word, but must not be nothing.
-        known[2] = false;
         let rows = table.chunks_exact_mut(word).zip(known);
         rows.filter(|(_, known)| !known).for_each(|(row, _)| row.fill(0.0));
     }

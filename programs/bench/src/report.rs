@@ -1,6 +1,6 @@
 //! What was measured: as JSON, and as tables for people.
 
-use std::fmt::Write;
+pub(crate) mod markdown;
 
 use serde::{Deserialize, Serialize};
 
@@ -9,106 +9,127 @@ use crate::statistics::Figures;
 /// Everything of one run.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Report {
+    /// The day, in UTC.
+    pub date: String,
     /// The machine and the peers' versions, a line each.
     pub setting: Vec<String>,
     /// Bytes of memory read a second, by all threads.
     pub bandwidth: f64,
-    pub(crate) cells: Vec<Cell>,
-    pub(crate) scenarios: Vec<Scenario>,
+    /// The language service and its peers.
+    pub cells: Vec<Cell>,
+    /// Pictures a second.
+    pub pictures: Vec<Pictures>,
+    /// What stands against a bar, and what else is no cell.
+    pub bars: Vec<Bar>,
 }
 
 /// One combination of shape, prompt and number of dialogues.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Cell {
-    pub(crate) shape: String,
-    pub(crate) prompt: usize,
-    pub(crate) dialogues: usize,
-    pub(crate) new_tokens: usize,
-    /// `fondue f32`, `ctranslate2-int8` and so on, with what each gave.
-    pub(crate) systems: Vec<System>,
+pub struct Cell {
+    /// `125m` and so on.
+    pub shape: String,
+    /// Tokens of each prompt.
+    pub prompt: usize,
+    /// Dialogues at the same time.
+    pub dialogues: usize,
+    /// Tokens of each answer.
+    pub new_tokens: usize,
+    /// What each system gave.
+    pub systems: Vec<System>,
 }
 
 /// One system's figures in a cell.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct System {
-    pub(crate) name: String,
-    pub(crate) figures: Figures,
-    /// Share of the reading bandwidth that its decoding uses, for ours.
-    pub(crate) share: Option<f64>,
+pub struct System {
+    /// `fondue f32`, `ctranslate2-int8` and so on.
+    pub name: String,
+    /// Medians of its runs.
+    pub figures: Figures,
+    /// For ours.
+    pub against: Option<Against>,
+    /// For a peer: the share of its tokens that are those of ours with weights that are as precise.
+    pub agreement: Option<f64>,
 }
 
-/// A measurement that is no cell: what it gave and what was wanted.
+/// What ours is measured against.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Scenario {
-    pub(crate) what: String,
-    pub(crate) figure: String,
-    /// The bar, and whether it is met; none for a figure that stands for itself.
-    pub(crate) bar: Option<(String, bool)>,
+pub struct Against {
+    /// Tokens a second of all dialogues together, if reading memory were all that there is to decoding.
+    pub limit: f64,
+    /// Decoding's share of that.
+    pub share: f64,
+    /// For each peer: how many times as many tokens a second ours decodes, and makes over all.
+    pub ratios: Vec<(String, f64, f64)>,
 }
 
-impl Scenario {
-    /// A ratio against a bar that it must reach.
-    pub(crate) fn at_least(what: impl Into<String>, ratio: f64, bar: f64, detail: &str) -> Self {
-        let figure = format!("{ratio:.2}× ({detail})");
-        Self { what: what.into(), figure, bar: Some((format!("≥ {bar}×"), ratio >= bar)) }
+/// Pictures a second of one system.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Pictures {
+    /// `fondue f32` or `transformers`.
+    pub name: String,
+    /// From files to features.
+    pub per_second: f64,
+    /// Most memory that its process has had, in bytes.
+    pub peak: f64,
+}
+
+/// A figure that no cell shows, with its bar if there is one.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Bar {
+    /// What was measured.
+    pub what: String,
+    /// What it gave, for people.
+    pub figure: String,
+    /// The number that is compared.
+    pub value: f64,
+    /// What was wanted.
+    pub bar: Option<Wanted>,
+}
+
+/// A bar.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Wanted {
+    /// As much or more.
+    AtLeast(f64),
+    /// As much or less.
+    AtMost(f64),
+}
+
+impl Bar {
+    /// A ratio with what it is made of.
+    pub(crate) fn ratio(what: String, value: f64, bar: Option<Wanted>, detail: &str) -> Self {
+        Self { what, figure: format!("{value:.2}× ({detail})"), value, bar }
     }
 
-    /// A ratio against a bar that it must not exceed.
-    pub(crate) fn at_most(what: impl Into<String>, ratio: f64, bar: f64, detail: &str) -> Self {
-        let figure = format!("{ratio:.2}× ({detail})");
-        Self { what: what.into(), figure, bar: Some((format!("≤ {bar}×"), ratio <= bar)) }
+    /// Whether it is met, if there is one.
+    pub fn is_met(&self) -> Option<bool> {
+        self.bar.map(|bar| match bar {
+            Wanted::AtLeast(bar) => self.value >= bar,
+            Wanted::AtMost(bar) => self.value <= bar,
+        })
     }
 }
 
 impl Cell {
+    /// The figures of a system, if it ran.
     pub(crate) fn figures(&self, name: &str) -> Option<Figures> {
         self.systems.iter().find(|system| system.name == name).map(|system| system.figures)
     }
 }
 
-impl Report {
-    /// As Markdown.
-    pub fn markdown(&self) -> String {
-        let mut text = String::new();
-        for line in &self.setting {
-            let _ = writeln!(text, "- {line}");
-        }
-        let _ = writeln!(text, "- memory is read at {:.1} GB/s", self.bandwidth / 1e9);
-        let mut shapes: Vec<&str> = self.cells.iter().map(|cell| cell.shape.as_str()).collect();
-        shapes.dedup();
-        for shape in shapes {
-            let _ = writeln!(text, "\n### OPT-{shape}'s shape\n");
-            text += "| prompt | dialogues | system | TTFT ms | decode tok/s | overall tok/s | p50 ms | p99 ms | peak MiB | of the bandwidth |\n";
-            text += "|---:|---:|---|---:|---:|---:|---:|---:|---:|---:|\n";
-            for cell in self.cells.iter().filter(|cell| cell.shape == shape) {
-                for System { name, figures: f, share } in &cell.systems {
-                    let share = share.map_or(String::new(), |share| format!("{:.0} %", share * 100.0));
-                    let _ = writeln!(
-                        text,
-                        "| {} | {} | {name} | {:.1} | {:.1} | {:.1} | {:.1} | {:.1} | {:.0} | {share} |",
-                        cell.prompt,
-                        cell.dialogues,
-                        f.ttft * 1e3,
-                        f.decode,
-                        f.overall,
-                        f.p50 * 1e3,
-                        f.p99 * 1e3,
-                        f.peak / f64::from(1 << 20),
-                    );
-                }
-            }
-        }
-        if !self.scenarios.is_empty() {
-            text += "\n### Bars\n\n| what | figure | bar | |\n|---|---|---|---|\n";
-            for Scenario { what, figure, bar } in &self.scenarios {
-                let (bar, met) = match bar {
-                    Some((bar, true)) => (bar.as_str(), "met"),
-                    Some((bar, false)) => (bar.as_str(), "**missed**"),
-                    None => ("", ""),
-                };
-                let _ = writeln!(text, "| {what} | {figure} | {bar} | {met} |");
-            }
-        }
-        text
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bars_are_met_at_their_boundary() {
+        let met = |value, bar| Bar::ratio(String::new(), value, bar, "").is_met();
+        assert_eq!(met(1.2, Some(Wanted::AtLeast(1.2))), Some(true));
+        assert_eq!(met(1.19, Some(Wanted::AtLeast(1.2))), Some(false));
+        assert_eq!(met(3.0, Some(Wanted::AtMost(3.0))), Some(true));
+        assert_eq!(met(3.01, Some(Wanted::AtMost(3.0))), Some(false));
+        assert_eq!(met(f64::NAN, Some(Wanted::AtLeast(0.0))), Some(false));
+        assert_eq!(met(1.0, None), None);
     }
 }

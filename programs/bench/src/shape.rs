@@ -5,7 +5,7 @@ use clap::ValueEnum;
 /// A published OPT's shape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Shape {
-    /// A few small layers, to try the bench itself.
+    /// A few narrow layers, to try the bench itself.
     Tiny,
     /// OPT-125M.
     #[value(name = "125m")]
@@ -59,18 +59,16 @@ impl Sizes {
         self.layers * layer + projections + VOCABULARY * self.word
     }
 
+    /// All weights: those, the positions' table, biases and norms.
+    pub(crate) fn parameters(&self) -> usize {
+        let layer = 9 * self.width + self.ffn; // biases of four and two matrices, two norms
+        let last = if self.pre_norm { 2 * self.width } else { 0 };
+        self.weights() + (POSITIONS + 2) * self.width + self.layers * layer + last
+    }
+
     /// Bytes of keys and values of one position, in f32.
     pub(crate) fn kv_bytes(&self) -> usize {
         2 * self.layers * self.width * 4
-    }
-}
-
-/// Bytes of one weight by the name of its form.
-pub(crate) fn weight_bytes(form: &str) -> usize {
-    match form {
-        "int8" => 1,
-        "f16" | "bf16" => 2,
-        _ => 4,
     }
 }
 
@@ -84,5 +82,9 @@ mod tests {
         assert_eq!(millions(Shape::M125), 123);
         assert_eq!(millions(Shape::M350), 328);
         assert_eq!(millions(Shape::B1_3), 1310);
+        // As published.
+        assert_eq!(Shape::M125.sizes().parameters(), 125_239_296);
+        assert_eq!(Shape::M350.sizes().parameters(), 331_196_416);
+        assert_eq!(Shape::B1_3.sizes().parameters(), 1_315_758_080);
     }
 }

@@ -3,13 +3,13 @@
 //! OPT's own vocabulary is not the project's to ship; the small model's, filled up with tokens that no text has, is as
 //! large, and so is the head that goes with it.
 
-use std::{fs, path::Path};
-
 use anyhow::{Context, Result, ensure};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
 
+/// The small model's tokenizer.
+const TOKENIZER: &str = include_str!("../../../assets/model/opt/tokenizer.json");
 /// Tokens before `<|image|>` and `[RET]`, as OPT has them.
 const FILLED: usize = 50_265;
 /// Words that prompts and answers are made of.
@@ -22,12 +22,14 @@ pub(crate) struct Word {
     pub(crate) id: u32,
 }
 
-/// Reads a small `tokenizer.json`, returns it filled up, with the words.
-pub(crate) fn filled(path: &Path) -> Result<(Value, Vec<Word>)> {
-    let text = fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
-    let mut file: Value = serde_json::from_str(&text).with_context(|| path.display().to_string())?;
+/// The small model's `tokenizer.json`, filled up, with the words.
+///
+/// # Errors
+/// If it is no such file.
+pub(crate) fn filled() -> Result<(Value, Vec<Word>)> {
+    let mut file: Value = serde_json::from_str(TOKENIZER).context("the small model's tokenizer")?;
     let vocabulary = file["model"]["vocab"].as_object_mut();
-    let vocabulary = vocabulary.with_context(|| format!("{} has no model.vocab", path.display()))?;
+    let vocabulary = vocabulary.context("the small model's tokenizer has no model.vocab")?;
     let is_word = |text: &str| text.len() >= 3 && text.bytes().all(|byte| byte.is_ascii_lowercase());
     let mut words: Vec<Word> = vocabulary
         .iter()
@@ -38,7 +40,7 @@ pub(crate) fn filled(path: &Path) -> Result<(Value, Vec<Word>)> {
         .collect();
     words.sort_by_key(|word| word.id);
     words.truncate(WORDS);
-    ensure!(words.len() >= 100, "{} has only {} words", path.display(), words.len());
+    ensure!(words.len() >= 100, "the small model's tokenizer has only {} words", words.len());
     for id in vocabulary.len()..FILLED {
         vocabulary.insert(format!("<filler-{id}>"), json!(id));
     }
@@ -54,4 +56,37 @@ pub(crate) fn prompt(words: &[Word], tokens: usize, seed: u64) -> Vec<&Word> {
 /// A prompt's text.
 pub(crate) fn text(prompt: &[&Word]) -> String {
     prompt.iter().map(|word| word.text.as_str()).collect()
+}
+
+/// The tokens of an answer; what is no word has none.
+pub(crate) fn ids(words: &[Word], text: &str) -> Vec<Option<u32>> {
+    let find = |part: &str| words.iter().find(|word| word.text.trim_start() == part).map(|word| word.id);
+    text.split_whitespace().map(find).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tokenizer_is_as_large_as_opts() {
+        let (file, words) = filled().unwrap();
+        let vocabulary = file["model"]["vocab"].as_object().unwrap();
+        let mut ids: Vec<u64> = vocabulary.values().map(|id| id.as_u64().unwrap()).collect();
+        ids.sort_unstable();
+        assert!(ids.into_iter().eq(0..FILLED as u64));
+        assert!(words.iter().all(|word| word.text.starts_with(' ')));
+    }
+
+    #[test]
+    fn prompts_have_their_length_and_their_seed() {
+        let (_, words) = filled().unwrap();
+        let one = prompt(&words, 32, 1);
+        assert_eq!((one.len(), prompt(&words, 1, 1).len()), (31, 0));
+        assert_eq!(text(&one), text(&prompt(&words, 32, 1)));
+        assert_ne!(text(&one), text(&prompt(&words, 32, 2)));
+        let known: Vec<_> = one.iter().map(|word| Some(word.id)).collect();
+        assert_eq!(ids(&words, &text(&one)), known);
+        assert_eq!(ids(&words, " <filler-49999>"), [None]);
+    }
 }

@@ -20,6 +20,7 @@ Any other `fondue NAME …` runs the program fondue-NAME that lies beside fondue
   fondue drawings .fondue/drawings
   fondue index build --pictures .fondue/drawings --model assets/model --index .fondue/index
   fondue model check assets/model
+  fondue bench --quick
 `fondue COMMAND --help` has more examples.";
 
 /// Talk with a model that reads pictures, writes text and finds pictures.

@@ -1,0 +1,33 @@
+//! The language or the vision service, by the name that it is started with. The test puts it beside `fondue-bench`: cargo
+//! builds examples with a package's tests, but not other packages' programs.
+
+use std::path::Path;
+
+use anyhow::{Context, bail};
+use clap::Parser;
+use fondue_serving::{runtime, stop};
+use tokio::net::TcpListener;
+
+fn main() -> anyhow::Result<()> {
+    runtime::run(serve())?
+}
+
+async fn serve() -> anyhow::Result<()> {
+    let own = std::env::args_os().next().context("a program without a name")?;
+    match Path::new(&own).file_name().and_then(|name| name.to_str()) {
+        Some("fondue-language") => {
+            let config = fondue_language::config::Args::parse().resolve()?;
+            let listener = TcpListener::bind(config.serving.listen).await?;
+            let shutdown = stop::signal(config.serving.stop_with_stdin);
+            fondue_language::run(config, listener, shutdown).await?;
+        }
+        Some("fondue-vision") => {
+            let config = fondue_vision::config::Args::parse().resolve()?;
+            let listener = TcpListener::bind(config.serving.listen).await?;
+            let shutdown = stop::signal(config.serving.stop_with_stdin);
+            fondue_vision::run(config, listener, shutdown).await?;
+        }
+        other => bail!("{other:?} is neither fondue-language nor fondue-vision"),
+    }
+    Ok(())
+}
