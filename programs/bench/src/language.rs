@@ -4,7 +4,7 @@ mod bars;
 pub(crate) mod room;
 mod scenarios;
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
 use anyhow::Result;
 use fondue_proto::language::language_client::LanguageClient;
@@ -193,6 +193,11 @@ async fn start(
     Ok((ours, peers))
 }
 
+/// Threads of some libraries look out for more work for up to 200 ms after the last, which costs whoever comes next.
+pub(crate) async fn rest() {
+    tokio::time::sleep(Duration::from_millis(400)).await;
+}
+
 /// What runs of one system in one cell gave.
 struct Runs {
     who: Who,
@@ -228,12 +233,14 @@ async fn cell(
     for run in 0..plan.runs {
         let prompts = prompts(model, tokens, dialogues, run + 1);
         for one in ours {
+            rest().await;
             let key = format!("cell-{tokens}-{dialogues}-{run}");
             note(Who::Ours(one.weights), one.run(model, &prompts, plan.new_tokens, &key).await?);
         }
         let ids: Vec<Vec<u32>> = prompts.iter().map(|prompt| prompt.ids.clone()).collect();
         for peer in peers.iter_mut() {
             if run < plan.runs_of(peer.peer, tokens, dialogues) {
+                rest().await;
                 note(Who::Peer(peer.peer), peer.run(&ids, plan.new_tokens).await?);
             }
         }

@@ -16,7 +16,7 @@ use serde_json::json;
 use tonic::transport::Channel;
 
 use crate::{
-    language::Site,
+    language::{Site, rest},
     limit::share,
     models,
     plan::VisionPlan,
@@ -55,10 +55,12 @@ pub(crate) async fn measure(plan: &VisionPlan, site: &Site<'_>, report: &mut Rep
         let files = pictures(site.logs, plan.pictures, run)?;
         let bytes = files.iter().map(std::fs::read).collect::<Result<Vec<_>, _>>()?;
         for one in &mut ours {
+            rest().await;
             let seconds = encode(&one.client, &bytes, plan.batch).await?;
             one.seconds.extend((run > 0).then_some(seconds));
         }
         if let Some(peer) = &mut peer {
+            rest().await;
             peer.say(&json!({"files": files, "batch": plan.batch}).to_string()).await?;
             let seconds = peer.line("seconds ").await?.trim().parse::<f64>()?;
             theirs.extend((run > 0).then_some(seconds));
