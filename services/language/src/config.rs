@@ -69,7 +69,7 @@ pub struct Settings {
     #[arg(long, value_name = "N")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prefill_rows: Option<usize>,
-    /// While answers decode: how many times as long a step may take with prompts as without [default: 2].
+    /// While answers decode: how many times as long a step may take with prompts as without [default: 1.75].
     #[arg(long, value_name = "X")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prefill_stretch: Option<f32>,
@@ -180,7 +180,7 @@ impl Settings {
                 slots: within("slots", self.slots, 16, 1, 4096)?,
                 queue: within("queue", self.queue, 64, 0, 1 << 20)?,
                 prefill_rows: within("prefill_rows", self.prefill_rows, 256, 1, 1 << 20)?,
-                prefill_stretch: within("prefill_stretch", self.prefill_stretch, 2.0, 1.0, 1000.0)?,
+                prefill_stretch: within("prefill_stretch", self.prefill_stretch, 1.75, 1.0, 1000.0)?,
                 kv: match self.kv_bytes {
                     // Less than a sequence takes is told once the model is known.
                     Some(_) => KvBudget::Bytes(within("kv_bytes", self.kv_bytes, 0, 1, usize::MAX)?),
