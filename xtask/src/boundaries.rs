@@ -70,7 +70,8 @@ const UNREACHABLE: &[(&str, &[&str])] = &[
 /// The only packages of ours that may name a dependency themselves.
 const ONLY: &[(&str, &[&str])] = &[
     ("tch", &["fondue-model", "fondue-engine", "fondue-golden"]),
-    ("memmap2", &["fondue-mapped"]),
+    // Files in the first, huge pages in the second.
+    ("memmap2", &["fondue-mapped", "fondue-kernels"]),
     ("mozjpeg", &["fondue-imaging"]),
     ("opentelemetry-otlp", &["fondue-serving"]),
     ("resvg", &["fondue-drawings"]),
