@@ -2,7 +2,7 @@
 
 use tch::Tensor;
 
-use crate::{ModelError, Placement, weights::Weights};
+use crate::{ModelError, Placement, placement::upload, weights::Weights};
 
 /// y = xWᵀ + b.
 pub struct Linear {
@@ -101,6 +101,14 @@ impl LayerNorm {
         let width = self.weight.size();
         Ok(x.f_layer_norm(&width, Some(&self.weight), Some(&self.bias), self.eps, false)?)
     }
+}
+
+/// Some rows of a matrix, in this order: `[n, width]` → `[rows.len(), width]`, where the matrix lies.
+///
+/// # Errors
+/// [`ModelError::Torch`] if one is not there.
+pub fn rows(matrix: &Tensor, rows: &[i64]) -> Result<Tensor, ModelError> {
+    Ok(matrix.f_index_select(0, &upload(&Tensor::f_from_slice(rows)?, matrix.device())?)?)
 }
 
 /// The values of a tensor of any shape, row-major, as f32 on the host.

@@ -1,7 +1,7 @@
 //! Between tensors and the kernels of our own: threads, rows in, rows out.
 
 use fondue_kernels::{Buffers, Machine, PassError, Team};
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
 use crate::{ModelError, layers::values};
 
@@ -13,9 +13,9 @@ pub(crate) fn team() -> Result<Team, ModelError> {
 
 /// Rows of a tensor `[rows, width]` into a matrix of activations.
 pub(crate) fn fill(buffers: &mut Buffers, id: usize, first: usize, rows: &Tensor) -> Result<(), ModelError> {
-    let (n, width) = rows.size2()?;
+    let (_, width) = rows.size2()?;
     let flat = values(rows)?;
-    for (row, values) in flat.chunks(width as usize).enumerate().take(n as usize) {
+    for (row, values) in flat.chunks(width as usize).enumerate() {
         let to = buffers.row_mut(id, first + row);
         if to.len() != values.len() {
             let (got, expected) = (values.len(), to.len());
@@ -33,7 +33,7 @@ pub(crate) fn tensor(buffers: &Buffers, id: usize, width: usize) -> Result<Tenso
         all.extend_from_slice(&buffers.row(id, row)[..width]);
     }
     let shape = [buffers.rows() as i64, width as i64];
-    Ok(Tensor::f_from_slice(&all)?.f_reshape(shape)?.f_to_kind(Kind::Float)?)
+    Ok(Tensor::f_from_slice(&all)?.f_reshape(shape)?)
 }
 
 impl From<PassError> for ModelError {

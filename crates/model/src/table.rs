@@ -10,7 +10,7 @@ use tch::{Kind, Tensor};
 
 use crate::{
     Backend, ModelError, Placement, Sampler,
-    layers::{Size, values},
+    layers::{self, Size, values},
     packed,
     placement::upload,
     weights::Weights,
@@ -88,7 +88,7 @@ impl Table {
                 rows.for_each(|(row, token)| matrix.row(token.0 as usize, row));
                 Ok(Tensor::f_from_slice(&all)?.f_reshape([tokens.len() as i64, width as i64])?)
             }
-            Store::Torch { tensor, at } => Ok(tensor.f_index_select(0, &indices(tokens, *at)?)?),
+            Store::Torch { tensor, .. } => layers::rows(tensor, &ids(tokens)),
         }
     }
 
@@ -122,14 +122,14 @@ impl Table {
     ) -> Result<Vec<TokenId>, ModelError> {
         let (greedy, drawing): (Vec<usize>, Vec<usize>) =
             (0..samplers.len()).partition(|&n| samplers[n].is_greedy());
-        let Store::Torch { tensor, at } = &self.store else {
+        let Store::Torch { tensor, .. } = &self.store else {
             let rows = self.logits(states)?;
             return Ok(rows.into_iter().zip(samplers).map(|(mut row, s)| s.sample(&mut row)).collect());
         };
         let mut tokens = vec![TokenId(0); samplers.len()];
         let some = |which: &[usize]| {
             let rows: Vec<i64> = which.iter().map(|&n| n as i64).collect();
-            states.f_index_select(0, &upload(&Tensor::f_from_slice(&rows)?, at.device)?)
+            layers::rows(states, &rows)
         };
         if !greedy.is_empty() {
             let rules: Vec<_> = greedy.iter().map(|&n| samplers[n].ret_rule()).collect();
@@ -157,7 +157,11 @@ impl Table {
             Store::Torch { tensor, at } => {
                 let logits = states.f_matmul(&tensor.f_transpose(0, 1)?)?;
                 let all = logits.f_log_softmax(-1, Kind::Float)?;
-                values(&all.f_gather(1, &indices(next, *at)?.f_unsqueeze(1)?, false)?)
+                values(&all.f_gather(
+                    1,
+                    &upload(&Tensor::f_from_slice(&ids(next))?, at.device)?.f_unsqueeze(1)?,
+                    false,
+                )?)
             }
         }
     }
@@ -177,9 +181,8 @@ fn log_prob(logits: &[f32], at: usize) -> f32 {
     (f64::from(logits[at] - largest) - sum.ln()) as f32
 }
 
-fn indices(tokens: &[TokenId], at: Placement) -> Result<Tensor, ModelError> {
-    let ids: Vec<i64> = tokens.iter().map(|token| token.as_i64()).collect();
-    Ok(upload(&Tensor::f_from_slice(&ids)?, at.device)?)
+fn ids(tokens: &[TokenId]) -> Vec<i64> {
+    tokens.iter().map(|token| token.as_i64()).collect()
 }
 
 #[cfg(test)]

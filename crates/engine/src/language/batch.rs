@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use fondue_model::{KvPool, LanguageModel, ModelError, Tokenizer};
+use fondue_model::{KvPool, LanguageModel, ModelError, Tokenizer, layers};
 use tch::Tensor;
 
 use super::{
@@ -349,8 +349,7 @@ impl Batch {
 /// The rows of `hidden` that sequences ended their chunks with.
 fn select(hidden: &Tensor, ready: &[(usize, i64)]) -> Result<Tensor, ModelError> {
     let rows: Vec<i64> = ready.iter().map(|&(_, row)| row).collect();
-    let rows = Tensor::f_from_slice(&rows)?.f_to_device(hidden.device())?;
-    Ok(hidden.f_index_select(0, &rows)?)
+    layers::rows(hidden, &rows)
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@
 use std::{collections::VecDeque, ops::Range, time::Instant};
 
 use fondue_domain::{Compat, Embedding, TokenId};
-use fondue_model::{LanguageModel, ModelError, Prompt};
+use fondue_model::{LanguageModel, ModelError, Prompt, layers};
 use tch::Tensor;
 
 use super::{
@@ -286,8 +286,7 @@ fn weigh(
 ) -> Result<f64, ModelError> {
     for piece in told.chunks(LOGITS_AT_ONCE) {
         let (rows, next): (Vec<i64>, Vec<TokenId>) = piece.iter().copied().unzip();
-        let rows = Tensor::f_from_slice(&rows)?.f_to_device(states.device())?;
-        let probabilities = model.log_probs(&states.f_index_select(0, &rows)?, &next)?;
+        let probabilities = model.log_probs(&layers::rows(states, &rows)?, &next)?;
         sum = probabilities.into_iter().fold(sum, |sum, ln_p| sum + f64::from(ln_p));
     }
     Ok(sum)

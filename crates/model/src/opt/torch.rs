@@ -8,8 +8,7 @@ use self::layer::Layer;
 use super::{Chunk, OptConfig, POSITION_OFFSET, cache::TorchPool, config::EPS};
 use crate::{
     ModelError, Placement,
-    layers::{LayerNorm, Linear, Size},
-    placement::upload,
+    layers::{self, LayerNorm, Linear, Size},
     weights::Weights,
 };
 
@@ -76,8 +75,7 @@ impl Decoder {
         if let Some(project_in) = &self.project_in {
             x = project_in.forward(&x)?;
         }
-        let positions = upload(&Tensor::f_from_slice(&positions)?, device)?;
-        x = x.f_add(&self.positions.f_index_select(0, &positions)?)?;
+        x = x.f_add(&layers::rows(&self.positions, &positions)?)?;
         for (n, layer) in self.layers.iter().enumerate() {
             x = layer.forward(&x, n, pool, &rows, &new, config)?;
         }
