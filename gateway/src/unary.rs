@@ -39,6 +39,7 @@ pub async fn retrieve(desk: &Desk, asked: Retrieve, deadline: Instant) -> Result
         excluded_sha256: Vec::new(),
         generation: asked.generation,
         include_data: asked.include_data,
+        ..SearchRequest::default()
     };
     let found = desk.index.search(search, deadline).await?;
     let images = found.hits.into_iter().filter_map(|hit| recall::found_image(hit, &found.generation));

@@ -137,6 +137,7 @@ impl Builder {
             group: item.group.as_str().into(),
             media_type: if picture.is_empty() { "".into() } else { item.media_type.as_str().into() },
             url: item.url.as_str().into(),
+            metadata: item.metadata,
         };
         // Strings always become JSON.
         let json = serde_json::to_vec(&description).unwrap_or_default();

@@ -81,6 +81,14 @@ pub enum IndexError {
         /// The limit.
         max: usize,
     },
+    /// A field of a picture's metadata that cannot be.
+    #[error("metadata `{field}`: {reason}")]
+    Metadata {
+        /// Its name.
+        field: String,
+        /// What is wrong.
+        reason: String,
+    },
     /// Nothing to publish.
     #[error("an index needs at least one picture")]
     Empty,
@@ -110,6 +118,7 @@ impl Classify for IndexError {
             | Self::DimLimit { .. }
             | Self::DuplicateId { .. }
             | Self::IdLength { .. }
+            | Self::Metadata { .. }
             | Self::Empty
             | Self::TooMany { .. } => Fault::Invalid,
             Self::NoGeneration { .. } => Fault::NotFound,

@@ -214,6 +214,7 @@ impl Generation {
             group: description.group.into_owned(),
             media_type: description.media_type.into_owned(),
             url: description.url.into_owned(),
+            metadata: description.metadata,
         })
     }
 

@@ -2,8 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::Metadata;
+
 /// A picture's name and description.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Item {
     /// Unique in its generation.
     pub id: String,
@@ -15,6 +17,8 @@ pub struct Item {
     pub media_type: String,
     /// Where it can be had if no bytes are stored; else empty.
     pub url: String,
+    /// Further fields, which searches can ask for.
+    pub metadata: Metadata,
 }
 
 /// What is stored of an item as JSON; the id lies elsewhere.
@@ -28,4 +32,6 @@ pub(crate) struct Description<'a> {
     pub(crate) media_type: std::borrow::Cow<'a, str>,
     #[serde(borrow, default)]
     pub(crate) url: std::borrow::Cow<'a, str>,
+    #[serde(default, skip_serializing_if = "Metadata::is_empty")]
+    pub(crate) metadata: Metadata,
 }

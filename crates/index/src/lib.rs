@@ -12,7 +12,9 @@
 //! ```
 
 pub mod error;
+pub mod filter;
 pub mod item;
+pub mod metadata;
 
 pub mod builder;
 pub mod generation;
@@ -22,8 +24,10 @@ mod manifest;
 
 pub use builder::{Builder, Finished, NewItem};
 pub use error::IndexError;
+pub use filter::{Condition, Filter, Test};
 pub use generation::{Exclusions, Generation, Hit};
 pub use item::Item;
+pub use metadata::{Metadata, Value};
 pub use root::Root;
 
 // The files are little-endian and are read in place.

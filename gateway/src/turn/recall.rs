@@ -175,6 +175,7 @@ impl Recall {
             excluded_sha256: self.excluded.digests(),
             generation: self.generation.clone(),
             include_data: true,
+            ..SearchRequest::default()
         };
         let (started, index) = (Instant::now(), self.index.clone());
         let deadline = self.deadline.min(started + self.search_timeout);

@@ -175,7 +175,7 @@ impl Model {
                 caption: row.caption.clone(),
                 group: row.group.clone(),
                 media_type: media_type.to_owned(),
-                url: String::new(),
+                ..Item::default()
             };
             let sha256 = Sha256::digest(&bytes).into();
             builder.add(NewItem { item, picture: Some(bytes), sha256 }, &embedding)?;

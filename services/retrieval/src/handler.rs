@@ -6,9 +6,9 @@ use bytes::Bytes;
 use fondue_domain::{Fault, Violation};
 use fondue_index::{Generation, IndexError};
 use fondue_proto::retrieval::{
-    ActivateRequest, ActivateResponse, DeleteRequest, DeleteResponse, DescribeRequest, DescribeResponse,
-    FetchRequest, FetchResponse, Hit, IngestRequest, IngestResponse, Picture, SearchRequest, SearchResponse,
-    retrieval_server::Retrieval,
+    ActivateRequest, ActivateResponse, CompactRequest, CompactResponse, DeleteRequest, DeleteResponse,
+    DescribeRequest, DescribeResponse, FetchRequest, FetchResponse, Hit, IngestRequest, IngestResponse,
+    Picture, SearchRequest, SearchResponse, retrieval_server::Retrieval,
 };
 use fondue_serving::{
     deadline::deadline,
@@ -94,7 +94,7 @@ impl Retrieval for Handler {
                     picture: Some(picture(&generation, hit.row, include_data)?),
                 });
             }
-            Ok(SearchResponse { hits, generation: generation.id().to_owned() })
+            Ok(SearchResponse { hits, generation: generation.id().to_owned(), exact: true })
         });
         Ok(Response::new(response.await?))
     }
@@ -139,6 +139,9 @@ impl Retrieval for Handler {
                 fingerprint: active.fingerprint().to_owned(),
                 generations: shelf.generations()?,
                 vision_fingerprint: active.vision_fingerprint().unwrap_or_default().to_owned(),
+                active: active.id().to_owned(),
+                backend: "local".to_owned(),
+                ..DescribeResponse::default()
             })
         });
         Ok(Response::new(response.await?))
@@ -146,6 +149,10 @@ impl Retrieval for Handler {
 
     async fn ingest(&self, _: Request<Streaming<IngestRequest>>) -> Result<Response<IngestResponse>, Status> {
         Err(not_offered("Ingest"))
+    }
+
+    async fn compact(&self, _: Request<CompactRequest>) -> Result<Response<CompactResponse>, Status> {
+        Err(not_offered("Compact"))
     }
 
     async fn delete(&self, _: Request<DeleteRequest>) -> Result<Response<DeleteResponse>, Status> {
@@ -179,6 +186,7 @@ fn picture(generation: &Generation, row: usize, include_data: bool) -> Result<Pi
         media_type: item.media_type,
         data: Bytes::copy_from_slice(data),
         url: item.url,
+        ..Picture::default()
     })
 }
 
@@ -207,7 +215,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut builder = Builder::new(folder.path(), 2, "model").unwrap();
         let text = || "a".to_owned();
-        let item = Item { id: text(), caption: text(), group: text(), media_type: text(), url: text() };
+        let item = Item { id: text(), caption: text(), ..Item::default() };
         let new = NewItem { item, picture: None, sha256: [0; 32] };
         builder.add(new, &Embedding::normalized(vec![1.0, 0.0]).unwrap()).unwrap();
         let id = builder.publish().unwrap();

@@ -11,7 +11,7 @@ fn item() -> NewItem {
         caption: String::new(),
         group: String::new(),
         media_type: String::new(),
-        url: String::new(),
+        ..Item::default()
     };
     NewItem { item, picture: None, sha256: [0; 32] }
 }

@@ -21,7 +21,7 @@ fn new_item(n: usize) -> NewItem {
         caption: format!("caption “{n}”"),
         group: "group".to_owned(),
         media_type: "image/png".to_owned(),
-        url: String::new(),
+        ..Item::default()
     };
     NewItem { item, picture: (!n.is_multiple_of(3)).then(|| vec![n as u8; n]), sha256: [n as u8; 32] }
 }

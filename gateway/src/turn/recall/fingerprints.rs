@@ -99,9 +99,10 @@ impl Fingerprints {
         let language = clock::call("language", deadline, language::DescribeRequest {}, async |request| {
             self.language.clone().describe(request).await
         });
-        let index = clock::call("retrieval", deadline, retrieval::DescribeRequest {}, async |request| {
-            self.retrieval.clone().describe(request).await
-        });
+        let index =
+            clock::call("retrieval", deadline, retrieval::DescribeRequest::default(), async |request| {
+                self.retrieval.clone().describe(request).await
+            });
         let vision = clock::call("vision", deadline, vision::DescribeRequest {}, async |request| {
             self.vision.clone().describe(request).await
         });

@@ -42,14 +42,17 @@ async fn a_pinned_generation_goes_on_after_another_became_active() {
 
     // The folder says so too, and so would the next start.
     assert_eq!(Root::open(root.path()).unwrap().active().unwrap(), second);
-    let described = client.describe(DescribeRequest {}).await.unwrap().into_inner();
+    let described = client.describe(DescribeRequest::default()).await.unwrap().into_inner();
     let expected = DescribeResponse {
         generation: second.clone(),
         rows: 6,
         dim: DIM as u32,
         fingerprint: "the model".to_owned(),
-        generations: vec![second],
+        generations: vec![second.clone()],
         vision_fingerprint: "the tower".to_owned(),
+        active: second.clone(),
+        backend: "local".to_owned(),
+        ..DescribeResponse::default()
     };
     assert_eq!(described, expected);
 }
@@ -123,7 +126,7 @@ async fn folder_and_memory_agree_after_many_activations_at_once() {
     for activated in tasks.join_all().await {
         assert!(activated.unwrap());
     }
-    let described = client.clone().describe(DescribeRequest {}).await.unwrap().into_inner();
+    let described = client.clone().describe(DescribeRequest::default()).await.unwrap().into_inner();
     assert_eq!(described.generation, Root::open(root.path()).unwrap().active().unwrap());
 }
 

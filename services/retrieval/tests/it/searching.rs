@@ -12,7 +12,7 @@ async fn the_nearest_come_first_with_what_is_known_of_them() {
     let (root, id) = index(10);
     let mut client = start(root.path(), &[]).await;
     let asked = SearchRequest { include_data: true, ..search(3, 3) };
-    let SearchResponse { hits, generation } = client.search(asked).await.unwrap().into_inner();
+    let SearchResponse { hits, generation, .. } = client.search(asked).await.unwrap().into_inner();
     assert_eq!(generation, id);
     // 2 and 4 are equally far but for rounding.
     assert_eq!(hits[0].picture.as_ref().unwrap().id, "a3");

@@ -28,6 +28,7 @@ pub(crate) fn publish(root: &Path, name: &str, rows: usize) -> String {
             group: "things".to_owned(),
             media_type: "image/png".to_owned(),
             url: if n == 3 { "https://example.org/3.png".to_owned() } else { String::new() },
+            ..Item::default()
         };
         let picture = (n != 3).then(|| vec![n as u8; n + 1]);
         let new = NewItem { item, picture, sha256: [n as u8; 32] };
@@ -60,7 +61,7 @@ pub(crate) async fn start(root: &Path, flags: &[&str]) -> Client {
     tokio::spawn(fondue_retrieval::run(config, listener, std::future::pending()));
     let mut client = Client::new(upstream::connect_lazy(&address).unwrap());
     for _ in 0..500 {
-        match client.describe(DescribeRequest {}).await {
+        match client.describe(DescribeRequest::default()).await {
             Err(status) if status.code() == Code::Unavailable => {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
