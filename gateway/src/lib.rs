@@ -67,6 +67,10 @@ pub async fn run(
     let (draining, ending) = (desk.draining.clone(), desk.ending.clone());
     // Whatever way serving ends, no turn outlives it.
     let _ended = desk.ending.clone().drop_guard();
+    let (keeper, stopped) = (desk.clone(), desk.ending.clone());
+    tokio::spawn(stopped.run_until_cancelled_owned(async move {
+        keeper.index.keep_pinned(keeper.config.pin_interval).await;
+    }));
     let drain = serving.drain;
     let shutdown = async move {
         shutdown.await;

@@ -75,6 +75,11 @@ pub struct Settings {
     #[arg(long, value_name = "MS")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub idle_timeout_ms: Option<u32>,
+    /// Milliseconds after which the retrieval service is told again which generations open conversations stay with; well
+    /// below its collect_after_seconds [default: 60000].
+    #[arg(long, value_name = "MS")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pin_interval_ms: Option<u32>,
     /// Turns of a dialogue [default: 256].
     #[arg(long, value_name = "N")]
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,17 +1,22 @@
 //! The picture index, as the gateway uses it: searched only if it is of the services' model, pictures with their bytes.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use fondue_domain::Fault;
 use fondue_proto::{
     language::language_client::LanguageClient,
-    retrieval::{FetchRequest, Hit, Picture, SearchRequest, retrieval_client::RetrievalClient},
+    retrieval::{
+        DescribeRequest, FetchRequest, Hit, Picture, SearchRequest, retrieval_client::RetrievalClient,
+    },
     vision::vision_client::VisionClient,
 };
 use fondue_serving::upstream::Channel;
 
-use super::fingerprints::Fingerprints;
+use super::{fingerprints::Fingerprints, pins::Pins};
 use crate::{failure::Failure, turn::clock};
 
 /// Bytes of the pictures of one search; those beyond are left out.
@@ -22,6 +27,8 @@ const MAX_BYTES: usize = 64 << 20;
 pub struct Index {
     retrieval: RetrievalClient<Channel>,
     fingerprints: Arc<Fingerprints>,
+    /// Generations that conversations stay with.
+    pub pins: Pins,
 }
 
 /// What a search found.
@@ -43,7 +50,7 @@ impl Index {
         language: LanguageClient<Channel>,
     ) -> Self {
         let fingerprints = Arc::new(Fingerprints::new(vision, language, retrieval.clone()));
-        Self { retrieval, fingerprints }
+        Self { retrieval, fingerprints, pins: Pins::default() }
     }
 
     /// Searches. The service leaves out the bytes of pictures beyond its `max_data_bytes`: those are fetched one by
@@ -67,6 +74,22 @@ impl Index {
             self.complete(&mut searched, deadline).await;
         }
         Ok(searched)
+    }
+
+    /// Tells the service every `interval` which generations conversations stay with. Ends never.
+    pub async fn keep_pinned(&self, interval: Duration) {
+        loop {
+            tokio::time::sleep(interval).await;
+            for generation in self.pins.held() {
+                let asked = DescribeRequest { generation };
+                let told = clock::call("retrieval", Instant::now() + interval, asked, async |request| {
+                    self.retrieval.clone().describe(request).await
+                });
+                if let Err(failure) = told.await {
+                    tracing::debug!(%failure, "a generation in use is not kept");
+                }
+            }
+        }
     }
 
     /// Gets the bytes that the search left out.

@@ -4,8 +4,9 @@
 use std::sync::{Arc, Mutex};
 
 use fondue_proto::retrieval::{
-    ActivateRequest, ActivateResponse, DeleteRequest, DeleteResponse, DescribeRequest, DescribeResponse,
-    FetchRequest, FetchResponse, Hit, IngestRequest, IngestResponse, Picture, SearchRequest, SearchResponse,
+    ActivateRequest, ActivateResponse, CompactRequest, CompactResponse, DeleteRequest, DeleteResponse,
+    DescribeRequest, DescribeResponse, FetchRequest, FetchResponse, Hit, IngestRequest, IngestResponse,
+    Picture, SearchRequest, SearchResponse,
     retrieval_server::{Retrieval, RetrievalServer},
 };
 use tokio::sync::Semaphore;
@@ -17,6 +18,8 @@ pub(crate) const IDS: [&str; 4] = ["one", "two", "three", "four"];
 pub(crate) struct RetrievalFake {
     asked: Arc<Mutex<Vec<SearchRequest>>>,
     fetched: Arc<Mutex<Vec<FetchRequest>>>,
+    /// Generations that it was asked about by name.
+    kept: Arc<Mutex<Vec<String>>>,
     state: Arc<Mutex<State>>,
     permits: Arc<Permits>,
 }
@@ -136,6 +139,11 @@ impl RetrievalFake {
         fetched.iter().map(|request| (request.id.clone(), request.generation.clone())).collect()
     }
 
+    /// The generations in use that it was told of since the last call.
+    pub(crate) fn kept(&self) -> Vec<String> {
+        std::mem::take(&mut *self.kept.lock().unwrap())
+    }
+
     /// How often it was asked what it is.
     pub(crate) fn n_described(&self) -> usize {
         self.state().n_described
@@ -188,7 +196,7 @@ impl Retrieval for RetrievalFake {
             "" => state.active.to_owned(),
             pinned => pinned.to_owned(),
         };
-        Ok(Response::new(SearchResponse { hits: hits.collect(), generation }))
+        Ok(Response::new(SearchResponse { hits: hits.collect(), generation, exact: true }))
     }
 
     async fn ingest(&self, _: Request<Streaming<IngestRequest>>) -> Result<Response<IngestResponse>, Status> {
@@ -196,6 +204,10 @@ impl Retrieval for RetrievalFake {
     }
 
     async fn delete(&self, _: Request<DeleteRequest>) -> Result<Response<DeleteResponse>, Status> {
+        Err(Status::unimplemented("not asked by the gateway"))
+    }
+
+    async fn compact(&self, _: Request<CompactRequest>) -> Result<Response<CompactResponse>, Status> {
         Err(Status::unimplemented("not asked by the gateway"))
     }
 
@@ -214,7 +226,12 @@ impl Retrieval for RetrievalFake {
         Ok(Response::new(FetchResponse { picture, generation }))
     }
 
-    async fn describe(&self, _: Request<DescribeRequest>) -> Result<Response<DescribeResponse>, Status> {
+    async fn describe(&self, asked: Request<DescribeRequest>) -> Result<Response<DescribeResponse>, Status> {
+        let generation = asked.into_inner().generation;
+        if !generation.is_empty() {
+            self.kept.lock().unwrap().push(generation);
+            return Ok(Response::new(DescribeResponse::default()));
+        }
         self.set(|state| state.n_described += 1);
         let state = self.state();
         Ok(Response::new(DescribeResponse {
