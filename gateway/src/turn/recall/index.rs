@@ -10,11 +10,12 @@ use fondue_domain::Fault;
 use fondue_proto::{
     language::language_client::LanguageClient,
     retrieval::{
-        DescribeRequest, FetchRequest, Hit, Picture, SearchRequest, retrieval_client::RetrievalClient,
+        DeleteRequest, DeleteResponse, DescribeRequest, FetchRequest, Hit, IngestRequest, IngestResponse,
+        Picture, SearchRequest, retrieval_client::RetrievalClient,
     },
     vision::vision_client::VisionClient,
 };
-use fondue_serving::upstream::Channel;
+use fondue_serving::{status::info_of, upstream::Channel};
 
 use super::{fingerprints::Fingerprints, pins::Pins};
 use crate::{failure::Failure, turn::clock};
@@ -74,6 +75,40 @@ impl Index {
             self.complete(&mut searched, deadline).await;
         }
         Ok(searched)
+    }
+
+    /// Adds pictures with their embeddings, if the index is of the services' model.
+    ///
+    /// # Errors
+    /// [`Failure`], and what was made durable all the same.
+    pub async fn ingest(
+        &self,
+        pictures: Vec<IngestRequest>,
+        deadline: Instant,
+    ) -> Result<IngestResponse, (Failure, IngestResponse)> {
+        let nothing = |failure| (failure, IngestResponse::default());
+        self.fingerprints.compare("", deadline).await.map_err(nothing)?;
+        let mut done = IngestResponse::default();
+        let sent = clock::call("retrieval", deadline, futures::stream::iter(pictures), async |request| {
+            self.retrieval.clone().ingest(request).await.inspect_err(|refused| {
+                let info = info_of(refused);
+                let count = |name| info.get(name).and_then(|text| text.parse().ok()).unwrap_or(0);
+                (done.accepted, done.replaced) = (count("accepted"), count("replaced"));
+            })
+        });
+        let sent = sent.await;
+        sent.map_err(|failure| (failure, done))
+    }
+
+    /// Removes pictures.
+    ///
+    /// # Errors
+    /// [`Failure`]: no or too many ids, or retrieval is down.
+    pub async fn delete(&self, asked: DeleteRequest, deadline: Instant) -> Result<DeleteResponse, Failure> {
+        let deleted = clock::call("retrieval", deadline, asked, async |request| {
+            self.retrieval.clone().delete(request).await
+        });
+        deleted.await.map_err(|failure| failure.with_paths(|field| Some(field.to_owned())))
     }
 
     /// Tells the service every `interval` which generations conversations stay with. Ends never.

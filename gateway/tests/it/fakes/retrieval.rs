@@ -9,6 +9,7 @@ use fondue_proto::retrieval::{
     Picture, SearchRequest, SearchResponse,
     retrieval_server::{Retrieval, RetrievalServer},
 };
+use fondue_serving::status::with_info;
 use tokio::sync::Semaphore;
 use tonic::{Request, Response, Status, Streaming, service::Routes};
 
@@ -18,6 +19,7 @@ pub(crate) const IDS: [&str; 4] = ["one", "two", "three", "four"];
 pub(crate) struct RetrievalFake {
     asked: Arc<Mutex<Vec<SearchRequest>>>,
     fetched: Arc<Mutex<Vec<FetchRequest>>>,
+    ingested: Arc<Mutex<Vec<IngestRequest>>>,
     /// Generations that it was asked about by name.
     kept: Arc<Mutex<Vec<String>>>,
     state: Arc<Mutex<State>>,
@@ -139,6 +141,11 @@ impl RetrievalFake {
         fetched.iter().map(|request| (request.id.clone(), request.generation.clone())).collect()
     }
 
+    /// All pictures that it was given.
+    pub(crate) fn ingested(&self) -> Vec<IngestRequest> {
+        self.ingested.lock().unwrap().clone()
+    }
+
     /// The generations in use that it was told of since the last call.
     pub(crate) fn kept(&self) -> Vec<String> {
         std::mem::take(&mut *self.kept.lock().unwrap())
@@ -199,12 +206,30 @@ impl Retrieval for RetrievalFake {
         Ok(Response::new(SearchResponse { hits: hits.collect(), generation, exact: true }))
     }
 
-    async fn ingest(&self, _: Request<Streaming<IngestRequest>>) -> Result<Response<IngestResponse>, Status> {
-        Err(Status::unimplemented("not asked by the gateway"))
+    /// A picture `taken` has its place already; a picture `two` cannot be kept.
+    async fn ingest(
+        &self,
+        asked: Request<Streaming<IngestRequest>>,
+    ) -> Result<Response<IngestResponse>, Status> {
+        let mut asked = asked.into_inner();
+        let mut done = IngestResponse { generation: self.state().active.to_owned(), ..Default::default() };
+        while let Some(new) = asked.message().await? {
+            let id = &new.picture.as_ref().unwrap().id;
+            if id == "two" {
+                let counts = [("accepted", done.accepted), ("replaced", done.replaced)];
+                let counts = counts.map(|(name, count)| (name.to_owned(), count.to_string()));
+                return Err(with_info(&Status::unavailable("the disk is full"), "INGEST_STOPPED", counts));
+            }
+            done.accepted += 1;
+            done.replaced += u64::from(id == "taken");
+            self.ingested.lock().unwrap().push(new);
+        }
+        Ok(Response::new(done))
     }
 
-    async fn delete(&self, _: Request<DeleteRequest>) -> Result<Response<DeleteResponse>, Status> {
-        Err(Status::unimplemented("not asked by the gateway"))
+    async fn delete(&self, asked: Request<DeleteRequest>) -> Result<Response<DeleteResponse>, Status> {
+        let deleted = asked.into_inner().ids.iter().filter(|id| IDS.contains(&id.as_str())).count() as u64;
+        Ok(Response::new(DeleteResponse { deleted, generation: self.state().active.to_owned() }))
     }
 
     async fn compact(&self, _: Request<CompactRequest>) -> Result<Response<CompactResponse>, Status> {
