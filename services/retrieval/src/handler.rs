@@ -25,7 +25,7 @@ use tonic::{Request, Response, Status, Streaming};
 use crate::{
     answer,
     config::Limits,
-    request,
+    gauges, request,
     store::{Activated, Compacted, Deleted, Store, StoreError},
 };
 
@@ -84,7 +84,10 @@ impl Retrieval for Handler {
         let search = request::search(asked.into_inner(), &self.limits).map_err(status)?;
         let store = self.store()?;
         let call = async {
-            store.search(search).await.map(answer::found).map_err(|error| named(error, Some("query")))
+            let begun = Instant::now();
+            let found = store.search(search).await.map_err(|error| named(error, Some("query")))?;
+            gauges::searched(&found, begun.elapsed());
+            Ok(answer::found(found))
         };
         self.admit(until, call).await
     }
@@ -125,6 +128,7 @@ impl Retrieval for Handler {
         let call = async {
             let done = store.delete(ids).await.map_err(|error| named(error, None))?;
             let Deleted { deleted, generation } = done;
+            gauges::deleted(deleted);
             Ok(DeleteResponse { deleted: deleted as u64, generation })
         };
         self.admit(until, call).await
@@ -139,6 +143,7 @@ impl Retrieval for Handler {
             let done = store.activate(&id).await.map_err(|error| named(error, None))?;
             let Activated { active, previous } = done;
             tracing::info!(active, previous, "generation activated");
+            gauges::activated();
             Ok(ActivateResponse { active, previous })
         };
         self.admit(until, call).await
@@ -149,9 +154,11 @@ impl Retrieval for Handler {
         let store = self.store()?;
         let _room = self.enter()?;
         // As long as it takes: it is not undone by a caller that goes away.
+        let begun = Instant::now();
         let done = store.compact().await.map_err(|error| named(error, None))?;
         let Compacted { generation, previous, rows } = done;
         tracing::info!(generation, previous, rows, "changes compacted");
+        gauges::compacted(rows, begun.elapsed());
         Ok(Response::new(CompactResponse { generation, previous, rows: rows as u64 }))
     }
 

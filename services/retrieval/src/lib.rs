@@ -7,6 +7,7 @@ pub mod local;
 pub mod store;
 
 mod answer;
+mod gauges;
 mod request;
 
 use std::sync::Arc;

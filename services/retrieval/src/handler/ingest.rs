@@ -3,7 +3,7 @@
 //! A batch is what has come while the one before was written, so that a slow sender waits for each picture and a fast
 //! one shares the disk's flushes among many.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use fondue_domain::{Embedding, Fault};
 use fondue_index::{IndexError, NewItem};
@@ -16,7 +16,7 @@ use tonic::Status;
 use super::named;
 use crate::{
     config::Limits,
-    request,
+    gauges, request,
     store::{Store, StoreError},
 };
 
@@ -35,7 +35,9 @@ pub(super) async fn ingest(
         let Batch { pictures, end } = Batch::next(&mut asked, &mut n, limits).await;
         if !pictures.is_empty() {
             let size = pictures.len() as u64;
+            let begun = Instant::now();
             let ingested = store.ingest(pictures).await.map_err(|error| refused(error, &done))?;
+            gauges::ingested(size as usize, ingested.replaced, begun.elapsed());
             done.accepted += size;
             done.replaced += ingested.replaced as u64;
             done.generation = ingested.generation;
