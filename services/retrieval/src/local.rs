@@ -6,7 +6,7 @@ use std::{path::Path, sync::Arc};
 
 use bytes::Bytes;
 use fondue_domain::Embedding;
-use fondue_index::{Generation, IndexError, NewItem};
+use fondue_index::{Generation, IndexError, NewItem, Query};
 use tokio::sync::Semaphore;
 
 use self::shelf::Shelf;
@@ -64,7 +64,12 @@ impl Store for Local {
     async fn search(&self, search: Search) -> Result<Found, StoreError> {
         self.work(move |shelf| {
             let generation = shelf.get(&search.generation)?;
-            let found = generation.search(&search.query, search.k, &search.exclusions)?;
+            let found = generation.search(&Query {
+                vector: &search.query,
+                k: search.k,
+                filter: &search.filter,
+                exclusions: &search.exclusions,
+            })?;
             let mut room = search.data_bytes;
             let mut hits = Vec::with_capacity(found.len());
             for hit in found {
@@ -118,6 +123,11 @@ impl Store for Local {
                 dim: generation.dim(),
                 fingerprint: generation.fingerprint().to_owned(),
                 vision_fingerprint: generation.vision_fingerprint().unwrap_or_default().to_owned(),
+                created_seconds: generation.created(),
+                parent: generation.parent().unwrap_or_default().to_owned(),
+                precision: generation.precision().to_string(),
+                has_graph: generation.graph_facts().is_some(),
+                fields: generation.fields().map(|(name, kind)| (name.to_owned(), kind)).collect(),
                 backend: "local",
                 ..Description::default()
             })
