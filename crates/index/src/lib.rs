@@ -15,6 +15,10 @@ pub mod error;
 pub mod filter;
 pub mod item;
 pub mod metadata;
+pub mod rows;
+
+pub mod bitmap;
+pub mod scan;
 
 pub mod builder;
 pub mod generation;
@@ -22,6 +26,7 @@ pub mod root;
 
 mod manifest;
 
+pub use bitmap::Bitmap;
 pub use builder::{Builder, Finished, NewItem};
 pub use error::IndexError;
 pub use filter::{Condition, Filter, Test};
@@ -29,6 +34,8 @@ pub use generation::{Exclusions, Generation, Hit};
 pub use item::Item;
 pub use metadata::{Metadata, Value};
 pub use root::Root;
+pub use rows::Rows;
+pub use scan::Scanner;
 
 // The files are little-endian and are read in place.
 const _: () =
