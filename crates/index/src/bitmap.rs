@@ -95,28 +95,22 @@ impl Bitmap {
 
     /// The rows in the set, rising.
     pub fn iter(&self) -> impl Iterator<Item = usize> {
-        self.rows_in(&(0..self.rows))
+        self.words_in(0..self.rows).flat_map(bits)
     }
 
     /// How many rows of a range that begins at a word are in the set.
     pub(crate) fn count_in(&self, range: &Range<usize>) -> usize {
         debug_assert!(range.start.is_multiple_of(BITS));
-        self.words_in(range).map(|(_, word)| word.count_ones() as usize).sum()
+        self.words_in(range.clone()).map(|(_, word)| word.count_ones() as usize).sum()
     }
 
     /// The rows of such a range that are in the set, rising.
-    pub(crate) fn rows_in(&self, range: &Range<usize>) -> impl Iterator<Item = usize> {
-        self.words_in(range).flat_map(|(first, mut word)| {
-            std::iter::from_fn(move || {
-                let bit = (word != 0).then(|| word.trailing_zeros() as usize)?;
-                word &= word - 1;
-                Some(first + bit)
-            })
-        })
+    pub(crate) fn rows_in(&self, range: &Range<usize>) -> impl Iterator<Item = usize> + use<'_> {
+        self.words_in(range.clone()).flat_map(bits)
     }
 
     /// The words of such a range, each with its first row; bits behind the range's end are off.
-    fn words_in(&self, range: &Range<usize>) -> impl Iterator<Item = (usize, u64)> {
+    fn words_in(&self, range: Range<usize>) -> impl Iterator<Item = (usize, u64)> {
         let (first, end) = (range.start / BITS, range.end.min(self.rows));
         let words = self.words.get(first..end.div_ceil(BITS)).unwrap_or_default();
         words.iter().enumerate().map(move |(n, word)| {
@@ -134,6 +128,15 @@ impl Bitmap {
             *last &= (1 << used) - 1;
         }
     }
+}
+
+/// The rows of a word, whose lowest bit is `first`.
+fn bits((first, mut word): (usize, u64)) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let bit = (word != 0).then(|| word.trailing_zeros() as usize)?;
+        word &= word - 1;
+        Some(first + bit)
+    })
 }
 
 #[cfg(test)]

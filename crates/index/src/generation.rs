@@ -263,7 +263,8 @@ impl Generation {
         self.check(query.vector)?;
         let (rows, passing) = (self.rows()?, self.select(query.filter)?);
         let passes = |row: usize| {
-            passing.as_ref().is_none_or(|passing| passing.contains(row)) && !self.excludes(row, query.exclusions)
+            passing.as_ref().is_none_or(|passing| passing.contains(row))
+                && !self.excludes(row, query.exclusions)
         };
         Ok(search::nearest(rows, query.vector.values(), query.k, passes))
     }

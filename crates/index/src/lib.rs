@@ -21,6 +21,7 @@ pub mod filter;
 pub mod item;
 pub mod metadata;
 pub mod rows;
+pub mod scan;
 
 pub mod builder;
 pub mod generation;
@@ -38,6 +39,7 @@ pub use manifest::GraphFacts;
 pub use metadata::{Metadata, Value};
 pub use root::Root;
 pub use rows::{Precision, Rows};
+pub use scan::Scanner;
 
 // The files are little-endian and are read in place.
 const _: () =

@@ -55,7 +55,10 @@ async fn a_pinned_generation_goes_on_after_another_became_active() {
         ..DescribeResponse::default()
     };
     let made = described.created_seconds;
-    assert_eq!(described, DescribeResponse { created_seconds: made, precision: "f32".to_owned(), ..expected });
+    assert_eq!(
+        described,
+        DescribeResponse { created_seconds: made, precision: "f32".to_owned(), ..expected }
+    );
 }
 
 #[tokio::test]
