@@ -182,7 +182,9 @@ impl Near<'_> {
         let (values, scales) = self.exact;
         let beyond = bound::SMALLEST * f32::from(u16::MAX);
         // Anything that is no ordinary number is looked at too.
-        let may = |highest: f32, floor: f32| highest >= floor || !(highest > f32::MIN);
+        let may = |highest: f32, floor: f32| {
+            highest >= floor || highest.partial_cmp(&f32::MIN) != Some(std::cmp::Ordering::Greater)
+        };
         open.clear();
         for (n, step) in scores.chunks(STEP).enumerate() {
             let mut highest = [f32::NEG_INFINITY; STEP];
