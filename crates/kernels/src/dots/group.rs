@@ -55,17 +55,16 @@ fn some<L: Lanes, E: Element, const R: usize, const Q: usize>(
     out: &mut [f32],
 ) {
     let (groups, rest) = queries.as_chunks::<Q>();
+    // Each group of queries asks for its share of the rows that come, so that memory is never idle.
+    let parts = queries.len().div_ceil(Q);
     for (g, group) in groups.iter().enumerate() {
-        let sums = products::<L, E, R, Q>(lanes, rows, group, g == 0);
-        for q in 0..Q {
-            out[(g * Q + q) * n + row..][..R].copy_from_slice(&sums[q]);
-        }
+        few::<L, E, R, Q>(lanes, rows, group, (g, parts), (g * Q, n, row), out);
     }
-    let first = groups.len() * Q;
+    let (last, first) = (groups.len(), groups.len() * Q);
     match *rest {
-        [a] => few::<L, E, R, 1>(lanes, rows, &[a], n, row, (first, out)),
-        [a, b] => few::<L, E, R, 2>(lanes, rows, &[a, b], n, row, (first, out)),
-        [a, b, c] => few::<L, E, R, 3>(lanes, rows, &[a, b, c], n, row, (first, out)),
+        [a] => few::<L, E, R, 1>(lanes, rows, &[a], (last, parts), (first, n, row), out),
+        [a, b] => few::<L, E, R, 2>(lanes, rows, &[a, b], (last, parts), (first, n, row), out),
+        [a, b, c] => few::<L, E, R, 3>(lanes, rows, &[a, b, c], (last, parts), (first, n, row), out),
         _ => {}
     }
 }
@@ -76,11 +75,15 @@ fn few<L: Lanes, E: Element, const R: usize, const Q: usize>(
     lanes: L,
     rows: &[&[E]; R],
     queries: &[&Query; Q],
-    n: usize,
-    row: usize,
-    (first, out): (usize, &mut [f32]),
+    (part, parts): (usize, usize),
+    (first, n, row): (usize, usize, usize),
+    out: &mut [f32],
 ) {
-    let sums = products::<L, E, R, Q>(lanes, rows, queries, first == 0);
+    let mut ahead = [false; R];
+    for r in 0..R {
+        ahead[r] = r % parts == part;
+    }
+    let sums = products::<L, E, R, Q>(lanes, rows, queries, ahead);
     for q in 0..Q {
         out[(first + q) * n + row..][..R].copy_from_slice(&sums[q]);
     }
@@ -104,15 +107,15 @@ pub(super) fn picked<L: Lanes, E: Element>(
         for r in 0..R {
             group[r] = &rows[picks[r] as usize * dim..][..dim];
         }
-        [*out] = products::<L, E, R, 1>(lanes, &group, &[query], false);
+        [*out] = products::<L, E, R, 1>(lanes, &group, &[query], [false; R]);
     }
     for (pick, out) in rest.iter().zip(out_rest) {
         let row = &rows[*pick as usize * dim..][..dim];
-        [[*out]] = products::<L, E, 1, 1>(lanes, &[row], &[query], false);
+        [[*out]] = products::<L, E, 1, 1>(lanes, &[row], &[query], [false]);
     }
 }
 
-/// The sums of R rows times Q queries; `ahead` asks for the rows that come.
+/// The sums of R rows times Q queries; where `ahead` says so it asks for the rows that come.
 ///
 /// Loops over indices and no closures: what is not inlined has not the machine's instructions.
 #[inline(always)]
@@ -121,7 +124,7 @@ fn products<L: Lanes, E: Element, const R: usize, const Q: usize>(
     lanes: L,
     rows: &[&[E]; R],
     queries: &[&Query; Q],
-    ahead: bool,
+    ahead: [bool; R],
 ) -> [[f32; R]; Q] {
     let (dim, whole) = (queries[0].dim, queries[0].dim / LANES);
     let mut vectors = [&[][..]; R];
@@ -137,7 +140,7 @@ fn products<L: Lanes, E: Element, const R: usize, const Q: usize>(
         let mut loaded = [lanes.zero(); R];
         for r in 0..R {
             // Once a cache line.
-            if ahead && (k * size_of::<[E; LANES]>()).is_multiple_of(64) {
+            if ahead[r] && (k * size_of::<[E; LANES]>()).is_multiple_of(64) {
                 prefetch::ahead_of(&vectors[r][k]);
             }
             loaded[r] = E::load(lanes, &vectors[r][k]);
