@@ -121,7 +121,7 @@ fn together(scanner: &Scanner, source: &Arc<Owned>, queries: &[f32], k: usize) -
 
 fn main() -> Result<(), Failure> {
     let threads = std::thread::available_parallelism()?.get();
-    let mut flags = Flags { rows: 1_000_000, dim: 256, threads, block: 512, k: 10, times: 15 };
+    let mut flags = Flags { rows: 1_000_000, dim: 256, threads, block: 2048, k: 10, times: 15 };
     let mut words = std::env::args().skip(1);
     while let (Some(name), Some(value)) = (words.next(), words.next()) {
         let value: usize = value.parse()?;

@@ -141,7 +141,7 @@ fn products<L: Lanes, E: Element, const R: usize, const Q: usize>(
         for r in 0..R {
             // Once a cache line.
             if ahead[r] && (k * size_of::<[E; LANES]>()).is_multiple_of(64) {
-                prefetch::ahead_of(&vectors[r][k]);
+                prefetch::ahead_of::<{ prefetch::ROWS }, _>(&vectors[r][k]);
             }
             loaded[r] = E::load(lanes, &vectors[r][k]);
         }
