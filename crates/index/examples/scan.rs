@@ -1,7 +1,7 @@
 //! How near the exact scan comes to what this machine reads from memory.
 //!
 //! `cargo run --release -p fondue-index --example scan [-- --rows 1000000 --dim 256 --threads 2 --block KIB --k 10 --times
-//! 15]`. For each precision: bytes a second that as many threads sum up of the same buffer, and those of the scan for 1 … 16
+//! 15 --admit 1]`. For each precision: bytes a second that as many threads sum up of the same buffer, and those of the scan for 1 … 16
 //! searches that share a pass, best and median of several in turn.
 
 use std::{
@@ -11,7 +11,7 @@ use std::{
 };
 
 use fondue_index::{
-    Rows, Scanner,
+    Bitmap, Rows, Scanner,
     scan::{Job, Settings, Source},
 };
 use fondue_kernels::{Machine, read};
@@ -28,6 +28,8 @@ struct Flags {
     block: usize,
     k: usize,
     times: usize,
+    /// One row in so many may be found.
+    admit: usize,
 }
 
 #[derive(Default)]
@@ -104,12 +106,18 @@ fn reading(bytes: &[u8], threads: usize) -> f64 {
 }
 
 /// Seconds of some searches that are submitted together, until the last one is done.
-fn together(scanner: &Scanner, source: &Arc<Owned>, queries: &[f32], k: usize) -> Result<f64, Failure> {
+fn together(
+    scanner: &Scanner,
+    source: &Arc<Owned>,
+    queries: &[f32],
+    k: usize,
+    admit: Option<&Arc<Bitmap>>,
+) -> Result<f64, Failure> {
     let (sender, receiver) = mpsc::channel();
     let start = Instant::now();
     for query in queries.chunks_exact(source.dim) {
         let (sender, source) = (sender.clone(), Arc::clone(source) as Arc<dyn Source>);
-        let job = Job { source, query: query.to_vec(), k, admit: None, accept: None };
+        let job = Job { source, query: query.to_vec(), k, admit: admit.cloned(), accept: None };
         scanner.submit(job, Box::new(move |result| _ = sender.send(result)))?.detach();
     }
     drop(sender);
@@ -121,7 +129,7 @@ fn together(scanner: &Scanner, source: &Arc<Owned>, queries: &[f32], k: usize) -
 
 fn main() -> Result<(), Failure> {
     let threads = std::thread::available_parallelism()?.get();
-    let mut flags = Flags { rows: 1_000_000, dim: 256, threads, block: 2048, k: 10, times: 15 };
+    let mut flags = Flags { rows: 1_000_000, dim: 256, threads, block: 2048, k: 10, times: 15, admit: 1 };
     let mut words = std::env::args().skip(1);
     while let (Some(name), Some(value)) = (words.next(), words.next()) {
         let value: usize = value.parse()?;
@@ -131,13 +139,15 @@ fn main() -> Result<(), Failure> {
             "--threads" => flags.threads = value,
             "--block" => flags.block = value,
             "--k" => flags.k = value.max(1),
+            "--admit" => flags.admit = value.max(1),
             "--times" => flags.times = value.max(1),
             _ => return Err(format!("no flag is called {name}").into()),
         }
     }
-    let Flags { rows, dim, threads, block, k, times } = flags;
+    let Flags { rows, dim, threads, block, k, times, admit: every } = flags;
+    let admit = (every > 1).then(|| Arc::new(Bitmap::of(rows, |row| (row * 7919) % every == 0)));
     println!(
-        "{rows} rows of {dim}, {threads} threads, {}, blocks of {block} KiB, top {k}",
+        "{rows} rows of {dim}, {threads} threads, {}, blocks of {block} KiB, top {k} of one row in {every}",
         Machine::best().name()
     );
     for form in ["f32", "f16", "int8"] {
@@ -155,7 +165,7 @@ fn main() -> Result<(), Failure> {
             for (n, scans) in COUNTS.iter().zip(&mut scans) {
                 let read = reading(bytes, threads);
                 reads.push(read);
-                let scan = together(&scanner, &source, &units(99, *n, dim), k)?;
+                let scan = together(&scanner, &source, &units(99, *n, dim), k, admit.as_ref())?;
                 scans.push((scan, read / scan));
             }
         }

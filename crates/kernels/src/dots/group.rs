@@ -80,12 +80,10 @@ fn few<L: Lanes, E: Element, const R: usize, const Q: usize>(
     out: &mut [f32],
 ) {
     let mut ahead = [false; R];
-    for r in 0..R {
-        ahead[r] = r % parts == part;
-    }
+    ahead.iter_mut().skip(part).step_by(parts).for_each(|row| *row = true);
     let sums = products::<L, E, R, Q>(lanes, rows, queries, ahead);
-    for q in 0..Q {
-        out[(first + q) * n + row..][..R].copy_from_slice(&sums[q]);
+    for (q, sums) in sums.iter().enumerate() {
+        out[(first + q) * n + row..][..R].copy_from_slice(sums);
     }
 }
 
