@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use fondue_domain::{Classify, Fault};
 
+use crate::metadata::Kind;
+
 /// A failure of reading or building an index.
 #[derive(Debug, thiserror::Error)]
 pub enum IndexError {
@@ -24,7 +26,10 @@ pub enum IndexError {
         reason: String,
     },
     /// A generation of another format.
-    #[error("{}: format {got}, this version reads format {expected}", path.display())]
+    #[error(
+        "{}: format {got}, this version reads format {expected}; build or import the index again",
+        path.display()
+    )]
     Format {
         /// Which file.
         path: PathBuf,
@@ -89,6 +94,25 @@ pub enum IndexError {
         /// What is wrong.
         reason: String,
     },
+    /// A field that has another kind of value in other pictures.
+    #[error("metadata `{field}`: a {got}, but in this index the field holds a {expected}")]
+    FieldKind {
+        /// Its name.
+        field: String,
+        /// The value's kind.
+        got: Kind,
+        /// The field's.
+        expected: Kind,
+    },
+    /// More fields than an index holds.
+    #[error("an index has {max} metadata fields at most, of all pictures together")]
+    TooManyFields {
+        /// The limit.
+        max: usize,
+    },
+    /// The caller wanted no more of it.
+    #[error("it was stopped")]
+    Stopped,
     /// Nothing to publish.
     #[error("an index needs at least one picture")]
     Empty,
@@ -119,9 +143,12 @@ impl Classify for IndexError {
             | Self::DuplicateId { .. }
             | Self::IdLength { .. }
             | Self::Metadata { .. }
+            | Self::FieldKind { .. }
+            | Self::TooManyFields { .. }
             | Self::Empty
             | Self::TooMany { .. } => Fault::Invalid,
             Self::NoGeneration { .. } => Fault::NotFound,
+            Self::Stopped => Fault::Cancelled,
             Self::NoIndex { .. } | Self::NoneActive { .. } => Fault::Unavailable,
             Self::Io { .. } | Self::Damaged { .. } | Self::Format { .. } => Fault::Internal,
         }
