@@ -176,7 +176,7 @@ mod tests {
             bitmap.remove(3);
             bitmap.insert(4);
             bitmap.insert(rows);
-            let is = |row: usize| row < rows && (row == 4 || row % 3 == 0 && row != 3);
+            let is = |row: usize| row < rows && (row == 4 || row.is_multiple_of(3) && row != 3);
             assert!((0..rows + 70).all(|row| bitmap.contains(row) == is(row)));
             for start in (0..rows + 65).step_by(64) {
                 for end in start..rows + 3 {
