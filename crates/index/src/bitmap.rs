@@ -171,7 +171,7 @@ mod tests {
     #[test]
     fn holds_what_was_put_in() {
         for rows in [0, 1, 63, 64, 65, 200] {
-            let mut bitmap = Bitmap::of(rows, |row| row % 3 == 0);
+            let mut bitmap = Bitmap::of(rows, |row| row.is_multiple_of(3));
             assert_eq!(bitmap.count(), rows.div_ceil(3));
             bitmap.remove(3);
             bitmap.insert(4);
