@@ -12,9 +12,11 @@ use std::{
 
 use fondue_index::{
     Bitmap, Rows, Scanner,
+    rows::quantize,
     scan::{Job, Settings, Source},
 };
 use fondue_kernels::{Machine, read};
+use half::f16;
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -70,21 +72,18 @@ fn units(seed: u64, rows: usize, dim: usize) -> Vec<f32> {
     all
 }
 
-/// The bits of the half that a unit vector's value is nearest to, subnormal ones apart.
-fn half(value: f32) -> u16 {
-    let bits = (value * 2f32.powi(-112)).to_bits();
-    ((bits >> 16) & 0x8000) as u16 | (((bits & 0x7fff_ffff) + 0x1000) >> 13) as u16
-}
-
 fn owned(form: &'static str, flags: &Flags) -> Owned {
     let mut owned = Owned { form, dim: flags.dim, f32s: units(1, flags.rows, flags.dim), ..Owned::default() };
     match form {
-        "f16" => owned.bits = std::mem::take(&mut owned.f32s).into_iter().map(half).collect(),
+        "f16" => {
+            owned.bits =
+                std::mem::take(&mut owned.f32s).iter().map(|value| f16::from_f32(*value).to_bits()).collect()
+        }
         "int8" => {
+            let mut codes = Vec::new();
             for row in owned.f32s.chunks_exact(flags.dim) {
-                let scale = row.iter().fold(0f32, |max, value| max.max(value.abs())) / 127.0;
-                owned.scales.push(scale);
-                owned.codes.extend(row.iter().map(|value| (value / scale).round() as i8));
+                owned.scales.push(quantize(row, &mut codes));
+                owned.codes.extend_from_slice(&codes);
             }
         }
         _ => {}
