@@ -4,5 +4,6 @@
 
 mod activation;
 mod changing;
+mod killed;
 mod searching;
 mod service;
