@@ -65,15 +65,17 @@ fn every_beginning_of_a_log_is_read_as_far_as_it_goes() {
     let mut seen = BTreeSet::new();
     for length in 0..=bytes.len() {
         put(root.path(), &bytes[..length]);
-        let opened = Log::open(root.path(), ID, DIM, true).unwrap();
-        let got = ids(&opened.batches);
+        let got = ids(&Log::open(root.path(), ID, DIM, false).unwrap().batches);
         assert_eq!(got, all[..got.len()], "{length} bytes");
         seen.insert(got.len());
-        // What was unfinished is gone, and the next batch follows on what was whole.
-        let mut log = opened.log;
-        log.append(&[batch(2)]).unwrap();
-        let again = ids(&Log::open(root.path(), ID, DIM, true).unwrap().batches);
-        assert_eq!((again.len(), &again[..got.len()]), (got.len() + 1, &all[..got.len()]));
+        // What was unfinished is gone, and the next batch follows on what was whole. Each waits for the disk: not at
+        // every byte, but at all that a header has.
+        if length <= HEADER + FRAME || length.is_multiple_of(41) {
+            let mut log = Log::open(root.path(), ID, DIM, true).unwrap().log;
+            log.append(&[batch(2)]).unwrap();
+            let again = ids(&Log::open(root.path(), ID, DIM, true).unwrap().batches);
+            assert_eq!((again.len(), &again[..got.len()]), (got.len() + 1, &all[..got.len()]));
+        }
         // A file that had grown before its bytes came.
         put(root.path(), &[&bytes[..length], &[0; 50]].concat());
         let grown = Log::open(root.path(), ID, DIM, false).map(|opened| ids(&opened.batches));
