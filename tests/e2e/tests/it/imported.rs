@@ -75,7 +75,8 @@ async fn what_was_built_and_what_was_imported_name_the_models_of_the_services() 
         if imported {
             import(&cluster).await?;
         }
-        let index = cluster.retrieval_client()?.describe(retrieval::DescribeRequest::default()).await?.into_inner();
+        let index =
+            cluster.retrieval_client()?.describe(retrieval::DescribeRequest::default()).await?.into_inner();
         assert_eq!((index.fingerprint, index.vision_fingerprint), both, "imported: {imported}");
     }
     Ok(())
