@@ -36,7 +36,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Make an index of a folder of captioned pictures.
-    Build(build::Args),
+    Build(Box<build::Args>),
     /// Make an index of published embeddings: cc3m_embeddings*.pkl.
     Import(import::Args),
 }

@@ -68,13 +68,7 @@ impl Rows<'_> {
             Err(EmbeddingError::Zero) => return Ok(Some(Reason::Zero)),
             Err(EmbeddingError::NotFinite { .. }) => return Ok(Some(Reason::NotFinite)),
         };
-        let item = Item {
-            id: path.to_owned(),
-            caption: String::new(),
-            group: String::new(),
-            media_type: String::new(),
-            url: path.to_owned(),
-        };
+        let item = Item { id: path.to_owned(), url: path.to_owned(), ..Item::default() };
         let sha256 = Sha256::digest(path).into();
         match self.builder.add(NewItem { item, picture: None, sha256 }, &embedding) {
             Ok(()) => Ok(None),

@@ -65,13 +65,7 @@ fn arrays_tensors_and_lists_of_them_in_every_type() {
 fn a_row_is_its_url() {
     let (_, generation) = imported("array_f32.pkl");
     for n in 0..ROWS {
-        let item = Item {
-            id: url(n),
-            caption: String::new(),
-            group: String::new(),
-            media_type: String::new(),
-            url: url(n),
-        };
+        let item = Item { id: url(n), url: url(n), ..Item::default() };
         assert_eq!((generation.item(n).unwrap(), generation.picture(n)), (item, None));
         assert_eq!(generation.row(&url(n)).unwrap(), Some(n));
     }

@@ -5,6 +5,7 @@
 mod forms;
 mod interrupts;
 mod refusals;
+mod resume;
 
 use std::path::{Path, PathBuf};
 
