@@ -2,8 +2,9 @@
 
 use std::{env, error::Error, fs, path::PathBuf};
 
-const PROTOS: [&str; 4] = [
+const PROTOS: [&str; 5] = [
     "dialogue/v1/dialogue.proto",
+    "dialogue/v1/gallery.proto",
     "vision/v1/vision.proto",
     "language/v1/language.proto",
     "retrieval/v1/retrieval.proto",

@@ -42,6 +42,10 @@ pub struct Config {
     pub search_timeout: Duration,
     /// Time after which a conversation without messages and turns ends.
     pub idle_timeout: Duration,
+    /// Time after which the index is told again which generations conversations stay with.
+    pub pin_interval: Duration,
+    /// Whether clients may change the gallery.
+    pub gallery_writable: bool,
     /// Pictures in one call to vision.
     pub vision_batch: usize,
     /// Pictures whose features are kept for all dialogues.
@@ -177,6 +181,8 @@ impl Settings {
             }),
             search_timeout: ms(within("search_timeout_ms", self.search_timeout_ms, 10_000, 1, 600_000)?),
             idle_timeout: ms(within("idle_timeout_ms", self.idle_timeout_ms, 600_000, 1, 86_400_000)?),
+            pin_interval: ms(within("pin_interval_ms", self.pin_interval_ms, 60_000, 1, 86_400_000)?),
+            gallery_writable: self.gallery_writable.unwrap_or(false),
             vision_batch: within("vision_batch", self.vision_batch, 16, 1, 4096)?,
             feature_cache: within("feature_cache", self.feature_cache, 4096, 0, MAX)?,
             serving,

@@ -23,6 +23,7 @@ use crate::{
     request::{self, Open, Options, Overrides},
     turn::{
         self, Outcome,
+        recall::pins::Hold,
         reply::{CLOSING_GRACE, Events, Gone, Reply},
     },
 };
@@ -43,6 +44,7 @@ pub async fn converse(
         events,
         call_deadline,
         dialogue,
+        held: None,
         defaults,
         waiting: Waiting::default(),
         n_messages: 0,
@@ -61,6 +63,8 @@ struct Conversation<'a> {
     events: &'a Events,
     call_deadline: Instant,
     dialogue: Dialogue,
+    /// Keeps the dialogue's generation from being collected.
+    held: Option<Hold>,
     defaults: Overrides,
     waiting: Waiting,
     n_messages: u64,
@@ -179,6 +183,7 @@ impl<'a> Conversation<'a> {
                 let open = request::open(raw, &config.defaults, &config.limits)?;
                 self.defaults = open.defaults.clone();
                 self.dialogue = Dialogue::new(config.template.clone(), open);
+                self.stay();
                 Ok(())
             }
             Some(Action::Cancel(_)) => {
@@ -220,9 +225,17 @@ impl<'a> Conversation<'a> {
         Some(Box::pin(running.instrument(span)))
     }
 
+    /// Holds the dialogue's generation from the moment that it has one.
+    fn stay(&mut self) {
+        if self.held.is_none() {
+            self.held = self.dialogue.generation().map(|generation| self.desk.index.pins.hold(generation));
+        }
+    }
+
     fn remember(&mut self, outcome: Option<Outcome>) {
         let Some(Outcome { spoken, generation }) = outcome else { return };
         self.dialogue.pin(generation);
+        self.stay();
         if let Some(spoken) = spoken {
             self.dialogue.record(spoken);
         }

@@ -130,6 +130,11 @@ impl Dialogue {
         })
     }
 
+    /// The index generation that all searches use, once there is one.
+    pub fn generation(&self) -> Option<&str> {
+        self.generation.as_deref()
+    }
+
     /// Stays with `generation` from now on, if none was pinned before.
     pub fn pin(&mut self, generation: Option<String>) {
         self.generation = self.generation.take().or(generation);

@@ -8,6 +8,7 @@ pub mod request;
 pub mod converse;
 pub mod desk;
 pub mod dialogue;
+pub mod gallery;
 pub mod turn;
 pub mod unary;
 
@@ -15,7 +16,7 @@ pub mod failure;
 
 use std::{sync::Arc, time::Duration};
 
-use fondue_proto::dialogue::dialogue_server::DialogueServer;
+use fondue_proto::dialogue::{dialogue_server::DialogueServer, gallery_server::GalleryServer};
 use fondue_serving::{
     server::{Readiness, ServeError, Site},
     upstream::UpstreamError,
@@ -23,7 +24,7 @@ use fondue_serving::{
 use tokio::net::TcpListener;
 use tonic::service::RoutesBuilder;
 
-use crate::{config::Config, desk::Desk, handler::Handler};
+use crate::{config::Config, desk::Desk, gallery::Gallery, handler::Handler};
 
 /// How long before the end of the drain the turns that still run are closed.
 const CLOSING: Duration = Duration::from_millis(500);
@@ -60,13 +61,19 @@ pub async fn run(
         .max_encoding_message_size(usize::MAX);
     let mut routes = RoutesBuilder::default();
     routes.add_service(service);
+    let gallery = GalleryServer::new(Gallery::new(desk.clone()));
+    routes.add_service(gallery.max_decoding_message_size(serving.max_message_bytes));
 
-    let readiness = Readiness::new(&["fondue.dialogue.v1.Dialogue"]);
+    let readiness = Readiness::new(&["fondue.dialogue.v1.Dialogue", "fondue.dialogue.v1.Gallery"]);
     readiness.ready();
     fondue_serving::announce::listening(listener.local_addr().map_err(RunError::Listener)?);
     let (draining, ending) = (desk.draining.clone(), desk.ending.clone());
     // Whatever way serving ends, no turn outlives it.
     let _ended = desk.ending.clone().drop_guard();
+    let (keeper, stopped) = (desk.clone(), desk.ending.clone());
+    tokio::spawn(stopped.run_until_cancelled_owned(async move {
+        keeper.index.keep_pinned(keeper.config.pin_interval).await;
+    }));
     let drain = serving.drain;
     let shutdown = async move {
         shutdown.await;

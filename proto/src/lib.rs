@@ -8,30 +8,34 @@ pub mod codec;
 /// All files' descriptors, encoded as a `FileDescriptorSet`: what server reflection serves.
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
 
-macro_rules! package {
-    ($(#[$doc:meta])* $module:ident, $package:literal) => {
-        $(#[$doc])*
-        #[allow(missing_docs, clippy::all, unreachable_pub, rustdoc::all)]
-        pub mod $module {
-            tonic::include_proto!($package);
-            include!(concat!(env!("OUT_DIR"), "/", $package, ".serde.rs"));
-        }
-    };
+/// The packages as the generated code expects them: one may name another's messages.
+mod packages {
+    macro_rules! package {
+        ($module:ident, $package:literal) => {
+            #[allow(missing_docs, clippy::all, unreachable_pub, rustdoc::all)]
+            pub mod $module {
+                pub mod v1 {
+                    tonic::include_proto!($package);
+                    include!(concat!(env!("OUT_DIR"), "/", $package, ".serde.rs"));
+                }
+            }
+        };
+    }
+    package!(dialogue, "fondue.dialogue.v1");
+    package!(vision, "fondue.vision.v1");
+    package!(language, "fondue.language.v1");
+    package!(retrieval, "fondue.retrieval.v1");
 }
 
-package!(
-    /// What a client of the gateway speaks.
-    dialogue, "fondue.dialogue.v1"
-);
-package!(
-    /// Picture files to features.
-    vision, "fondue.vision.v1"
-);
-package!(
-    /// Prompts to text and retrieval queries.
-    language, "fondue.language.v1"
-);
-package!(
-    /// Queries to pictures.
-    retrieval, "fondue.retrieval.v1"
-);
+/// What a client of the gateway speaks.
+#[doc(inline)]
+pub use packages::dialogue::v1 as dialogue;
+/// Prompts to text and retrieval queries.
+#[doc(inline)]
+pub use packages::language::v1 as language;
+/// Queries to pictures.
+#[doc(inline)]
+pub use packages::retrieval::v1 as retrieval;
+/// Picture files to features.
+#[doc(inline)]
+pub use packages::vision::v1 as vision;

@@ -1,31 +1,31 @@
 //! Builds a generation beside the published ones and publishes it by one rename.
 
 mod file;
+mod laid;
 mod names;
+mod vectors;
 mod work;
 
 #[cfg(test)]
 mod tests;
 
 use std::{
-    collections::BTreeMap,
     fs::{self, File},
     path::{Path, PathBuf},
 };
 
 use fondue_domain::Embedding;
 
-use self::{
-    file::{BlobsFile, HashedFile},
-    names::Names,
-    work::Work,
-};
+pub(crate) use self::file::HashedFile;
+pub use self::laid::{Finished, Laid};
+use self::{file::BlobsFile, names::Names, vectors::VectorsFile, work::Work};
 use crate::{
     Generation, IndexError, Item,
-    generation::blobs::Blobs,
+    columns::ColumnsFile,
     item::Description,
-    manifest::{DIGESTS, FILE, FORMAT, MAX_DIM, Manifest, ORDER, Stored, VECTORS, id_of},
+    manifest::{DIGESTS, MAX_DIM},
     root::GENERATIONS,
+    rows::Precision,
 };
 
 /// Bytes of an id at most.
@@ -55,9 +55,11 @@ pub struct Builder {
     dim: usize,
     fingerprint: String,
     vision_fingerprint: Option<String>,
+    parent: Option<String>,
     names: Names,
     rows: usize,
-    vectors: HashedFile,
+    vectors: VectorsFile,
+    columns: ColumnsFile,
     digests: HashedFile,
     ids: BlobsFile,
     items: BlobsFile,
@@ -81,7 +83,8 @@ impl Builder {
         let folder = work.path().join("new");
         fs::create_dir(&folder).map_err(IndexError::io(&folder))?;
         Ok(Self {
-            vectors: HashedFile::create(&folder, VECTORS)?,
+            vectors: VectorsFile::create(&folder, Precision::F32)?,
+            columns: ColumnsFile::default(),
             digests: HashedFile::create(&folder, DIGESTS)?,
             ids: BlobsFile::create(&folder, "ids")?,
             items: BlobsFile::create(&folder, "items")?,
@@ -91,6 +94,7 @@ impl Builder {
             dim,
             fingerprint: fingerprint.to_owned(),
             vision_fingerprint: None,
+            parent: None,
             names: Names::default(),
             rows: 0,
         })
@@ -99,6 +103,24 @@ impl Builder {
     /// Tells which vision tower saw the pictures, where that is known.
     pub fn seen_by(self, vision_fingerprint: &str) -> Self {
         Self { vision_fingerprint: Some(vision_fingerprint.to_owned()), ..self }
+    }
+
+    /// Tells which generation it takes the place of.
+    pub fn instead_of(self, parent: &str) -> Self {
+        Self { parent: Some(parent.to_owned()), ..self }
+    }
+
+    /// Stores vectors in this precision instead of f32; to be told before the first is added.
+    ///
+    /// # Errors
+    /// [`IndexError::Io`] if the files cannot be made.
+    pub fn stored_as(mut self, precision: Precision) -> Result<Self, IndexError> {
+        if precision != self.vectors.precision() {
+            let folder = self.folder();
+            self.vectors.discard()?;
+            self.vectors = VectorsFile::create(&folder, precision)?;
+        }
+        Ok(self)
     }
 
     /// Rows that were added.
@@ -114,40 +136,81 @@ impl Builder {
     /// Adds a picture; nothing is added if this fails for the picture's sake.
     ///
     /// # Errors
-    /// [`IndexError::Dim`], [`IndexError::DuplicateId`], [`IndexError::IdLength`], or [`IndexError::Io`].
+    /// [`IndexError::Dim`], [`IndexError::DuplicateId`], [`IndexError::IdLength`], [`IndexError::FieldKind`],
+    /// [`IndexError::TooManyFields`], [`IndexError::TooMany`], or [`IndexError::Io`].
     pub fn add(&mut self, new: NewItem, embedding: &Embedding) -> Result<(), IndexError> {
+        self.add_values(new, embedding.values())
+    }
+
+    /// Adds a picture whose vector has unit length already, as it is.
+    pub(crate) fn add_values(&mut self, new: NewItem, values: &[f32]) -> Result<(), IndexError> {
         let NewItem { item, picture, sha256 } = new;
-        let (got, expected) = (embedding.values().len(), self.dim);
+        let (got, expected) = (values.len(), self.dim);
         if got != expected {
             return Err(IndexError::Dim { got, expected });
         }
-        if item.id.is_empty() || item.id.len() > MAX_ID {
-            return Err(IndexError::IdLength { got: item.id.len(), max: MAX_ID });
+        self.admit(&item)?;
+        self.vectors.add(values)?;
+        self.describe(item, &picture.unwrap_or_default(), &sha256)
+    }
+
+    /// Adds a row of another generation as it is: its vector keeps its very bits where both have one precision.
+    ///
+    /// # Errors
+    /// As [`Builder::add`], and [`IndexError::Damaged`] if the row cannot be read.
+    pub fn add_row_of(&mut self, from: &Generation, row: usize) -> Result<(), IndexError> {
+        let (got, expected) = (from.dim(), self.dim);
+        if got != expected {
+            return Err(IndexError::Dim { got, expected });
         }
+        let item = from.item(row)?;
+        self.admit(&item)?;
+        self.vectors.copy(from.rows()?, row, self.dim).map_err(|error| match error {
+            Some(error) => error,
+            None => from.damaged_row(row),
+        })?;
+        self.describe(item, from.picture(row).unwrap_or_default(), &from.sha256(row).unwrap_or_default())
+    }
+
+    /// Whether an item can be the next; notes its id.
+    fn admit(&mut self, item: &Item) -> Result<(), IndexError> {
+        check_id(&item.id)?;
         if self.rows >= MAX_ROWS {
             return Err(IndexError::TooMany { max: MAX_ROWS });
         }
+        self.columns.check(item)?;
         if !self.names.add(&item.id, self.rows as u32, &mut self.ids)? {
-            return Err(IndexError::DuplicateId { id: item.id });
+            return Err(IndexError::DuplicateId { id: item.id.clone() });
         }
-        // Empty bytes are no picture.
-        let picture = picture.unwrap_or_default();
+        Ok(())
+    }
+
+    /// Writes everything of a row but its vector. Empty bytes are no picture.
+    fn describe(&mut self, mut item: Item, picture: &[u8], sha256: &[u8; 32]) -> Result<(), IndexError> {
+        if picture.is_empty() {
+            item.media_type.clear();
+        }
+        let folder = self.folder();
+        self.columns.add(&folder, self.rows, &item)?;
         let description = Description {
             caption: item.caption.as_str().into(),
             group: item.group.as_str().into(),
-            media_type: if picture.is_empty() { "".into() } else { item.media_type.as_str().into() },
+            media_type: item.media_type.as_str().into(),
             url: item.url.as_str().into(),
             metadata: item.metadata,
         };
         // Strings always become JSON.
         let json = serde_json::to_vec(&description).unwrap_or_default();
-        self.vectors.write(bytemuck::cast_slice(embedding.values()))?;
-        self.digests.write(&sha256)?;
+        self.digests.write(sha256)?;
         self.ids.write(item.id.as_bytes())?;
         self.items.write(&json)?;
-        self.pictures.write(&picture)?;
+        self.pictures.write(picture)?;
         self.rows += 1;
         Ok(())
+    }
+
+    fn folder(&self) -> PathBuf {
+        self.work.path().join("new")
     }
 
     /// Writes everything through to the disk and renames it into place: [`Builder::finish`] and
@@ -159,94 +222,51 @@ impl Builder {
         self.finish()?.publish()
     }
 
-    /// Sorts the ids and writes everything through to the disk, which for millions of rows takes a while.
+    /// [`Builder::lay_down`] and [`Laid::seal`] in one.
     ///
     /// # Errors
-    /// [`IndexError::Empty`], [`IndexError::Io`], or what a look at the finished files finds.
+    /// Those of both.
     pub fn finish(self) -> Result<Finished, IndexError> {
-        let rows = self.rows;
-        if rows == 0 {
+        self.lay_down()?.seal()
+    }
+
+    /// Sorts the ids and writes all rows through to the disk, which for millions of rows takes a while. What is made
+    /// from all rows can be added to the result.
+    ///
+    /// # Errors
+    /// [`IndexError::Empty`] or [`IndexError::Io`].
+    pub fn lay_down(self) -> Result<Laid, IndexError> {
+        if self.rows == 0 {
             return Err(IndexError::Empty);
         }
         drop(self.names); // its memory is of use for sorting
-        let folder = self.work.path().join("new");
-        let mut files: BTreeMap<String, Stored> = BTreeMap::new();
-        for file in [self.vectors, self.digests] {
-            files.extend([file.finish()?]);
-        }
+        let mut files = self.vectors.finish()?;
+        files.push(self.digests.finish()?);
         for blobs in [self.ids, self.items, self.pictures] {
             files.extend(blobs.finish()?);
         }
-        let mut order = HashedFile::create(&folder, ORDER)?;
-        order.write(bytemuck::cast_slice(&in_order_of_ids(&folder, rows)?))?;
-        files.extend([order.finish()?]);
-        let manifest = Manifest {
-            format: FORMAT,
-            rows,
+        let (columns, column_files) = self.columns.finish(self.rows)?;
+        files.extend(column_files);
+        Laid::new(laid::Parts {
+            generations: self.generations,
+            work: self.work,
+            rows: self.rows,
             dim: self.dim,
             fingerprint: self.fingerprint,
             vision_fingerprint: self.vision_fingerprint,
+            parent: self.parent,
+            columns,
             files,
-        };
-        let text = serde_json::to_vec_pretty(&manifest).unwrap_or_default();
-        let mut file = HashedFile::create(&folder, FILE)?;
-        file.write(&text)?;
-        file.finish()?;
-        sync_folder(&folder)?;
-        Generation::open(&folder)?;
-        Ok(Finished { generations: self.generations, work: self.work, folder, id: id_of(&text) })
+        })
     }
 }
 
-/// A generation that is whole, but not yet in its place. Dropped unpublished, it leaves nothing behind.
-pub struct Finished {
-    generations: PathBuf,
-    work: Work,
-    folder: PathBuf,
-    id: String,
-}
-
-impl Finished {
-    /// Renames it into place; returns the generation's id, which is made from its content. It is not active yet: see
-    /// [`crate::Root::activate`].
-    ///
-    /// # Errors
-    /// [`IndexError::Io`].
-    pub fn publish(self) -> Result<String, IndexError> {
-        let Self { generations, work, folder, id } = self;
-        let place = generations.join(&id);
-        // The name tells the content: if it is there and undamaged, it is this very generation.
-        if intact(&place) {
-            return Ok(id);
-        }
-        if place.exists() {
-            // Goes with the work folder. Whoever has mapped it keeps it.
-            let aside = work.path().join("damaged");
-            fs::rename(&place, &aside).map_err(IndexError::io(&place))?;
-        }
-        if let Err(error) = fs::rename(&folder, &place) {
-            // Another builder of the same content may have been faster.
-            if !intact(&place) {
-                return Err(IndexError::io(&place)(error));
-            }
-        }
-        sync_folder(&generations)?;
-        Ok(id)
+/// Whether an id can be one.
+pub(crate) fn check_id(id: &str) -> Result<(), IndexError> {
+    if id.is_empty() || id.len() > MAX_ID {
+        return Err(IndexError::IdLength { got: id.len(), max: MAX_ID });
     }
-}
-
-/// The rows, sorted by the ids that were written.
-fn in_order_of_ids(folder: &Path, rows: usize) -> Result<Vec<u32>, IndexError> {
-    let ids = Blobs::open(folder, "ids", rows)?;
-    let id = |row: u32| ids.get(row as usize).unwrap_or_default();
-    let mut order: Vec<u32> = (0..rows as u32).collect();
-    // Each id is there once, so that equal ones need no order of their own.
-    order.sort_unstable_by(|&a, &b| id(a).cmp(id(b)));
-    Ok(order)
-}
-
-fn intact(folder: &Path) -> bool {
-    Generation::open(folder).and_then(|generation| generation.verify()).is_ok()
+    Ok(())
 }
 
 /// Makes a folder's entries durable.

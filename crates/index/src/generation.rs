@@ -2,36 +2,55 @@
 
 pub(crate) mod blobs;
 mod search;
+pub(crate) mod vectors;
+mod verify;
 
 use std::{
-    collections::HashSet,
+    collections::{BTreeMap, HashSet},
     path::{Path, PathBuf},
 };
 
 use fondue_domain::Embedding;
 use fondue_mapped::Mapped;
-use sha2::{Digest, Sha256};
 
-use self::blobs::Blobs;
+use self::{blobs::Blobs, vectors::Vectors};
 use crate::{
-    IndexError, Item,
+    Bitmap, Condition, Filter, GraphFacts, IndexError, Item, Precision, Rows, Test, Value,
+    columns::{Columns, DESCRIBED},
     item::Description,
-    manifest::{DIGESTS, FILE, Manifest, ORDER, VECTORS},
+    manifest::{DIGESTS, Manifest, ORDER},
+    metadata::Kind,
 };
+
+/// How the names of a graph's files begin.
+const GRAPH: &str = "graph.";
 
 /// An open generation. It never changes, so any number of threads may search it.
 pub struct Generation {
     id: String,
-    /// The id that the manifest's bytes make; of an undamaged generation it is the folder's name.
-    content_id: String,
     folder: PathBuf,
     manifest: Manifest,
-    vectors: Mapped,
+    vectors: Vectors,
     digests: Mapped,
     order: Mapped,
     ids: Blobs,
     items: Blobs,
     pictures: Blobs,
+    columns: Columns,
+    graph_files: BTreeMap<String, Mapped>,
+}
+
+/// What is to be found.
+#[derive(Clone, Copy, Debug)]
+pub struct Query<'a> {
+    /// Of unit length.
+    pub vector: &'a Embedding,
+    /// How many at most.
+    pub k: usize,
+    /// What must hold for them.
+    pub filter: &'a Filter,
+    /// What they must not be.
+    pub exclusions: &'a Exclusions,
 }
 
 /// What must not be found.
@@ -41,6 +60,13 @@ pub struct Exclusions {
     pub ids: HashSet<String>,
     /// By the SHA-256 of the picture file, or of the URL where only that is known: see [`crate::NewItem::sha256`].
     pub sha256: HashSet<[u8; 32]>,
+}
+
+impl Exclusions {
+    /// Whether nothing is excluded.
+    pub fn is_empty(&self) -> bool {
+        self.ids.is_empty() && self.sha256.is_empty()
+    }
 }
 
 /// A row that was found.
@@ -53,89 +79,35 @@ pub struct Hit {
 }
 
 impl Generation {
-    /// Opens a generation's folder, whose name is its id. Everything that a later read relies on is checked here,
-    /// but not the checksums: see [`Generation::verify`].
+    /// Opens a generation's folder, whose name is its id. Reads the manifest and the offsets of texts, and looks at every
+    /// file's length, so that a torn one is noticed at once; what a bit more or less does is told by
+    /// [`Generation::verify`].
     ///
     /// # Errors
     /// [`IndexError`] naming the file at fault.
     pub fn open(folder: &Path) -> Result<Self, IndexError> {
-        let (manifest, content_id) = Manifest::read(folder)?;
+        let manifest = Manifest::read(folder)?;
         let (rows, dim) = (manifest.rows, manifest.dim);
-        let exactly = |name: &str, bytes: usize| -> Result<Mapped, IndexError> {
-            let path = folder.join(name);
-            let mapped = Mapped::open(&path).map_err(IndexError::io(&path))?;
-            if mapped.bytes().len() != bytes {
-                let reason = format!("{} bytes, {rows} rows need {bytes}", mapped.bytes().len());
-                return Err(IndexError::damaged(&path, reason));
-            }
-            Ok(mapped)
-        };
+        let mut graph_files = BTreeMap::new();
+        for (name, stored) in manifest.files.iter().filter(|(name, _)| name.starts_with(GRAPH)) {
+            let bytes = usize::try_from(stored.bytes).unwrap_or(usize::MAX);
+            graph_files.insert(name.clone(), exactly(folder, name, bytes, rows)?);
+        }
         let generation = Self {
             id: folder.file_name().unwrap_or_default().to_string_lossy().into_owned(),
-            vectors: exactly(VECTORS, rows * dim * size_of::<f32>())?,
-            digests: exactly(DIGESTS, rows * 32)?,
-            order: exactly(ORDER, rows * size_of::<u32>())?,
+            vectors: Vectors::open(folder, manifest.precision, rows, dim)?,
+            digests: exactly(folder, DIGESTS, rows * 32, rows)?,
+            order: exactly(folder, ORDER, rows * size_of::<u32>(), rows)?,
             ids: Blobs::open(folder, "ids", rows)?,
             items: Blobs::open(folder, "items", rows)?,
             pictures: Blobs::open(folder, "pictures", rows)?,
+            columns: Columns::open(folder, &manifest.columns, rows)?,
+            graph_files,
             folder: folder.to_owned(),
-            content_id,
             manifest,
         };
-        generation.check_order()?;
+        generation.rows()?;
         Ok(generation)
-    }
-
-    /// The rows in `order` must give strictly rising ids: then each is there once, and each id is unique.
-    fn check_order(&self) -> Result<(), IndexError> {
-        let damaged = |reason: String| IndexError::damaged(&self.folder.join(ORDER), reason);
-        let mut before: Option<&[u8]> = None;
-        for &row in self.order()? {
-            let id = self.ids.get(row as usize).ok_or_else(|| damaged(format!("names row {row}")))?;
-            if before.is_some_and(|before| before >= id) {
-                return Err(damaged(format!("row {row} is out of order")));
-            }
-            before = Some(id);
-        }
-        Ok(())
-    }
-
-    /// Compares what is mapped with the checksums, and the manifest with the generation's id. Reads everything.
-    ///
-    /// # Errors
-    /// [`IndexError::Damaged`] naming the first file that differs.
-    pub fn verify(&self) -> Result<(), IndexError> {
-        if self.content_id != self.id {
-            let reason = format!("it is the manifest of {}", self.content_id);
-            return Err(IndexError::damaged(&self.folder.join(FILE), reason));
-        }
-        for (name, file) in [(VECTORS, &self.vectors), (DIGESTS, &self.digests), (ORDER, &self.order)] {
-            self.verify_file(name, file)?;
-        }
-        for (name, blobs) in [("ids", &self.ids), ("items", &self.items), ("pictures", &self.pictures)] {
-            for (extension, file) in blobs.files() {
-                self.verify_file(&format!("{name}.{extension}"), file)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn verify_file(&self, name: &str, file: &Mapped) -> Result<(), IndexError> {
-        /// What is mapped at a time: a whole index would fill the memory of this process.
-        const STEP: usize = 16 << 20;
-        let bytes = file.bytes();
-        let damaged = |reason: &str| IndexError::damaged(&self.folder.join(name), reason);
-        let stored =
-            self.manifest.files.get(name).ok_or_else(|| damaged("the manifest has no checksum of it"))?;
-        let mut hasher = Sha256::new();
-        for (n, part) in bytes.chunks(STEP).enumerate() {
-            hasher.update(part);
-            file.release(n * STEP..n * STEP + part.len());
-        }
-        if bytes.len() as u64 != stored.bytes || hex::encode(hasher.finalize()) != stored.sha256 {
-            return Err(damaged("its checksum is not the manifest's"));
-        }
-        Ok(())
     }
 
     /// Its name.
@@ -169,29 +141,155 @@ impl Generation {
         self.manifest.vision_fingerprint.as_deref()
     }
 
-    /// The `k` nearest pictures that are not excluded, best first, equal ones in the order of their rows.
+    /// When it was made, in seconds since 1970.
+    pub fn created(&self) -> u64 {
+        self.manifest.created
+    }
+
+    /// The generation that it was compacted from.
+    pub fn parent(&self) -> Option<&str> {
+        self.manifest.parent.as_deref()
+    }
+
+    /// How its vectors are stored.
+    pub fn precision(&self) -> Precision {
+        self.manifest.precision
+    }
+
+    /// What is known of its graph, if it has one.
+    pub fn graph_facts(&self) -> Option<&GraphFacts> {
+        self.manifest.graph.as_ref()
+    }
+
+    /// A file of its graph.
+    ///
+    /// # Errors
+    /// [`IndexError::Damaged`] if the generation has no such file, or it is no array of such values.
+    pub fn graph_file<T: bytemuck::AnyBitPattern>(&self, name: &str) -> Result<&[T], IndexError> {
+        let file = self.graph_files.get(name);
+        let missing = || IndexError::damaged(&self.folder.join(name), "the manifest does not name it");
+        slice(&self.folder, name, file.ok_or_else(missing)?)
+    }
+
+    /// Names and kinds of the metadata's fields.
+    pub fn fields(&self) -> impl Iterator<Item = (&str, Kind)> {
+        self.columns.kinds().filter(|(name, _)| !DESCRIBED.contains(name))
+    }
+
+    /// Names and bytes of its files.
+    pub fn files(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.manifest.files.iter().map(|(name, stored)| (name.as_str(), stored.bytes))
+    }
+
+    /// Its folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// All vectors, as they are stored.
+    ///
+    /// # Errors
+    /// [`IndexError::Damaged`] if the files cannot be read as such.
+    pub fn rows(&self) -> Result<Rows<'_>, IndexError> {
+        self.vectors.rows(&self.folder)
+    }
+
+    /// Whether a query fits.
     ///
     /// # Errors
     /// [`IndexError::Dim`] for a query of another length.
-    pub fn search(
-        &self,
-        query: &Embedding,
-        k: usize,
-        exclusions: &Exclusions,
-    ) -> Result<Vec<Hit>, IndexError> {
+    pub fn check(&self, query: &Embedding) -> Result<(), IndexError> {
         let (got, expected) = (query.values().len(), self.dim());
-        if got != expected {
-            return Err(IndexError::Dim { got, expected });
+        if got == expected { Ok(()) } else { Err(IndexError::Dim { got, expected }) }
+    }
+
+    /// The rows that pass a filter; `None` if all do, as the filter is empty.
+    ///
+    /// Takes some milliseconds for a million rows and a condition, but for conditions on captions, for which every item
+    /// is read.
+    ///
+    /// # Errors
+    /// [`IndexError::Damaged`] if an item cannot be read.
+    pub fn select(&self, filter: &Filter) -> Result<Option<Bitmap>, IndexError> {
+        let mut passing: Option<Bitmap> = None;
+        for condition in &filter.conditions {
+            let rows = match condition.field.as_str() {
+                "id" => self.with_ids(condition)?,
+                "caption" => self.with_captions(condition)?,
+                _ => self.columns.select(condition),
+            };
+            match &mut passing {
+                Some(passing) => passing.intersect(&rows),
+                None => passing = Some(rows),
+            }
         }
-        let vectors: &[f32] = self.slice(&self.vectors, VECTORS)?;
-        let excluded = |row: usize| {
-            let digest = self.digests.bytes().get(row * 32..row * 32 + 32);
-            let digest = digest.and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
-            let id = self.ids.get(row).and_then(|bytes| std::str::from_utf8(bytes).ok());
-            digest.is_some_and(|digest| exclusions.sha256.contains(&digest))
-                || id.is_some_and(|id| exclusions.ids.contains(id))
+        Ok(passing)
+    }
+
+    fn with_ids(&self, condition: &Condition) -> Result<Bitmap, IndexError> {
+        let mut rows = Bitmap::none(self.len());
+        if let Test::AnyOf(values) = &condition.test {
+            for value in values {
+                if let Value::Text(id) = value
+                    && let Some(row) = self.row(id)?
+                {
+                    rows.insert(row);
+                }
+            }
+        }
+        if condition.negate {
+            rows.invert();
+        }
+        Ok(rows)
+    }
+
+    fn with_captions(&self, condition: &Condition) -> Result<Bitmap, IndexError> {
+        let filter = Filter { conditions: vec![condition.clone()] };
+        let mut rows = Bitmap::none(self.len());
+        for row in 0..self.len() {
+            if filter.accepts(&self.item(row)?) {
+                rows.insert(row);
+            }
+        }
+        Ok(rows)
+    }
+
+    /// Whether a row must not be found.
+    pub fn excludes(&self, row: usize, exclusions: &Exclusions) -> bool {
+        let id = || self.ids.get(row).and_then(|bytes| std::str::from_utf8(bytes).ok());
+        (!exclusions.sha256.is_empty()
+            && self.sha256(row).is_some_and(|digest| exclusions.sha256.contains(&digest)))
+            || (!exclusions.ids.is_empty() && id().is_some_and(|id| exclusions.ids.contains(id)))
+    }
+
+    /// The nearest pictures, best first, equal ones in the order of their rows: every row is scored, one after the
+    /// other. It is what anything faster is measured against.
+    ///
+    /// # Errors
+    /// [`IndexError::Dim`] for a query of another length, [`IndexError::Damaged`] if a file cannot be read.
+    pub fn search(&self, query: &Query<'_>) -> Result<Vec<Hit>, IndexError> {
+        self.search_where(query, |_| true)
+    }
+
+    /// The same among the rows that `kept` lets through.
+    pub(crate) fn search_where(
+        &self,
+        query: &Query<'_>,
+        kept: impl Fn(usize) -> bool,
+    ) -> Result<Vec<Hit>, IndexError> {
+        self.check(query.vector)?;
+        let (rows, passing) = (self.rows()?, self.select(query.filter)?);
+        let passes = |row: usize| {
+            kept(row)
+                && passing.as_ref().is_none_or(|passing| passing.contains(row))
+                && !self.excludes(row, query.exclusions)
         };
-        Ok(search::nearest(vectors, query.values(), k, excluded))
+        Ok(search::nearest(rows, query.vector.values(), query.k, passes))
+    }
+
+    /// What its picture's file, or its URL where only that is known, has for SHA-256.
+    pub fn sha256(&self, row: usize) -> Option<[u8; 32]> {
+        self.digests.bytes().chunks_exact(32).nth(row).and_then(|bytes| bytes.try_into().ok())
     }
 
     /// What is known of a row.
@@ -233,17 +331,33 @@ impl Generation {
         Ok(order.binary_search_by(|row| key(row).cmp(id.as_bytes())).ok().map(|at| order[at] as usize))
     }
 
-    fn order(&self) -> Result<&[u32], IndexError> {
-        self.slice(&self.order, ORDER)
+    /// A row whose files cannot be read.
+    pub(crate) fn damaged_row(&self, row: usize) -> IndexError {
+        IndexError::damaged(&self.folder, format!("row {row} cannot be read"))
     }
 
-    fn slice<'a, T: bytemuck::AnyBitPattern>(
-        &self,
-        mapped: &'a Mapped,
-        name: &str,
-    ) -> Result<&'a [T], IndexError> {
-        mapped.as_slice().map_err(|error| IndexError::damaged(&self.folder.join(name), error.to_string()))
+    fn order(&self) -> Result<&[u32], IndexError> {
+        slice(&self.folder, ORDER, &self.order)
     }
+}
+
+/// A file of so many bytes, mapped.
+fn exactly(folder: &Path, name: &str, bytes: usize, rows: usize) -> Result<Mapped, IndexError> {
+    let path = folder.join(name);
+    let mapped = Mapped::open(&path).map_err(IndexError::io(&path))?;
+    if mapped.bytes().len() != bytes {
+        let reason = format!("{} bytes, {rows} rows need {bytes}", mapped.bytes().len());
+        return Err(IndexError::damaged(&path, reason));
+    }
+    Ok(mapped)
+}
+
+fn slice<'a, T: bytemuck::AnyBitPattern>(
+    folder: &Path,
+    name: &str,
+    mapped: &'a Mapped,
+) -> Result<&'a [T], IndexError> {
+    mapped.as_slice().map_err(|error| IndexError::damaged(&folder.join(name), error.to_string()))
 }
 
 #[cfg(test)]

@@ -5,46 +5,106 @@ use std::{collections::BTreeMap, fs, path::Path};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::IndexError;
+use crate::{IndexError, metadata::Kind, rows::Precision};
 
-pub(crate) const FORMAT: u32 = 1;
+pub(crate) const FORMAT: u32 = 2;
 pub(crate) const FILE: &str = "manifest.json";
 pub(crate) const VECTORS: &str = "vectors.f32";
+pub(crate) const HALVES: &str = "vectors.f16";
+pub(crate) const CODES: &str = "vectors.i8";
+pub(crate) const SCALES: &str = "scales.f32";
 pub(crate) const DIGESTS: &str = "digests.bin";
 pub(crate) const ORDER: &str = "order.u32";
+
+/// The only measure of nearness that there is.
+const METRIC: &str = "cosine";
 
 /// Vectors longer than this are a mistake.
 pub(crate) const MAX_DIM: usize = 1 << 16;
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Manifest {
     pub(crate) format: u32,
     pub(crate) rows: usize,
     pub(crate) dim: usize,
+    pub(crate) metric: String,
+    pub(crate) precision: Precision,
     /// Identity of the mapping layers that made the vectors; empty if nobody knows.
     pub(crate) fingerprint: String,
     /// Identity of the vision tower that they were made from.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) vision_fingerprint: Option<String>,
+    /// Seconds since 1970.
+    pub(crate) created: u64,
+    /// The generation that it was compacted from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) parent: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) graph: Option<GraphFacts>,
+    /// Columns that filters look at, in the order of their files.
+    pub(crate) columns: Vec<Column>,
     pub(crate) files: BTreeMap<String, Stored>,
+    /// SHA-256 of this file with an empty seal.
+    pub(crate) seal: String,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+/// What is known of a graph for approximate search beside its files.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GraphFacts {
+    /// Links of a node on the upper levels; on the lowest it is twice as many.
+    pub m: usize,
+    /// Candidates that were kept while it was built.
+    pub ef_construction: usize,
+    /// Where every search begins.
+    pub entry: u32,
+    /// Levels above the lowest.
+    pub upper_levels: usize,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Column {
+    pub(crate) name: String,
+    pub(crate) kind: Kind,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Stored {
     pub(crate) bytes: u64,
     /// Hexadecimal.
     pub(crate) sha256: String,
 }
 
-/// A generation's id: `g` and 16 hexadecimal digits of its manifest's SHA-256. As the manifest holds every file's
-/// checksum, the id stands for the whole content.
-pub(crate) fn id_of(text: &[u8]) -> String {
-    format!("g{}", &hex::encode(Sha256::digest(text))[..16])
-}
-
 impl Manifest {
-    /// Reads and checks it; also returns the id that its bytes make.
-    pub(crate) fn read(folder: &Path) -> Result<(Self, String), IndexError> {
+    /// The file's bytes, sealed, and the generation's id.
+    pub(crate) fn seal(mut self) -> (Vec<u8>, String) {
+        METRIC.clone_into(&mut self.metric);
+        self.seal = self.made_seal();
+        let id = self.id();
+        (self.text(), id)
+    }
+
+    /// A generation's id: `g` and 16 hexadecimal digits of its manifest's SHA-256, but for when it was made and the
+    /// seal. As the manifest holds every file's checksum, the id stands for the whole content.
+    pub(crate) fn id(&self) -> String {
+        let timeless = Self { created: 0, seal: String::new(), ..self.clone() };
+        format!("g{}", &hex::encode(Sha256::digest(timeless.text()))[..16])
+    }
+
+    fn made_seal(&self) -> String {
+        hex::encode(Sha256::digest(Self { seal: String::new(), ..self.clone() }.text()))
+    }
+
+    fn text(&self) -> Vec<u8> {
+        // Strings and numbers always become JSON.
+        serde_json::to_vec_pretty(self).unwrap_or_default()
+    }
+
+    /// Reads and checks it. Every bit of the file counts: it must be the very bytes that were written.
+    pub(crate) fn read(folder: &Path) -> Result<Self, IndexError> {
         #[derive(Deserialize)]
         struct Versioned {
             format: u32,
@@ -58,15 +118,19 @@ impl Manifest {
             return Err(IndexError::Format { path, got: format, expected: FORMAT });
         }
         let manifest: Self = serde_json::from_slice(&text).map_err(broken)?;
+        let damaged = |reason: String| Err(IndexError::damaged(&path, reason));
         if manifest.rows == 0
             || u32::try_from(manifest.rows).is_err()
             || !(1..=MAX_DIM).contains(&manifest.dim)
         {
-            return Err(IndexError::damaged(
-                &path,
-                format!("{} rows of {} values", manifest.rows, manifest.dim),
-            ));
+            return damaged(format!("{} rows of {} values", manifest.rows, manifest.dim));
         }
-        Ok((manifest, id_of(&text)))
+        if manifest.metric != METRIC {
+            return damaged(format!("the metric `{}`, expected `{METRIC}`", manifest.metric));
+        }
+        if manifest.seal != manifest.made_seal() || manifest.text() != text {
+            return damaged("the seal does not fit: it was changed after it was written".to_owned());
+        }
+        Ok(manifest)
     }
 }

@@ -1,6 +1,6 @@
 //! Named values of a picture, that searches can ask for.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize};
 
@@ -48,6 +48,16 @@ pub enum Kind {
     Number,
     /// True or false.
     Truth,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Text => "text",
+            Self::Number => "number",
+            Self::Truth => "truth",
+        })
+    }
 }
 
 /// Fields by name.

@@ -53,6 +53,14 @@ pub(crate) trait Lanes: Copy {
     fn pow2(self, n: Self::V) -> Self::V;
     /// Halves are added until one number is left.
     fn sum(self, v: Self::V) -> f32;
+    /// Four sums at once, with the bits of [`Lanes::sum`].
+    #[inline(always)]
+    fn sums(self, v: [Self::V; 4]) -> [f32; 4] {
+        v.map(
+            #[inline(always)]
+            |v| self.sum(v),
+        )
+    }
     fn largest(self, v: Self::V) -> f32;
 
     fn zero(self) -> Self::V {
@@ -113,6 +121,10 @@ mod tests {
             let mut row: [f32; LANES] = std::array::from_fn(|n| (1 << n) as f32);
             on!(machine, lanes => {
                 assert_eq!(lanes.sum(lanes.load(&row)), 65_535.0);
+                let rows: [[f32; LANES]; 4] =
+                    std::array::from_fn(|r| std::array::from_fn(|n| ((r * LANES + n) as f32).sin()));
+                let loaded = rows.map(|row| lanes.load(&row));
+                assert_eq!(lanes.sums(loaded).map(f32::to_bits), loaded.map(|v| lanes.sum(v).to_bits()));
                 for n in 0..LANES {
                     row = [-5.0; LANES];
                     row[n] = -4.0;

@@ -8,6 +8,7 @@
 
 mod attention;
 mod buffers;
+mod dots;
 mod element;
 mod kv;
 mod lanes;
@@ -22,6 +23,7 @@ mod team;
 
 pub use attention::POSITIONS;
 pub use buffers::{BufferId, Buffers};
+pub use dots::{Query, Stored, dots, dots_of, read};
 pub use kv::KvMemory;
 pub use machine::Machine;
 pub use matrix::{Form, Matrix};

@@ -1,11 +1,13 @@
 //! The one table from faults to gRPC's codes, with `google.rpc` details.
 
-use std::{error::Error, time::Duration};
+use std::{collections::HashMap, error::Error, time::Duration};
 
 use fondue_domain::{Classify, Fault, Violation};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
+/// Whose reasons an `ErrorInfo` tells.
+const DOMAIN: &str = "fondue";
 /// Bytes of a message at most, and of the fields at fault together. A status travels in headers: a client may take
 /// 16 KiB of them, and ends the whole connection with all its calls when there are more.
 const MESSAGE_BYTES: usize = 2 << 10;
@@ -39,6 +41,28 @@ pub fn from_parts(fault: Fault, message: impl Into<String>, violations: Vec<Viol
         details.set_retry_info(Some(retry_after));
     }
     Status::with_error_details(code(fault), cut(message.into(), MESSAGE_BYTES), details)
+}
+
+/// The same status with a `google.rpc.ErrorInfo` of this project: what a program wants to know beside the code.
+pub fn with_info(
+    status: &Status,
+    reason: &str,
+    metadata: impl IntoIterator<Item = (String, String)>,
+) -> Status {
+    let mut details = status.get_error_details();
+    let metadata: HashMap<_, _> = metadata.into_iter().collect();
+    details.set_error_info(reason, DOMAIN, metadata);
+    Status::with_error_details(status.code(), status.message(), details)
+}
+
+/// What [`with_info`] told; empty if it told nothing.
+pub fn info_of(status: &Status) -> HashMap<String, String> {
+    let details = status.get_error_details();
+    details
+        .error_info()
+        .filter(|info| info.domain == DOMAIN)
+        .map(|info| info.metadata.clone())
+        .unwrap_or_default()
 }
 
 /// What kind of failure a status tells of.
@@ -150,5 +174,14 @@ mod tests {
         let internal = status(Broken(Fault::Internal));
         assert!(!internal.message().contains("secret"));
         assert!(violations_of(&internal).is_empty());
+    }
+
+    #[test]
+    fn what_is_told_beside_the_code_comes_back() {
+        let plain = from_parts(Fault::Invalid, "x", vec![Violation::new("a", "b")]);
+        assert!(info_of(&plain).is_empty());
+        let told = with_info(&plain, "STOPPED", [("accepted".to_owned(), "7".to_owned())]);
+        assert_eq!(info_of(&told)["accepted"], "7");
+        assert_eq!((fault_of(&told), violations_of(&told).len(), told.message()), (Fault::Invalid, 1, "x"));
     }
 }

@@ -75,6 +75,15 @@ pub struct Settings {
     #[arg(long, value_name = "MS")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub idle_timeout_ms: Option<u32>,
+    /// Milliseconds after which the retrieval service is told again which generations open conversations stay with; well
+    /// below its collect_after_seconds [default: 60000].
+    #[arg(long, value_name = "MS")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pin_interval_ms: Option<u32>,
+    /// Whether clients may add pictures to the gallery and remove them [default: false].
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gallery_writable: Option<bool>,
     /// Turns of a dialogue [default: 256].
     #[arg(long, value_name = "N")]
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -5,6 +5,7 @@
 
 pub mod fingerprints;
 pub mod index;
+pub mod pins;
 
 use std::{
     collections::VecDeque,

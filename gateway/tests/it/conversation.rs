@@ -299,3 +299,36 @@ async fn breaking_the_protocol_ends_the_conversation_but_closes_its_turn() {
     let status = talk.events.next().await.unwrap_err();
     assert_eq!(violations_of(&status)[0].field, "open.history[0].parts[1].image.data");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_index_is_told_of_generations_in_use_as_long_as_conversations_are_open() {
+    let scene = Scene::with(&["--pin-interval-ms", "20"]).await;
+    let mut talk = scene.converse().await;
+    scene.language.will([Ret(1.0)]);
+    assert!(scene.retrieval.kept().is_empty());
+    talk.turn(turn([text("one")])).await;
+    let resumed = scene.converse().await;
+    resumed.act(Action::Open(OpenDialogue { generation: "older".to_owned(), ..OpenDialogue::default() }));
+    let told = |wanted: &'static [&'static str]| {
+        let retrieval = scene.retrieval.clone();
+        async move {
+            // Of what was told before the last change something may still be on its way.
+            for _ in 0..500 {
+                retrieval.kept();
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                let mut kept = retrieval.kept();
+                kept.sort();
+                kept.dedup();
+                if kept == wanted {
+                    return true;
+                }
+            }
+            false
+        }
+    };
+    assert!(told(&["first", "older"]).await);
+    drop(talk);
+    assert!(told(&["older"]).await);
+    drop(resumed);
+    assert!(told(&[]).await);
+}

@@ -10,6 +10,7 @@ mod conversation;
 mod events;
 mod failures;
 mod fitting;
+mod gallery;
 mod published;
 mod refusals;
 mod room;

@@ -7,7 +7,7 @@ use fondue_gateway::config::Args;
 use fondue_proto::dialogue::{
     ConverseRequest, Event, FoundImage, Image, ImageUnavailable, Part, ReplyRequest, TextDelta, Turn,
     TurnDone, TurnFailed, TurnOptions, converse_request::Action, dialogue_client::DialogueClient, event,
-    part,
+    gallery_client::GalleryClient, part,
 };
 use tokio::{net::TcpListener, sync::Semaphore, sync::mpsc, sync::oneshot, task::JoinHandle};
 use tokio_stream::wrappers::UnboundedReceiverStream;
@@ -26,6 +26,7 @@ pub(crate) struct Scene {
     pub(crate) language_server: Fake,
     pub(crate) retrieval_server: Fake,
     pub(crate) client: DialogueClient<Channel>,
+    pub(crate) gallery: GalleryClient<Channel>,
     pub(crate) stop: Option<oneshot::Sender<()>>,
     pub(crate) ended: JoinHandle<Result<(), fondue_gateway::RunError>>,
 }
@@ -53,7 +54,8 @@ impl Scene {
             let _ = stopped.await;
         };
         let ended = tokio::spawn(fondue_gateway::run(config, listener, shutdown));
-        let client = DialogueClient::connect(address).await.unwrap();
+        let client = DialogueClient::connect(address.clone()).await.unwrap();
+        let gallery = GalleryClient::connect(address).await.unwrap();
         let stop = Some(stop);
         Self {
             vision,
@@ -63,6 +65,7 @@ impl Scene {
             language_server,
             retrieval_server,
             client,
+            gallery,
             stop,
             ended,
         }

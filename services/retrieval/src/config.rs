@@ -41,6 +41,30 @@ pub struct Settings {
     #[arg(long, value_name = "N")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_excluded: Option<usize>,
+    /// Conditions of one search [default: 32].
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_conditions: Option<usize>,
+    /// Values of one condition [default: 1000].
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_values: Option<usize>,
+    /// Candidates that an approximate search may be asked to keep [default: 10000].
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_effort: Option<usize>,
+    /// Ids of one deletion [default: 10000].
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_deleted: Option<usize>,
+    /// Pictures of a stream that are made durable together at most [default: 256].
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub batch_rows: Option<usize>,
+    /// Bytes of a stream that are made durable together, at which no more are waited for [default: 8388608].
+    #[arg(long, value_name = "BYTES")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub batch_bytes: Option<usize>,
     /// Bytes of pictures in one answer; what is beyond comes without its bytes [default: 16777216].
     #[arg(long, value_name = "BYTES")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -57,7 +81,7 @@ pub struct Settings {
     #[arg(long, value_name = "N")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_open: Option<usize>,
-    /// Most milliseconds that a call may take [default: 60000].
+    /// Most milliseconds that a call may take, and an Ingest stream may be silent [default: 60000].
     #[arg(long, value_name = "MS")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout_limit_ms: Option<u64>,
@@ -83,6 +107,18 @@ pub struct Limits {
     pub k: usize,
     /// Ids, and digests, to exclude.
     pub excluded: usize,
+    /// Conditions of one search.
+    pub conditions: usize,
+    /// Values of one condition.
+    pub values: usize,
+    /// Candidates of an approximate search.
+    pub effort: usize,
+    /// Ids of one deletion.
+    pub deleted: usize,
+    /// Pictures that are made durable together.
+    pub batch_rows: usize,
+    /// Bytes at which a batch is full.
+    pub batch_bytes: usize,
     /// Bytes of pictures in one answer.
     pub data_bytes: usize,
     /// Searches that run at once.
@@ -91,7 +127,7 @@ pub struct Limits {
     pub queued: usize,
     /// Generations that stay open.
     pub open: usize,
-    /// Time of a call.
+    /// Time of a call, and of silence in a stream.
     pub timeout: Duration,
 }
 
@@ -118,6 +154,12 @@ impl Settings {
             limits: Limits {
                 k: within("max_k", self.max_k, 1000, 1, 1 << 20)?,
                 excluded: within("max_excluded", self.max_excluded, 10_000, 0, 1 << 20)?,
+                conditions: within("max_conditions", self.max_conditions, 32, 0, 1024)?,
+                values: within("max_values", self.max_values, 1000, 1, 1 << 20)?,
+                effort: within("max_effort", self.max_effort, 10_000, 1, 1 << 20)?,
+                deleted: within("max_deleted", self.max_deleted, 10_000, 1, 1 << 20)?,
+                batch_rows: within("batch_rows", self.batch_rows, 256, 1, 1 << 16)?,
+                batch_bytes: within("batch_bytes", self.batch_bytes, 8 << 20, 1, 1 << 30)?,
                 data_bytes: within("max_data_bytes", self.max_data_bytes, 16 << 20, 0, 1 << 30)?,
                 searching: within("max_searching", self.max_searching, 4, 1, 1024)?,
                 queued: within("max_queued", self.max_queued, 256, 0, 1 << 20)?,

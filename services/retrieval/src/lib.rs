@@ -1,10 +1,14 @@
-//! The retrieval service: nearest pictures over immutable index generations, behind gRPC. Links no libtorch.
+//! The retrieval service: nearest pictures over index generations and their changes, behind gRPC. Links no libtorch.
 //! Touches the wire, `serving`, `index`.
 
 pub mod config;
 pub mod handler;
+pub mod local;
+pub mod store;
+
+mod answer;
+mod gauges;
 mod request;
-mod shelf;
 
 use std::sync::Arc;
 
@@ -17,7 +21,7 @@ use fondue_serving::{
 use tokio::net::TcpListener;
 use tonic::service::RoutesBuilder;
 
-use crate::{config::Config, handler::Handler, shelf::Shelf};
+use crate::{config::Config, handler::Handler, local::Local, store::Store};
 
 /// Why the retrieval service cannot run.
 #[derive(Debug, thiserror::Error)]
@@ -41,8 +45,8 @@ pub async fn run(
 ) -> Result<(), RunError> {
     tracing::info!(?config, "retrieval service starts");
     let serving = config.serving.clone();
-    let shelf = Arc::new(Loading::new("the index"));
-    let service = RetrievalServer::new(Handler::new(Arc::clone(&shelf), config.limits))
+    let store = Arc::new(Loading::new("the index"));
+    let service = RetrievalServer::new(Handler::new(Arc::clone(&store), config.limits))
         .max_decoding_message_size(serving.max_message_bytes)
         .max_encoding_message_size(usize::MAX);
     let mut routes = RoutesBuilder::default();
@@ -50,7 +54,10 @@ pub async fn run(
     let readiness = Readiness::new(&["fondue.retrieval.v1.Retrieval"]);
     let site =
         Site { serving: &serving, listener, routes, readiness, descriptors: fondue_proto::DESCRIPTORS };
-    let load = move || Ok::<_, RunError>(Shelf::open(&config.index, config.verify, config.limits.open)?);
+    let load = move || {
+        let local = Local::open(&config.index, config.verify, config.limits.open, config.limits.searching)?;
+        Ok::<Box<dyn Store>, RunError>(Box::new(local))
+    };
     // Nothing of it runs by itself.
-    site.serve_while_loading(&shelf, load, |_| std::future::pending(), shutdown).await
+    site.serve_while_loading(&store, load, |_| std::future::pending(), shutdown).await
 }

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{IndexError, manifest::Stored};
 
-pub(super) struct HashedFile {
+pub(crate) struct HashedFile {
     path: PathBuf,
     name: String,
     file: BufWriter<File>,
@@ -20,14 +20,14 @@ pub(super) struct HashedFile {
 }
 
 impl HashedFile {
-    pub(super) fn create(folder: &Path, name: &str) -> Result<Self, IndexError> {
+    pub(crate) fn create(folder: &Path, name: &str) -> Result<Self, IndexError> {
         let path = folder.join(name);
         let file = File::options().read(true).write(true).create_new(true).open(&path);
         let file = BufWriter::new(file.map_err(IndexError::io(&path))?);
         Ok(Self { path, name: name.to_owned(), file, hasher: Sha256::new(), bytes: 0 })
     }
 
-    pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), IndexError> {
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), IndexError> {
         self.hasher.update(bytes);
         self.bytes += bytes.len() as u64;
         self.file.write_all(bytes).map_err(IndexError::io(&self.path))
@@ -42,7 +42,7 @@ impl HashedFile {
     }
 
     /// Durable from here on.
-    pub(super) fn finish(self) -> Result<(String, Stored), IndexError> {
+    pub(crate) fn finish(self) -> Result<(String, Stored), IndexError> {
         let path = self.path;
         let file = self.file.into_inner().map_err(|error| IndexError::io(&path)(error.into_error()))?;
         file.sync_all().map_err(IndexError::io(&path))?;

@@ -3,7 +3,7 @@
 use fondue_domain::Embedding;
 
 use super::*;
-use crate::Root;
+use crate::{Root, manifest::VECTORS};
 
 fn item() -> NewItem {
     let item = Item {

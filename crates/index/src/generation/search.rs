@@ -3,26 +3,24 @@
 use std::{cmp::Ordering, collections::BinaryHeap};
 
 use super::Hit;
+use crate::Rows;
 
 /// Independent sums, so that the compiler can use vector registers.
 const LANES: usize = 8;
 
-/// The `k` rows with the largest dot product that are not excluded, best first, equal ones by row.
-pub(super) fn nearest(
-    vectors: &[f32],
-    query: &[f32],
-    k: usize,
-    excluded: impl Fn(usize) -> bool,
-) -> Vec<Hit> {
+/// The `k` rows with the largest dot product among those that pass, best first, equal ones by row.
+pub(super) fn nearest(rows: Rows<'_>, query: &[f32], k: usize, passes: impl Fn(usize) -> bool) -> Vec<Hit> {
     // The worst of the best is on top. Its size is bounded by the rows, whatever k is.
     let mut best: BinaryHeap<Worst> = BinaryHeap::new();
-    for (row, vector) in vectors.chunks_exact(query.len()).enumerate() {
-        let candidate = Worst(Hit { row, score: cosine(vector, query) });
+    let mut vector = vec![0.0; query.len()];
+    for row in 0..rows.len(query.len()) {
+        rows.read(row, &mut vector);
+        let candidate = Worst(Hit { row, score: cosine(&vector, query) });
         let full = best.len() >= k;
         // Rows that would not be kept need no look at the exclusions, which are the slow part. A NaN is never kept.
         if candidate.0.score.is_nan()
             || (full && best.peek().is_none_or(|worst| candidate >= *worst))
-            || excluded(row)
+            || !passes(row)
         {
             continue;
         }

@@ -5,7 +5,10 @@ use std::{fs, path::Path};
 use tempfile::TempDir;
 
 use super::*;
-use crate::{Builder, NewItem, Root};
+use crate::{
+    Builder, NewItem, Root,
+    manifest::{FILE, VECTORS},
+};
 
 const DIM: usize = 11;
 
@@ -24,6 +27,15 @@ fn new_item(n: usize) -> NewItem {
         ..Item::default()
     };
     NewItem { item, picture: (!n.is_multiple_of(3)).then(|| vec![n as u8; n]), sha256: [n as u8; 32] }
+}
+
+fn search(
+    generation: &Generation,
+    vector: &Embedding,
+    k: usize,
+    exclusions: &Exclusions,
+) -> Result<Vec<Hit>, IndexError> {
+    generation.search(&Query { vector, k, filter: &Filter::default(), exclusions })
 }
 
 fn build(rows: usize) -> (TempDir, String) {
@@ -61,14 +73,14 @@ fn search_is_exact_with_ties_by_row() {
     let generation = Root::open(root.path()).unwrap().generation(&id).unwrap();
     for (seed, k) in [(5, 3), (1000, 10), (1001, 1), (1002, 100), (1003, 1000), (1004, 0)] {
         let query = vector(seed);
-        let hits = generation.search(&query, k, &Exclusions::default()).unwrap();
+        let hits = search(&generation, &query, k, &Exclusions::default()).unwrap();
         assert_eq!(hits.iter().map(|hit| hit.row).collect::<Vec<_>>(), oracle(100, &query, k, &[]), "k {k}");
     }
-    let same = generation.search(&vector(5), 2, &Exclusions::default()).unwrap();
+    let same = search(&generation, &vector(5), 2, &Exclusions::default()).unwrap();
     assert_eq!((same[0].row, same[1].row), (5, 6));
     assert!((same[0].score - 1.0).abs() < 1e-6);
     assert!(matches!(
-        generation.search(&Embedding::normalized(vec![1.0; 3]).unwrap(), 1, &Exclusions::default()),
+        search(&generation, &Embedding::normalized(vec![1.0; 3]).unwrap(), 1, &Exclusions::default()),
         Err(IndexError::Dim { got: 3, expected: DIM })
     ));
 }
@@ -83,7 +95,7 @@ fn what_is_excluded_is_replaced_by_the_next_best() {
         ids: [new_item(best[0]).item.id, "unknown".to_owned()].into(),
         sha256: [new_item(best[2]).sha256].into(),
     };
-    let hits = generation.search(&query, 10, &exclusions).unwrap();
+    let hits = search(&generation, &query, 10, &exclusions).unwrap();
     assert_eq!(
         hits.iter().map(|hit| hit.row).collect::<Vec<_>>(),
         oracle(50, &query, 10, &[best[0], best[2]])
@@ -173,7 +185,7 @@ fn damage_is_an_error_and_never_a_panic() {
                 continue;
             };
             // Whatever opens can be used without a panic, and its checksums tell of the damage.
-            let _ = generation.search(&vector(3), 5, &Exclusions::default());
+            let _ = search(&generation, &vector(3), 5, &Exclusions::default());
             for row in 0..generation.len() + 1 {
                 let _ = (generation.item(row), generation.picture(row));
             }
@@ -215,7 +227,7 @@ fn many_ties_come_in_the_order_of_rows_for_every_k() {
         // Stable, so that equal scores stay in the order of rows.
         expected.sort_by(|&a, &b| query.values()[axis(b)].total_cmp(&query.values()[axis(a)]));
         for k in 0..ROWS + 3 {
-            let hits = generation.search(&query, k, &exclusions).unwrap();
+            let hits = search(&generation, &query, k, &exclusions).unwrap();
             let rows: Vec<usize> = hits.iter().map(|hit| hit.row).collect();
             assert_eq!(rows, expected[..k.min(expected.len())], "k {k}, every {excluded_every}");
         }
@@ -231,7 +243,8 @@ fn rows_that_are_no_numbers_are_not_found_and_scores_are_cosines() {
     bytes[2 * DIM * 4..][..4].copy_from_slice(&f32::NAN.to_le_bytes());
     bytes[7 * DIM * 4..][..4].copy_from_slice(&f32::INFINITY.to_le_bytes());
     replace(&path, &bytes);
-    let hits = Generation::open(&folder).unwrap().search(&vector(1), 10, &Exclusions::default()).unwrap();
+    let generation = Generation::open(&folder).unwrap();
+    let hits = search(&generation, &vector(1), 10, &Exclusions::default()).unwrap();
     assert_eq!(hits.len(), 9);
     assert!(hits.iter().all(|hit| hit.row != 2 && (-1.0..=1.0).contains(&hit.score)), "{hits:?}");
 }
@@ -246,7 +259,12 @@ fn lies_of_offsets_order_and_manifest_are_refused_with_the_files_name() {
         let mut changed = whole.clone();
         changed[at..][..bytes.len()].copy_from_slice(bytes);
         replace(&path, &changed);
-        let error = Generation::open(&folder).err();
+        let error = Generation::open(&folder).and_then(|opened| {
+            // What the order says is looked at with the checksums; until then nothing may break.
+            let _ = opened.row("id-37");
+            opened.verify()
+        });
+        let error = error.err();
         replace(&path, &whole);
         assert!(
             matches!(&error, Some(IndexError::Damaged { path: at, .. }) if *at == path),
@@ -272,19 +290,31 @@ fn lies_of_offsets_order_and_manifest_are_refused_with_the_files_name() {
         ("\"rows\": 20", "\"rows\": 18446744073709551615"),
         ("\"dim\": 11", "\"dim\": 0"),
         ("\"dim\": 11", "\"dim\": 4611686018427387904"),
-        ("\"format\": 1", "\"format\": 2"),
+        ("\"format\": 2", "\"format\": 1"),
+        ("\"cosine\"", "\"dot\""),
+        ("\"model\"", "\"other\""),
+        ("\n}", "\n}\n"),
     ] {
         assert!(text.contains(old), "{text}");
         replace(&path, text.replace(old, new).as_bytes());
         assert!(Generation::open(&folder).is_err(), "{new}");
     }
-    // Opens, as nothing but the checksums could tell.
-    replace(&path, text.replace("model", "other").as_bytes());
-    assert!(Generation::open(&folder).unwrap().verify().is_err());
+    let error = {
+        replace(&path, text.replace("\"format\": 2", "\"format\": 1").as_bytes());
+        Generation::open(&folder).err().unwrap()
+    };
+    assert!(error.to_string().contains("build or import the index again"), "{error}");
+    // Sealed again, as nobody does by accident: the checksums it lacks are missed.
     let mut manifest: Manifest = serde_json::from_str(&text).unwrap();
     manifest.files.clear();
-    replace(&path, &serde_json::to_vec(&manifest).unwrap());
+    replace(&path, &manifest.seal().0);
     assert!(Generation::open(&folder).unwrap().verify().is_err());
+    replace(&path, text.as_bytes());
+    fs::write(folder.join("more"), "").unwrap();
+    let error = Generation::open(&folder).unwrap().verify().unwrap_err();
+    assert!(error.to_string().contains("more"), "{error}");
+    fs::remove_file(folder.join("more")).unwrap();
+    Generation::open(&folder).unwrap().verify().unwrap();
 }
 
 #[test]

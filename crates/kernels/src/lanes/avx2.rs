@@ -162,6 +162,25 @@ impl Lanes for Avx2 {
         sum(self.0, self.0.avx._mm256_add_ps(v[0], v[1]))
     }
     #[inline(always)]
+    fn sums(self, v: [Self::V; 4]) -> [f32; 4] {
+        let avx = self.0.avx;
+        let [a, b, c, d] = v.map(
+            #[inline(always)]
+            |v| avx._mm256_add_ps(v[0], v[1]),
+        );
+        let fours = |a, b| {
+            avx._mm256_add_ps(
+                avx._mm256_permute2f128_ps::<0x20>(a, b),
+                avx._mm256_permute2f128_ps::<0x31>(a, b),
+            )
+        };
+        let (ab, cd) = (fours(a, b), fours(c, d));
+        let twos =
+            avx._mm256_add_ps(avx._mm256_shuffle_ps::<0x44>(ab, cd), avx._mm256_shuffle_ps::<0xee>(ab, cd));
+        let ones: [f32; 8] = cast(avx._mm256_add_ps(twos, avx._mm256_permute_ps::<0xb1>(twos)));
+        [ones[0], ones[4], ones[2], ones[6]]
+    }
+    #[inline(always)]
     fn largest(self, v: Self::V) -> f32 {
         let lanes: [f32; LANES] = cast(v);
         lanes.into_iter().fold(f32::NEG_INFINITY, f32::max)

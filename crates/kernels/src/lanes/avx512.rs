@@ -87,6 +87,20 @@ impl Lanes for Avx512 {
         super::avx2::sum(*self.0, self.0.avx._mm256_add_ps(low, high))
     }
     #[inline(always)]
+    fn sums(self, [a, b, c, d]: [__m512; 4]) -> [f32; 4] {
+        let f = self.0.avx512f;
+        // Halves of two, then quarters of four side by side; what is left lies within each quarter.
+        let eights = |a, b| {
+            f._mm512_add_ps(f._mm512_shuffle_f32x4::<0x44>(a, b), f._mm512_shuffle_f32x4::<0xee>(a, b))
+        };
+        let (ab, cd) = (eights(a, b), eights(c, d));
+        let fours =
+            f._mm512_add_ps(f._mm512_shuffle_f32x4::<0x88>(ab, cd), f._mm512_shuffle_f32x4::<0xdd>(ab, cd));
+        let twos = f._mm512_add_ps(fours, f._mm512_permute_ps::<0x4e>(fours));
+        let ones: [f32; LANES] = cast(f._mm512_add_ps(twos, f._mm512_permute_ps::<0xb1>(twos)));
+        [ones[0], ones[4], ones[8], ones[12]]
+    }
+    #[inline(always)]
     fn largest(self, v: __m512) -> f32 {
         self.0.avx512f._mm512_reduce_max_ps(v)
     }

@@ -1,17 +1,23 @@
 //! The picture index, as the gateway uses it: searched only if it is of the services' model, pictures with their bytes.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use fondue_domain::Fault;
 use fondue_proto::{
     language::language_client::LanguageClient,
-    retrieval::{FetchRequest, Hit, Picture, SearchRequest, retrieval_client::RetrievalClient},
+    retrieval::{
+        DeleteRequest, DeleteResponse, DescribeRequest, FetchRequest, Hit, IngestRequest, IngestResponse,
+        Picture, SearchRequest, retrieval_client::RetrievalClient,
+    },
     vision::vision_client::VisionClient,
 };
-use fondue_serving::upstream::Channel;
+use fondue_serving::{status::info_of, upstream::Channel};
 
-use super::fingerprints::Fingerprints;
+use super::{fingerprints::Fingerprints, pins::Pins};
 use crate::{failure::Failure, turn::clock};
 
 /// Bytes of the pictures of one search; those beyond are left out.
@@ -22,6 +28,8 @@ const MAX_BYTES: usize = 64 << 20;
 pub struct Index {
     retrieval: RetrievalClient<Channel>,
     fingerprints: Arc<Fingerprints>,
+    /// Generations that conversations stay with.
+    pub pins: Pins,
 }
 
 /// What a search found.
@@ -43,7 +51,7 @@ impl Index {
         language: LanguageClient<Channel>,
     ) -> Self {
         let fingerprints = Arc::new(Fingerprints::new(vision, language, retrieval.clone()));
-        Self { retrieval, fingerprints }
+        Self { retrieval, fingerprints, pins: Pins::default() }
     }
 
     /// Searches. The service leaves out the bytes of pictures beyond its `max_data_bytes`: those are fetched one by
@@ -67,6 +75,56 @@ impl Index {
             self.complete(&mut searched, deadline).await;
         }
         Ok(searched)
+    }
+
+    /// Adds pictures with their embeddings, if the index is of the services' model.
+    ///
+    /// # Errors
+    /// [`Failure`], and what was made durable all the same.
+    pub async fn ingest(
+        &self,
+        pictures: Vec<IngestRequest>,
+        deadline: Instant,
+    ) -> Result<IngestResponse, (Failure, IngestResponse)> {
+        let nothing = |failure| (failure, IngestResponse::default());
+        self.fingerprints.compare("", deadline).await.map_err(nothing)?;
+        let mut done = IngestResponse::default();
+        let sent = clock::call("retrieval", deadline, futures::stream::iter(pictures), async |request| {
+            self.retrieval.clone().ingest(request).await.inspect_err(|refused| {
+                let info = info_of(refused);
+                let count = |name| info.get(name).and_then(|text| text.parse().ok()).unwrap_or(0);
+                (done.accepted, done.replaced) = (count("accepted"), count("replaced"));
+            })
+        });
+        let sent = sent.await;
+        sent.map_err(|failure| (failure, done))
+    }
+
+    /// Removes pictures.
+    ///
+    /// # Errors
+    /// [`Failure`]: no or too many ids, or retrieval is down.
+    pub async fn delete(&self, asked: DeleteRequest, deadline: Instant) -> Result<DeleteResponse, Failure> {
+        let deleted = clock::call("retrieval", deadline, asked, async |request| {
+            self.retrieval.clone().delete(request).await
+        });
+        deleted.await.map_err(|failure| failure.with_paths(|field| Some(field.to_owned())))
+    }
+
+    /// Tells the service every `interval` which generations conversations stay with. Ends never.
+    pub async fn keep_pinned(&self, interval: Duration) {
+        loop {
+            tokio::time::sleep(interval).await;
+            for generation in self.pins.held() {
+                let asked = DescribeRequest { generation };
+                let told = clock::call("retrieval", Instant::now() + interval, asked, async |request| {
+                    self.retrieval.clone().describe(request).await
+                });
+                if let Err(failure) = told.await {
+                    tracing::debug!(%failure, "a generation in use is not kept");
+                }
+            }
+        }
     }
 
     /// Gets the bytes that the search left out.

@@ -6,9 +6,9 @@ use std::{
 };
 
 use fondue_proto::language::{
-    CandidateScore, Compat, DescribeRequest, DescribeResponse, Done, Embedding, FinishReason, GenerateEvent,
-    GenerateRequest, Part, ProjectRequest, ProjectResponse, QueryRequest, QueryResponse, RetQuery,
-    ScoreRequest, ScoreResponse, Started, TextDelta,
+    CandidateScore, Compat, DescribeRequest, DescribeResponse, Done, Embedding, Features, FinishReason,
+    GenerateEvent, GenerateRequest, Part, ProjectRequest, ProjectResponse, QueryRequest, QueryResponse,
+    RetQuery, ScoreRequest, ScoreResponse, Started, TextDelta,
     generate_event::Kind,
     language_server::{Language, LanguageServer},
     part,
@@ -199,8 +199,11 @@ impl Language for LanguageFake {
         Ok(Response::new(ScoreResponse { scores, prompt }))
     }
 
-    async fn project(&self, _: Request<ProjectRequest>) -> Result<Response<ProjectResponse>, Status> {
-        Err(Status::unimplemented("the gateway does not project"))
+    /// An embedding is the features and a 7.
+    async fn project(&self, asked: Request<ProjectRequest>) -> Result<Response<ProjectResponse>, Status> {
+        let features = asked.into_inner().features.into_iter();
+        let embedding = |features: Features| Embedding { values: [features.values, vec![7.0]].concat() };
+        Ok(Response::new(ProjectResponse { embeddings: features.map(embedding).collect() }))
     }
 
     async fn describe(&self, _: Request<DescribeRequest>) -> Result<Response<DescribeResponse>, Status> {

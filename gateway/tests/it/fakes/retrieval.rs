@@ -4,10 +4,12 @@
 use std::sync::{Arc, Mutex};
 
 use fondue_proto::retrieval::{
-    ActivateRequest, ActivateResponse, DeleteRequest, DeleteResponse, DescribeRequest, DescribeResponse,
-    FetchRequest, FetchResponse, Hit, IngestRequest, IngestResponse, Picture, SearchRequest, SearchResponse,
+    ActivateRequest, ActivateResponse, CompactRequest, CompactResponse, DeleteRequest, DeleteResponse,
+    DescribeRequest, DescribeResponse, FetchRequest, FetchResponse, Hit, IngestRequest, IngestResponse,
+    Picture, SearchRequest, SearchResponse,
     retrieval_server::{Retrieval, RetrievalServer},
 };
+use fondue_serving::status::with_info;
 use tokio::sync::Semaphore;
 use tonic::{Request, Response, Status, Streaming, service::Routes};
 
@@ -17,6 +19,9 @@ pub(crate) const IDS: [&str; 4] = ["one", "two", "three", "four"];
 pub(crate) struct RetrievalFake {
     asked: Arc<Mutex<Vec<SearchRequest>>>,
     fetched: Arc<Mutex<Vec<FetchRequest>>>,
+    ingested: Arc<Mutex<Vec<IngestRequest>>>,
+    /// Generations that it was asked about by name.
+    kept: Arc<Mutex<Vec<String>>>,
     state: Arc<Mutex<State>>,
     permits: Arc<Permits>,
 }
@@ -136,6 +141,16 @@ impl RetrievalFake {
         fetched.iter().map(|request| (request.id.clone(), request.generation.clone())).collect()
     }
 
+    /// All pictures that it was given.
+    pub(crate) fn ingested(&self) -> Vec<IngestRequest> {
+        self.ingested.lock().unwrap().clone()
+    }
+
+    /// The generations in use that it was told of since the last call.
+    pub(crate) fn kept(&self) -> Vec<String> {
+        std::mem::take(&mut *self.kept.lock().unwrap())
+    }
+
     /// How often it was asked what it is.
     pub(crate) fn n_described(&self) -> usize {
         self.state().n_described
@@ -188,14 +203,36 @@ impl Retrieval for RetrievalFake {
             "" => state.active.to_owned(),
             pinned => pinned.to_owned(),
         };
-        Ok(Response::new(SearchResponse { hits: hits.collect(), generation }))
+        Ok(Response::new(SearchResponse { hits: hits.collect(), generation, exact: true }))
     }
 
-    async fn ingest(&self, _: Request<Streaming<IngestRequest>>) -> Result<Response<IngestResponse>, Status> {
-        Err(Status::unimplemented("not asked by the gateway"))
+    /// A picture `taken` has its place already; a picture `two` cannot be kept.
+    async fn ingest(
+        &self,
+        asked: Request<Streaming<IngestRequest>>,
+    ) -> Result<Response<IngestResponse>, Status> {
+        let mut asked = asked.into_inner();
+        let mut done = IngestResponse { generation: self.state().active.to_owned(), ..Default::default() };
+        while let Some(new) = asked.message().await? {
+            let id = &new.picture.as_ref().unwrap().id;
+            if id == "two" {
+                let counts = [("accepted", done.accepted), ("replaced", done.replaced)];
+                let counts = counts.map(|(name, count)| (name.to_owned(), count.to_string()));
+                return Err(with_info(&Status::unavailable("the disk is full"), "INGEST_STOPPED", counts));
+            }
+            done.accepted += 1;
+            done.replaced += u64::from(id == "taken");
+            self.ingested.lock().unwrap().push(new);
+        }
+        Ok(Response::new(done))
     }
 
-    async fn delete(&self, _: Request<DeleteRequest>) -> Result<Response<DeleteResponse>, Status> {
+    async fn delete(&self, asked: Request<DeleteRequest>) -> Result<Response<DeleteResponse>, Status> {
+        let deleted = asked.into_inner().ids.iter().filter(|id| IDS.contains(&id.as_str())).count() as u64;
+        Ok(Response::new(DeleteResponse { deleted, generation: self.state().active.to_owned() }))
+    }
+
+    async fn compact(&self, _: Request<CompactRequest>) -> Result<Response<CompactResponse>, Status> {
         Err(Status::unimplemented("not asked by the gateway"))
     }
 
@@ -214,7 +251,12 @@ impl Retrieval for RetrievalFake {
         Ok(Response::new(FetchResponse { picture, generation }))
     }
 
-    async fn describe(&self, _: Request<DescribeRequest>) -> Result<Response<DescribeResponse>, Status> {
+    async fn describe(&self, asked: Request<DescribeRequest>) -> Result<Response<DescribeResponse>, Status> {
+        let generation = asked.into_inner().generation;
+        if !generation.is_empty() {
+            self.kept.lock().unwrap().push(generation);
+            return Ok(Response::new(DescribeResponse::default()));
+        }
         self.set(|state| state.n_described += 1);
         let state = self.state();
         Ok(Response::new(DescribeResponse {

@@ -2,8 +2,9 @@
 
 use std::{collections::HashSet, fs, path::PathBuf, process::Command};
 
+use fondue_domain::Embedding;
 use fondue_embed::import::{Reason, Report};
-use fondue_index::{Exclusions, Generation, Item};
+use fondue_index::{Exclusions, Filter, Generation, Hit, Item, Query};
 use fondue_pickle::Dtype;
 use sha2::{Digest, Sha256};
 
@@ -23,7 +24,7 @@ fn imported(name: &str) -> (Report, Generation) {
 fn holds_the_rows(generation: &Generation, from: usize, to: usize) {
     for n in from..to {
         let query = row(n - from);
-        let hits = generation.search(&query, generation.len(), &Exclusions::default()).unwrap();
+        let hits = search(generation, &query, generation.len(), &Exclusions::default()).unwrap();
         assert_eq!(hits[0].row, n);
         assert!(hits[0].score > 0.99999, "row {n}: {}", hits[0].score);
         for hit in hits.iter().filter(|hit| (from..to).contains(&hit.row)) {
@@ -32,6 +33,15 @@ fn holds_the_rows(generation: &Generation, from: usize, to: usize) {
             assert!((cosine - hit.score).abs() < 1e-5, "rows {n} and {}", hit.row);
         }
     }
+}
+
+fn search(
+    generation: &Generation,
+    vector: &Embedding,
+    k: usize,
+    exclusions: &Exclusions,
+) -> Result<Vec<Hit>, fondue_index::IndexError> {
+    generation.search(&Query { vector, k, filter: &Filter::default(), exclusions })
 }
 
 #[test]
@@ -71,7 +81,7 @@ fn a_row_is_its_url() {
     }
     // To exclude one by its digest excludes no other; pictures without bytes do not share one.
     let exclusions = Exclusions { sha256: [Sha256::digest(url(2)).into()].into(), ..Exclusions::default() };
-    let rows = generation.search(&row(2), 10, &exclusions).unwrap();
+    let rows = search(&generation, &row(2), 10, &exclusions).unwrap();
     assert_eq!(rows.iter().map(|hit| hit.row).collect::<HashSet<_>>(), [0, 1, 3, 4, 5].into());
 }
 

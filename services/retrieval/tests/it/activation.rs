@@ -54,7 +54,11 @@ async fn a_pinned_generation_goes_on_after_another_became_active() {
         backend: "local".to_owned(),
         ..DescribeResponse::default()
     };
-    assert_eq!(described, expected);
+    let made = described.created_seconds;
+    assert_eq!(
+        described,
+        DescribeResponse { created_seconds: made, precision: "f32".to_owned(), ..expected }
+    );
 }
 
 #[tokio::test]

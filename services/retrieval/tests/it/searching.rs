@@ -110,8 +110,10 @@ async fn a_picture_is_fetched_by_its_id() {
 async fn changing_the_live_index_is_unimplemented_and_says_what_to_do() {
     let (root, _) = index(1);
     let mut client = start(root.path(), &[]).await;
-    let ingest = client.ingest(tokio_stream::iter([IngestRequest::default()])).await.unwrap_err();
-    let delete = client.delete(DeleteRequest::default()).await.unwrap_err();
+    let picture = Some(Picture { id: "b".to_owned(), ..Picture::default() });
+    let new = IngestRequest { picture, embedding: query(1), ..IngestRequest::default() };
+    let ingest = client.ingest(tokio_stream::iter([new])).await.unwrap_err();
+    let delete = client.delete(DeleteRequest { ids: vec!["a0".to_owned()] }).await.unwrap_err();
     for refused in [ingest, delete] {
         assert_eq!(refused.code(), Code::Unimplemented);
         assert!(refused.message().contains("fondue index build"), "{refused:?}");

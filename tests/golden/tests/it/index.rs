@@ -7,7 +7,7 @@ use clap::Parser;
 use fondue_domain::Embedding;
 use fondue_embed::import::{Args, run};
 use fondue_golden::Golden;
-use fondue_index::{Exclusions, Root};
+use fondue_index::{Exclusions, Filter, Query, Root};
 use fondue_model::fingerprint;
 
 #[test]
@@ -32,7 +32,9 @@ fn imported_embeddings_are_ranked_as_by_the_reference() -> Result<()> {
         assert_eq!(generation.vision_fingerprint(), Some(vision.as_str()));
 
         let query = Embedding::normalized(golden.floats("prompt.query")?)?;
-        let hits = generation.search(&query, 10, &Exclusions::default())?;
+        let (filter, exclusions) = (Filter::default(), Exclusions::default());
+        let asked = Query { vector: &query, k: 10, filter: &filter, exclusions: &exclusions };
+        let hits = generation.search(&asked)?;
         let urls = hits.iter().map(|hit| Ok(generation.item(hit.row)?.url)).collect::<Result<Vec<_>>>()?;
         let expected = golden.integers("search.top10")?;
         let expected: Vec<_> = expected.iter().map(|i| format!("http://images.invalid/{i:04}.jpg")).collect();

@@ -9,7 +9,7 @@ use std::{
 use fondue_index::{Generation, IndexError, Root};
 
 /// Open generations. A search holds its own by an `Arc`, so that nothing is closed under it.
-pub struct Shelf {
+pub(crate) struct Shelf {
     root: Root,
     open: Mutex<Open>,
     /// Held through an activation.
