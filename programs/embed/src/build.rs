@@ -3,14 +3,14 @@
 //! killed goes on where it was, and ends in the very generation that it would have made undisturbed.
 
 pub(crate) mod model;
-mod source;
+pub(crate) mod source;
 
-mod bad;
-mod eyes;
-mod kept;
+pub(crate) mod bad;
+pub(crate) mod eyes;
+pub(crate) mod kept;
 mod see;
-mod store;
-mod web;
+pub(crate) mod store;
+pub(crate) mod web;
 mod write;
 
 use std::path::PathBuf;
@@ -18,6 +18,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use fondue_imaging::ImageLimits;
+use fondue_index::Precision;
 use sha2::{Digest, Sha256};
 
 use self::{
@@ -86,6 +87,9 @@ pub struct Args {
     /// Store no pictures; those from the web are known by their URLs then.
     #[arg(long, conflicts_with = "thumbnails")]
     no_pictures: bool,
+    /// How vectors are stored: f32; f16, half the bytes; int8, searched in a quarter of the bytes and ranked in f32.
+    #[arg(long, value_name = "PRECISION", default_value_t = Precision::F32)]
+    precision: Precision,
     /// Stop at the first picture that cannot be read, instead of leaving it out.
     #[arg(long)]
     strict: bool,

@@ -12,17 +12,17 @@ use indicatif::ProgressBar;
 use super::source::Bad;
 
 /// Shows the first ones while work goes on.
-pub(super) struct Shown {
+pub(crate) struct Shown {
     left: usize,
     more: bool,
 }
 
 impl Shown {
-    pub(super) fn new(max: usize) -> Self {
+    pub(crate) fn new(max: usize) -> Self {
         Self { left: max, more: false }
     }
 
-    pub(super) fn show(&mut self, bar: &ProgressBar, bad: &Bad) {
+    pub(crate) fn show(&mut self, bar: &ProgressBar, bad: &Bad) {
         if self.left > 0 {
             self.left -= 1;
             bar.suspend(|| eprintln!("left out: {}", text(bad)));
@@ -34,20 +34,20 @@ impl Shown {
 }
 
 /// As one line.
-pub(super) fn text(bad: &Bad) -> String {
+pub(crate) fn text(bad: &Bad) -> String {
     let Bad { line, image, reason } = bad;
     let image = if image.is_empty() { String::new() } else { format!(" `{}`", clean(image)) };
     format!("line {line}{image}: {}", clean(reason))
 }
 
 /// A table of all: line, image, reason. It appears whole.
-pub(super) struct Report {
+pub(crate) struct Report {
     path: PathBuf,
     file: BufWriter<File>,
 }
 
 impl Report {
-    pub(super) fn begin(path: &std::path::Path) -> Result<Self> {
+    pub(crate) fn begin(path: &std::path::Path) -> Result<Self> {
         let part = part(path);
         let file = File::create(&part).with_context(|| format!("report {}", part.display()))?;
         let mut report = Self { path: path.to_owned(), file: BufWriter::new(file) };
@@ -55,11 +55,11 @@ impl Report {
         Ok(report)
     }
 
-    pub(super) fn add(&mut self, bad: &Bad) -> Result<()> {
+    pub(crate) fn add(&mut self, bad: &Bad) -> Result<()> {
         self.write(&format!("{}\t{}\t{}\n", bad.line, clean(&bad.image), clean(&bad.reason)))
     }
 
-    pub(super) fn finish(self) -> Result<()> {
+    pub(crate) fn finish(self) -> Result<()> {
         let at = || format!("report {}", self.path.display());
         self.file
             .into_inner()

@@ -21,32 +21,32 @@ use super::{
 };
 
 /// A picture as the tower takes it.
-pub(super) struct Sight {
+pub(crate) struct Sight {
     /// `[3, size, size]`.
-    pub(super) pixels: Vec<f32>,
-    pub(super) sha256: [u8; 32],
-    pub(super) media_type: String,
-    pub(super) picture: Picture,
+    pub(crate) pixels: Vec<f32>,
+    pub(crate) sha256: [u8; 32],
+    pub(crate) media_type: String,
+    pub(crate) picture: Picture,
 }
 
 /// What became of an entry's picture.
-pub(super) struct Looked {
-    pub(super) n: u64,
-    pub(super) row: Row,
-    pub(super) sight: Result<Sight>,
+pub(crate) struct Looked {
+    pub(crate) n: u64,
+    pub(crate) row: Row,
+    pub(crate) sight: Result<Sight>,
 }
 
 /// What is done to a picture before the tower sees it.
-pub(super) struct Glasses {
-    pub(super) preprocess: Preprocess,
-    pub(super) limits: ImageLimits,
-    pub(super) store: Store,
+pub(crate) struct Glasses {
+    pub(crate) preprocess: Preprocess,
+    pub(crate) limits: ImageLimits,
+    pub(crate) store: Store,
 }
 
 /// Where URLs are fetched.
-pub(super) struct Web {
-    pub(super) runtime: Runtime,
-    pub(super) fetcher: Arc<Fetcher>,
+pub(crate) struct Web {
+    pub(crate) runtime: Runtime,
+    pub(crate) fetcher: Arc<Fetcher>,
 }
 
 struct Job {
@@ -57,14 +57,14 @@ struct Job {
 }
 
 /// Threads that look at pictures. They end when this is dropped, each after the picture that it looks at.
-pub(super) struct Eyes<'a> {
+pub(crate) struct Eyes<'a> {
     jobs: mpsc::Sender<Job>,
     looked: mpsc::Receiver<Looked>,
     web: Option<&'a Web>,
 }
 
 impl<'a> Eyes<'a> {
-    pub(super) fn open<'scope, 'env>(
+    pub(crate) fn open<'scope, 'env>(
         scope: &'scope Scope<'scope, 'env>,
         glasses: &'env Glasses,
         web: Option<&'a Web>,
@@ -94,7 +94,7 @@ impl<'a> Eyes<'a> {
     }
 
     /// Looks at an entry's picture when there is time. The caller bounds how many it hands over before it takes any back.
-    pub(super) fn submit(&self, n: u64, row: Row) {
+    pub(crate) fn submit(&self, n: u64, row: Row) {
         // No thread ends while this is there, so that nothing is lost here.
         match (&row.place, self.web) {
             (Place::Url(url), Some(web)) => {
@@ -111,7 +111,7 @@ impl<'a> Eyes<'a> {
     }
 
     /// One that was looked at, in any order; `None` if there is none for a moment.
-    pub(super) fn next(&self, patience: std::time::Duration) -> Option<Looked> {
+    pub(crate) fn next(&self, patience: std::time::Duration) -> Option<Looked> {
         self.looked.recv_timeout(patience).ok()
     }
 }
@@ -135,7 +135,7 @@ impl Glasses {
 }
 
 /// A file of at most `max` bytes; of a larger one no more than that is read.
-pub(super) fn read(path: &Path, max: usize) -> Result<Vec<u8>> {
+pub(crate) fn read(path: &Path, max: usize) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(path)?.take((max as u64).saturating_add(1)).read_to_end(&mut bytes)?;
     ensure!(bytes.len() <= max, "has more than {max} bytes, the limit (--max-bytes)");

@@ -15,7 +15,7 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 
-pub(super) use self::record::{Outcome, Picture, Seen};
+pub(crate) use self::record::{Outcome, Picture, Seen};
 
 const MAGIC: &[u8; 16] = b"fondue build 1\n\0";
 /// Length and checksum before each record.
@@ -26,7 +26,7 @@ const MAX_RECORD: usize = 1 << 30;
 const SYNC_EVERY: Duration = Duration::from_secs(5);
 
 /// The records of one build; one process at a time has them.
-pub(super) struct Kept {
+pub(crate) struct Kept {
     folder: PathBuf,
     file: BufWriter<File>,
     /// Where each entry's record begins; 0 if it is not done.
@@ -39,7 +39,7 @@ pub(super) struct Kept {
 
 impl Kept {
     /// The records of the build that `key` stands for, of `n_entries`. `fresh` forgets what is there.
-    pub(super) fn open(index: &Path, key: &str, n_entries: u64, fresh: bool) -> Result<Self> {
+    pub(crate) fn open(index: &Path, key: &str, n_entries: u64, fresh: bool) -> Result<Self> {
         let folder = index.join(format!(".resume-{key}"));
         let at = |path: &Path| format!("keeping what is done in {}", path.display());
         fs::create_dir_all(&folder).with_context(|| at(&folder))?;
@@ -73,16 +73,16 @@ impl Kept {
         Ok(kept)
     }
 
-    pub(super) fn is_done(&self, n: u64) -> bool {
+    pub(crate) fn is_done(&self, n: u64) -> bool {
         self.places.get(n as usize).is_some_and(|&place| place != 0)
     }
 
-    pub(super) fn n_done(&self) -> u64 {
+    pub(crate) fn n_done(&self) -> u64 {
         self.places.iter().filter(|&&place| place != 0).count() as u64
     }
 
     /// Notes what became of an entry. It is written with [`Kept::flush`].
-    pub(super) fn add(&mut self, n: u64, outcome: &Outcome) -> Result<()> {
+    pub(crate) fn add(&mut self, n: u64, outcome: &Outcome) -> Result<()> {
         let payload = record::encode(n, outcome);
         ensure!(payload.len() <= MAX_RECORD, "{} bytes are too many for one picture", payload.len());
         self.write(&(payload.len() as u32).to_le_bytes())?;
@@ -96,7 +96,7 @@ impl Kept {
     }
 
     /// From here on a killed process loses nothing of it.
-    pub(super) fn flush(&mut self) -> Result<()> {
+    pub(crate) fn flush(&mut self) -> Result<()> {
         let written = self.file.flush().and_then(|()| {
             if self.synced.elapsed() >= SYNC_EVERY {
                 self.synced = Instant::now();
@@ -108,7 +108,7 @@ impl Kept {
     }
 
     /// What became of an entry, as it was written.
-    pub(super) fn get(&self, n: u64) -> Result<Option<Outcome>> {
+    pub(crate) fn get(&self, n: u64) -> Result<Option<Outcome>> {
         let Some(&place) = self.places.get(n as usize).filter(|&&place| place != 0) else { return Ok(None) };
         let file = self.file.get_ref();
         let mut head = [0; HEAD];
@@ -125,7 +125,7 @@ impl Kept {
     }
 
     /// Nothing of it is needed any more.
-    pub(super) fn remove(self) -> Result<()> {
+    pub(crate) fn remove(self) -> Result<()> {
         fs::remove_dir_all(&self.folder).with_context(|| format!("removing {}", self.folder.display()))
     }
 

@@ -15,44 +15,44 @@ use anyhow::{Result, ensure};
 use fondue_index::Metadata;
 use sha2::{Digest, Sha256};
 
-pub(super) use self::fields::FieldSpec;
+pub(crate) use self::fields::FieldSpec;
 use self::{folder::Folder, lines::Lines, table::Table};
 
 /// A picture of the source.
 #[derive(Debug, PartialEq)]
-pub(super) struct Row {
+pub(crate) struct Row {
     /// Where it stands: a line of a table, or its number in a folder; from 1.
-    pub(super) line: u64,
+    pub(crate) line: u64,
     /// As the source writes it.
-    pub(super) image: String,
-    pub(super) place: Place,
+    pub(crate) image: String,
+    pub(crate) place: Place,
     /// Its name in the index.
-    pub(super) id: String,
-    pub(super) caption: String,
-    pub(super) group: String,
-    pub(super) metadata: Metadata,
+    pub(crate) id: String,
+    pub(crate) caption: String,
+    pub(crate) group: String,
+    pub(crate) metadata: Metadata,
 }
 
 /// Where a picture is.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Place {
+pub(crate) enum Place {
     File(PathBuf),
     Url(String),
 }
 
 /// An entry that is no picture.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Bad {
-    pub(super) line: u64,
-    pub(super) image: String,
-    pub(super) reason: String,
+pub(crate) struct Bad {
+    pub(crate) line: u64,
+    pub(crate) image: String,
+    pub(crate) reason: String,
 }
 
-pub(super) type Entry = Result<Row, Bad>;
-pub(super) type Entries<'a> = Box<dyn Iterator<Item = Result<Entry>> + 'a>;
+pub(crate) type Entry = Result<Row, Bad>;
+pub(crate) type Entries<'a> = Box<dyn Iterator<Item = Result<Entry>> + 'a>;
 
 /// Entries, the same ones in the same order each time.
-pub(super) enum Source {
+pub(crate) enum Source {
     Folder(Folder),
     Table(Table),
     Lines(Lines),
@@ -61,7 +61,7 @@ pub(super) enum Source {
 impl Source {
     /// `table` is a JSONL file by its extension, else one of tab-separated values; without one, the folder's
     /// `captions.tsv` is it, and without that the folder's pictures are the entries.
-    pub(super) fn open(pictures: Option<&Path>, table: Option<&Path>, fields: &[FieldSpec]) -> Result<Self> {
+    pub(crate) fn open(pictures: Option<&Path>, table: Option<&Path>, fields: &[FieldSpec]) -> Result<Self> {
         let beside = pictures.map(|folder| folder.join("captions.tsv")).filter(|path| path.is_file());
         let Some(path) = table.map(Path::to_owned).or(beside) else {
             let folder = pictures.unwrap_or(Path::new("."));
@@ -85,7 +85,7 @@ impl Source {
         Ok(Self::Table(Table::open(path, folder, fields.to_vec())?))
     }
 
-    pub(super) fn entries(&self) -> Result<Entries<'_>> {
+    pub(crate) fn entries(&self) -> Result<Entries<'_>> {
         match self {
             Self::Folder(folder) => Ok(Box::new(folder.entries())),
             Self::Table(table) => table.entries(),
@@ -94,7 +94,7 @@ impl Source {
     }
 
     /// For messages.
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         match self {
             Self::Folder(folder) => &folder.path,
             Self::Table(table) => &table.path,
@@ -103,7 +103,7 @@ impl Source {
     }
 
     /// Reads all entries once.
-    pub(super) fn survey(&self, mut look: impl FnMut() -> Result<()>) -> Result<Survey> {
+    pub(crate) fn survey(&self, mut look: impl FnMut() -> Result<()>) -> Result<Survey> {
         let mut survey = Survey { n_entries: 0, n_urls: 0, again: HashMap::new(), sha256: [0; 32] };
         let mut names = Names::default();
         let mut hasher = Sha256::new();
@@ -132,13 +132,13 @@ impl Source {
 
 /// What all entries are.
 #[derive(Debug)]
-pub(super) struct Survey {
-    pub(super) n_entries: u64,
-    pub(super) n_urls: u64,
+pub(crate) struct Survey {
+    pub(crate) n_entries: u64,
+    pub(crate) n_urls: u64,
     /// Entries whose id came before, and the line where.
-    pub(super) again: HashMap<u64, u64>,
+    pub(crate) again: HashMap<u64, u64>,
     /// Of all that they say.
-    pub(super) sha256: [u8; 32],
+    pub(crate) sha256: [u8; 32],
 }
 
 fn hash(hasher: &mut Sha256, row: &Row) {

@@ -11,7 +11,7 @@ use super::kept::Picture;
 const QUALITY: u8 = 85;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Store {
+pub(crate) enum Store {
     Files,
     /// Of at most so many pixels a side.
     Thumbnails(u32),
@@ -20,7 +20,7 @@ pub(super) enum Store {
 
 impl Store {
     /// The media type and the bytes; `from_web` if they cannot be read a second time.
-    pub(super) fn keep(
+    pub(crate) fn keep(
         self,
         bytes: Vec<u8>,
         image: &DynamicImage,

@@ -10,10 +10,10 @@ use super::eyes::Web;
 /// Nothing is fetched unless `--fetch` is there.
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Fetching")]
-pub(super) struct FetchArgs {
+pub(crate) struct FetchArgs {
     /// Fetch pictures that are named by URLs, from public addresses.
     #[arg(long)]
-    pub(super) fetch: bool,
+    pub(crate) fetch: bool,
     /// Time for one picture, with its redirects.
     #[arg(long, value_name = "SECONDS", default_value_t = 30.0, value_parser = seconds)]
     fetch_timeout: f64,
@@ -40,7 +40,7 @@ pub(super) struct FetchArgs {
     fetch_per_host: u16,
     /// Connections at once.
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..))]
-    pub(super) fetch_concurrent: u16,
+    pub(crate) fetch_concurrent: u16,
     /// Fetch from these hosts alone: `example.org`, or `*.example.org` for those below it too.
     #[arg(long, value_name = "HOST")]
     fetch_only: Vec<HostPattern>,
@@ -57,7 +57,7 @@ pub(super) struct FetchArgs {
 
 impl FetchArgs {
     /// `None` unless fetching was asked for.
-    pub(super) fn web(&self, max_bytes: usize) -> Result<Option<Web>> {
+    pub(crate) fn web(&self, max_bytes: usize) -> Result<Option<Web>> {
         if !self.fetch {
             return Ok(None);
         }

@@ -111,6 +111,8 @@ impl Build<'_> {
             Err(
                 error @ (IndexError::DuplicateId { .. }
                 | IndexError::IdLength { .. }
+                | IndexError::FieldKind { .. }
+                | IndexError::TooManyFields { .. }
                 | IndexError::Metadata { .. }),
             ) => Ok(Err((Bad { line, image, reason: error.to_string() }, true))),
             Err(error) => Err(error.into()),
@@ -118,6 +120,7 @@ impl Build<'_> {
     }
 
     fn builder(&self, dim: usize) -> Result<Builder> {
-        Ok(Builder::new(&self.args.index, dim, &self.identity.language)?.seen_by(&self.identity.vision))
+        let builder = Builder::new(&self.args.index, dim, &self.identity.language)?;
+        Ok(builder.seen_by(&self.identity.vision).stored_as(self.args.precision)?)
     }
 }

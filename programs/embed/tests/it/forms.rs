@@ -118,7 +118,9 @@ fn rows_that_cannot_be_used_are_left_out_and_told() {
     assert_eq!((report.left_out.total(), report.n_kept, generation.len()), (8, 4, 4));
     let text = report.to_string();
     assert!(
-        text.contains("left out: 2 rows that have a URL that came before: https://example.org/0.jpg"),
+        text.contains(
+            "left out: 2 rows that have a URL or an id that came before: https://example.org/0.jpg"
+        ),
         "{text}"
     );
     assert!(

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on has failed
 
+mod arrays;
+mod commands;
 mod forms;
 mod interrupts;
 mod refusals;

@@ -1,21 +1,13 @@
-//! Lines of a file: those of JSONL, a JSON object each.
+//! JSONL: a JSON object in each line.
 
-use std::{
-    borrow::Cow,
-    collections::BTreeMap,
-    fs::File,
-    io::{BufRead, BufReader, Read},
-    path::{Path, PathBuf},
-};
+use std::{borrow::Cow, collections::BTreeMap, path::PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use fondue_index::{Metadata, Value};
 use serde::Deserialize;
 
 use super::{Bad, Entries, Entry, Row, id, place};
-
-/// Bytes of one line.
-const MAX_LINE: usize = 1 << 20;
+use crate::lines::numbered;
 
 pub(crate) struct Lines {
     pub(super) path: PathBuf,
@@ -62,42 +54,4 @@ impl Lines {
         let id = object.id.unwrap_or_else(|| id(&image));
         Ok(Row { line, place, id, caption: object.caption, group: object.group, metadata, image })
     }
-}
-
-/// The lines of a file with their numbers, from 1, or what is wrong with them.
-pub(super) fn numbered(path: &Path) -> Result<impl Iterator<Item = Result<(u64, Result<String, String>)>>> {
-    let path = path.to_owned();
-    let file = File::open(&path).with_context(|| format!("table of pictures {}", path.display()))?;
-    let (mut reader, mut line) = (BufReader::with_capacity(1 << 16, file), 0);
-    Ok(std::iter::from_fn(move || {
-        let mut bytes = Vec::new();
-        line += 1;
-        let read = reader.by_ref().take(MAX_LINE as u64 + 1).read_until(b'\n', &mut bytes);
-        let text = match read
-            .and_then(|n| if bytes.len() > MAX_LINE { skip_line(&mut reader).map(|()| n) } else { Ok(n) })
-        {
-            Err(error) => return Some(Err(error).with_context(|| path.display().to_string())),
-            Ok(0) => return None,
-            Ok(_) if bytes.len() > MAX_LINE => Err(format!("the line has more than {MAX_LINE} bytes")),
-            Ok(_) => text(bytes, line),
-        };
-        Some(Ok((line, text)))
-    }))
-}
-
-fn text(mut bytes: Vec<u8>, line: u64) -> Result<String, String> {
-    while matches!(bytes.last(), Some(b'\n' | b'\r')) {
-        bytes.pop();
-    }
-    let mut text = String::from_utf8(bytes).map_err(|_| "the line is not UTF-8".to_owned())?;
-    // Spreadsheets put a byte order mark before UTF-8.
-    if line == 1 && text.starts_with('\u{feff}') {
-        text.drain(..'\u{feff}'.len_utf8());
-    }
-    Ok(text)
-}
-
-/// Leaves out what remains of a line, without holding it.
-fn skip_line(reader: &mut impl BufRead) -> std::io::Result<()> {
-    reader.skip_until(b'\n').map(|_| ())
 }

@@ -5,7 +5,8 @@ use std::{collections::HashMap, path::PathBuf};
 use anyhow::{Context, Result, bail};
 use fondue_index::Metadata;
 
-use super::{Bad, Entries, Entry, FieldSpec, Row, id, lines::numbered, place};
+use super::{Bad, Entries, Entry, FieldSpec, Row, id, place};
+use crate::lines::numbered;
 
 pub(crate) struct Table {
     pub(super) path: PathBuf,

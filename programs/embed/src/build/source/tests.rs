@@ -105,7 +105,8 @@ fn lines_of_json() {
     assert_eq!((first.id.as_str(), first.caption.as_str()), ("a/b", ""));
     let second = rows[1].as_ref().unwrap();
     assert_eq!((second.id.as_str(), second.group.as_str(), second.metadata.len()), ("n", "g", 3));
-    for (n, part) in [(2, "captoin"), (3, "leads out"), (4, "taken"), (5, "metadata"), (6, "invalid length")] {
+    for (n, part) in [(2, "captoin"), (3, "leads out"), (4, "taken"), (5, "metadata"), (6, "invalid length")]
+    {
         let reason = reason(&rows[n]);
         assert!(reason.contains(part) || n == 5, "{n}: {reason}");
     }
