@@ -18,7 +18,6 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use fondue_imaging::ImageLimits;
-use fondue_index::Precision;
 use sha2::{Digest, Sha256};
 
 use self::{
@@ -33,6 +32,7 @@ use self::{
 use crate::{
     interrupt::{Interrupt, Interrupted},
     output, progress,
+    publish::PublishArgs,
 };
 
 const EXAMPLES: &str = "\
@@ -87,9 +87,6 @@ pub struct Args {
     /// Store no pictures; those from the web are known by their URLs then.
     #[arg(long, conflicts_with = "thumbnails")]
     no_pictures: bool,
-    /// How vectors are stored: f32; f16, half the bytes; int8, searched in a quarter of the bytes and ranked in f32.
-    #[arg(long, value_name = "PRECISION", default_value_t = Precision::F32)]
-    precision: Precision,
     /// Stop at the first picture that cannot be read, instead of leaving it out.
     #[arg(long)]
     strict: bool,
@@ -105,9 +102,8 @@ pub struct Args {
     /// Begin anew instead of going on with what an unfinished build has done.
     #[arg(long)]
     fresh: bool,
-    /// Publish the generation, but leave the active one active.
-    #[arg(long)]
-    no_activate: bool,
+    #[command(flatten)]
+    publish: PublishArgs,
     #[command(flatten)]
     web: FetchArgs,
 }

@@ -24,6 +24,9 @@ pub struct Args {
     /// Index folder.
     #[arg(long, value_name = "ROOT", default_value = ".fondue/index")]
     index: PathBuf,
+    /// Pictures above which the index gets a graph for approximate search.
+    #[arg(long, value_name = "N", default_value_t = 50_000, conflicts_with = "server")]
+    graph_above: usize,
     /// Retrieval service to ask instead.
     #[arg(long, value_name = "ADDR", conflicts_with = "index")]
     server: Option<String>,
@@ -62,7 +65,7 @@ fn ask(address: &str, interrupt: &Interrupt) -> Result<(String, String, u64)> {
 
 fn here(args: &Args, interrupt: &Interrupt) -> Result<(String, String, u64)> {
     let instead = "`fondue index compact --server ADDR` asks the service (its RPC Compact)";
-    let index = opened::to_change(&args.index, instead)?;
+    let index = opened::to_change(&args.index, args.graph_above, instead)?;
     interrupt.begin()?; // from here on there is something to clear up
     let bar = progress::bar(index.view("")?.len() as u64, "pictures");
     let compacted = index.compact(&mut |done, _| {

@@ -60,7 +60,7 @@ pub(crate) fn delete(args: &Args, interrupt: &Interrupt) -> Result<()> {
     let (deleted, generation) = match &args.index {
         Some(index) => {
             let instead = "without --index, `fondue index delete` asks the service";
-            let done = opened::to_change(index, instead)?.delete(ids)?;
+            let done = opened::to_change(index, usize::MAX, instead)?.delete(ids)?;
             (done.deleted as u64, done.generation)
         }
         None => remote::runtime()?.block_on(interrupt.or(ask(args, &ids)))?,

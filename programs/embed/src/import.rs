@@ -20,7 +20,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Parser;
-use fondue_index::{Builder, Precision};
+use fondue_index::Builder;
 use fondue_pickle::Archive;
 
 use self::{made_by::MadeBy, npy::NpyFile, rows::Rows, table::Table};
@@ -29,7 +29,11 @@ pub use self::{
     report::{LeftOut, Reason, Report},
     table::{Facts, TableError, TableFault},
 };
-use crate::{interrupt::Interrupt, output, progress, publish::publish};
+use crate::{
+    interrupt::Interrupt,
+    output, progress,
+    publish::{PublishArgs, publish},
+};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -78,12 +82,8 @@ pub struct Args {
     /// Hugging Face folder of the CLIP that saw the pictures [default: MODEL/clip, if it is there].
     #[arg(long, value_name = "DIR")]
     clip: Option<PathBuf>,
-    /// How vectors are stored: f32; f16, half the bytes; int8, searched in a quarter of the bytes and ranked in f32.
-    #[arg(long, value_name = "PRECISION", default_value_t = Precision::F32)]
-    precision: Precision,
-    /// Publish the generation, but leave the active one active.
-    #[arg(long)]
-    no_activate: bool,
+    #[command(flatten)]
+    publish: PublishArgs,
 }
 
 /// Imports, whatever signals come.
@@ -162,7 +162,7 @@ fn begin<'a>(
     interrupt: &'a Interrupt,
 ) -> Result<Rows<'a>> {
     interrupt.begin()?; // from here on there is something to clear up
-    let mut builder = Builder::new(&args.index, dim, &made_by.language)?.stored_as(args.precision)?;
+    let mut builder = Builder::new(&args.index, dim, &made_by.language)?.stored_as(args.publish.precision)?;
     if let Some(vision) = &made_by.vision {
         builder = builder.seen_by(vision);
     }
@@ -177,7 +177,7 @@ fn finish(args: &Args, rows: Rows<'_>, facts: Vec<Facts>, dim: usize, n_rows: u6
         bail!("no row is left of {n_rows}; nothing was published\n{}", left_out);
     }
     let n_kept = builder.len();
-    let published = publish(builder, &args.index, !args.no_activate, interrupt)?;
+    let published = publish(builder, &args.index, &args.publish, interrupt)?;
     let state = format!("{} in {}", published.state(), args.index.display());
     Ok(Report { files: facts, n_kept, dim, left_out, generation: published.id, state })
 }

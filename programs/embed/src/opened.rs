@@ -1,30 +1,35 @@
 //! An index that a command looks into or changes.
 
-use std::{path::Path, time::Duration};
+use std::{path::Path, thread, time::Duration};
 
 use anyhow::{Context, Result, bail};
 use fondue_index::{
     Index,
+    graph::{Graphing, Params},
     live::{Limits, Settings},
 };
 
 /// How commands open an index: they come and go, so nothing is kept open or collected, and nothing is refused that a
-/// service has accepted.
-const SETTINGS: Settings = Settings {
-    verify: false,
-    max_open: 1,
-    collect_after: Duration::MAX,
-    limits: Limits { changes: usize::MAX, bytes: usize::MAX, batch_bytes: usize::MAX },
-};
+/// service has accepted. A compacted generation of more than `graph_above` pictures gets a graph.
+fn settings(graph_above: usize) -> Settings {
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    Settings {
+        verify: false,
+        max_open: 1,
+        collect_after: Duration::MAX,
+        graphing: Graphing { above: graph_above, params: Params::new(threads) },
+        limits: Limits { changes: usize::MAX, bytes: usize::MAX, batch_bytes: usize::MAX },
+    }
+}
 
 /// To read. Whoever serves it goes on.
 pub(crate) fn to_read(path: &Path) -> Result<Index> {
-    Ok(Index::open_to_read(path, SETTINGS)?)
+    Ok(Index::open_to_read(path, settings(usize::MAX))?)
 }
 
 /// To change; `instead` tells what to do where a service has the index.
-pub(crate) fn to_change(path: &Path, instead: &str) -> Result<Index> {
-    let index = Index::open(path, SETTINGS)?;
+pub(crate) fn to_change(path: &Path, graph_above: usize, instead: &str) -> Result<Index> {
+    let index = Index::open(path, settings(graph_above))?;
     if !index.writable() {
         bail!("{} is served, and one process alone may change it; {instead}", path.display());
     }

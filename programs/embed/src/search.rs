@@ -9,11 +9,14 @@ use std::{path::PathBuf, thread};
 use anyhow::{Result, ensure};
 use clap::Parser;
 use fondue_domain::Embedding;
-use fondue_index::{Exclusions, Item, Query, Searcher, View, live::Found};
+use fondue_index::{Exclusions, How, Item, Query, Searcher, View, live::Found};
 use serde_json::json;
 
 use self::{question::Question, wanted::Wanted};
 use crate::{interrupt::Interrupt, opened, output, remote};
+
+/// Candidates of an approximate search, as in the service.
+const EFFORT: usize = 192;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -58,6 +61,12 @@ pub struct Args {
     /// Model folder to load instead of asking services.
     #[arg(long, value_name = "DIR", conflicts_with_all = ["language", "vision"])]
     model: Option<PathBuf>,
+    /// Compare every picture, where an index with a graph would be searched approximately.
+    #[arg(long)]
+    exact: bool,
+    /// Candidates that an approximate search keeps: more find more, and take longer [default: 192].
+    #[arg(long, value_name = "N", conflicts_with = "exact", value_parser = clap::value_parser!(u16).range(1..))]
+    effort: Option<u16>,
     /// Print an object of JSON.
     #[arg(long)]
     json: bool,
@@ -96,8 +105,9 @@ fn find(args: &Args, interrupt: &Interrupt) -> Result<String> {
     let vector = Embedding::normalized(embedding)?;
     let query =
         Query { vector: &vector, k: args.k as usize, filter: &filter, exclusions: &Exclusions::default() };
-    let searcher = Searcher::new(thread::available_parallelism().map_or(1, usize::from))?;
-    let answer = searcher.search(&view, &query)?;
+    let searcher = Searcher::new(thread::available_parallelism().map_or(1, usize::from), EFFORT)?;
+    let how = if args.exact { How::Exactly } else { How::Nearly { ef: args.effort.map(usize::from) } };
+    let answer = searcher.search(&view, &query, how)?;
     if let Some(folder) = &args.save {
         saved::save(folder, &view, &answer.found)?;
     }

@@ -52,7 +52,7 @@ impl Build<'_> {
             self.changed()
         );
         let n_rows = builder.len();
-        let published = publish(builder, &self.args.index, !self.args.no_activate, self.interrupt)?;
+        let published = publish(builder, &self.args.index, &self.args.publish, self.interrupt)?;
         Ok(Written { published, n_rows, n_bad })
     }
 
@@ -121,6 +121,6 @@ impl Build<'_> {
 
     fn builder(&self, dim: usize) -> Result<Builder> {
         let builder = Builder::new(&self.args.index, dim, &self.identity.language)?;
-        Ok(builder.seen_by(&self.identity.vision).stored_as(self.args.precision)?)
+        Ok(builder.seen_by(&self.identity.vision).stored_as(self.args.publish.precision)?)
     }
 }

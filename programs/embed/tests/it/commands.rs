@@ -8,6 +8,7 @@ use std::{
 
 use fondue_index::{
     Index, Root,
+    graph::{Graphing, Params},
     live::{Limits, Settings},
 };
 use image::{Rgb, RgbImage};
@@ -77,7 +78,7 @@ fn a_picture_finds_itself_and_conditions_hold() {
             .map(|hit| hit["id"].as_str().unwrap().to_owned())
             .collect::<Vec<_>>()
     };
-    assert_eq!(ids(&["--where", "year>=2002"]), ["blue"]);
+    assert_eq!(ids(&["--exact", "--where", "year>=2002"]), ["blue"]);
     assert_eq!(ids(&["--where", "year<2002", "--where", "id!=green"]), ["red"]);
     assert_eq!(ids(&["--where", "group=none"]), Vec::<String>::new());
     assert!(
@@ -179,8 +180,13 @@ fn a_flipped_bit_is_told_with_the_files_name() {
 /// An index that is served, and so locked.
 fn served(index: &Path) -> Index {
     let limits = Limits { changes: 1000, bytes: 1 << 20, batch_bytes: 1 << 20 };
-    let settings =
-        Settings { verify: false, max_open: 1, collect_after: std::time::Duration::from_secs(1), limits };
+    let settings = Settings {
+        verify: false,
+        max_open: 1,
+        collect_after: std::time::Duration::from_secs(1),
+        graphing: Graphing { above: usize::MAX, params: Params::new(1) },
+        limits,
+    };
     Index::open(index, settings).unwrap()
 }
 

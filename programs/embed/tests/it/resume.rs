@@ -128,6 +128,37 @@ fn killed_over_and_over_it_makes_the_same_generation() {
 }
 
 #[test]
+fn company_threads_and_precision_change_what_they_should() {
+    let folder = tempfile::tempdir().unwrap();
+    let photos = folder.path().join("p");
+    pictures(&photos);
+    let built = |name: &str, flags: &[&str]| {
+        let index = folder.path().join(name);
+        let output = build(&photos, &index, flags);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        id(&index)
+    };
+    let two = built("two", &[]);
+    // Not by `build`, which says two pictures a batch.
+    let alone = folder.path().join("alone");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_fondue-index"));
+    command
+        .arg("build")
+        .arg("--pictures")
+        .arg(&photos)
+        .arg("--index")
+        .arg(&alone)
+        .arg("--model")
+        .arg(model());
+    assert!(command.args(["--batch", "1", "--threads", "3"]).output().unwrap().status.success());
+    assert_eq!(id(&alone), two);
+    assert_ne!(built("half", &["--precision", "f16"]), two);
+    // With a graph, in a generation of its own.
+    built("graph", &["--graph-above", "10"]);
+    assert!(active(&folder.path().join("graph")).graph_facts().is_some());
+}
+
+#[test]
 fn a_torn_record_is_done_again_and_fresh_begins_anew() {
     let folder = tempfile::tempdir().unwrap();
     let (photos, calm, torn) =

@@ -7,16 +7,17 @@ use fondue_embed::{add, compact, delete, search};
 use fondue_harness::{Cluster, Flags, pictures};
 
 /// Runs a command of `fondue index`, beside the services.
-async fn run<T: Send + 'static>(work: impl FnOnce() -> anyhow::Result<T> + Send + 'static) -> anyhow::Result<T> {
+async fn run<T: Send + 'static>(
+    work: impl FnOnce() -> anyhow::Result<T> + Send + 'static,
+) -> anyhow::Result<T> {
     tokio::task::spawn_blocking(work).await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn pictures_come_and_go_while_the_index_is_served() {
     let cluster = Cluster::start(Flags::default()).await.unwrap();
-    let address = |server: &fondue_harness::Server| server.address().to_string();
     let (retrieval, vision, language) =
-        (address(&cluster.retrieval), address(&cluster.vision), address(&cluster.language));
+        (cluster.retrieval.address.clone(), cluster.vision.address.clone(), cluster.language.address.clone());
     let folder = tempfile::tempdir().unwrap();
     let more = folder.path().join("more");
     fs::create_dir(&more).unwrap();
@@ -25,11 +26,12 @@ async fn pictures_come_and_go_while_the_index_is_served() {
         fs::write(more.join(format!("new-{n:02}.png")), pictures::png(100 + n).unwrap()).unwrap();
     }
     fs::write(more.join("broken.png"), "no picture").unwrap();
-    let adding: Vec<String> = ["add", "--retrieval", &retrieval, "--vision", &vision, "--language", &language]
-        .map(str::to_owned)
-        .into_iter()
-        .chain(["--pictures".to_owned(), more.to_str().unwrap().to_owned()])
-        .collect();
+    let adding: Vec<String> =
+        ["add", "--retrieval", &retrieval, "--vision", &vision, "--language", &language]
+            .map(str::to_owned)
+            .into_iter()
+            .chain(["--pictures".to_owned(), more.to_str().unwrap().to_owned()])
+            .collect();
     let report = folder.path().join("bad.tsv");
     let mut words = adding.clone();
     words.extend(["--report".to_owned(), report.to_str().unwrap().to_owned()]);
@@ -39,8 +41,18 @@ async fn pictures_come_and_go_while_the_index_is_served() {
 
     let search = |picture: &str| {
         let words = [
-            "search", "--json", "-k", "1", "--image", more.join(picture).to_str().unwrap(), "--vision", &vision,
-            "--language", &language, "--index", cluster.index().to_str().unwrap(),
+            "search",
+            "--json",
+            "-k",
+            "1",
+            "--image",
+            more.join(picture).to_str().unwrap(),
+            "--vision",
+            &vision,
+            "--language",
+            &language,
+            "--index",
+            cluster.index().to_str().unwrap(),
         ]
         .map(str::to_owned);
         run(move || search::run(&search::Args::try_parse_from(words)?))
