@@ -72,6 +72,7 @@ const ONLY: &[(&str, &[&str])] = &[
     ("tch", &["fondue-model", "fondue-engine", "fondue-golden"]),
     // Files in the first, huge pages in the second.
     ("memmap2", &["fondue-mapped", "fondue-kernels"]),
+    ("milvus-sdk-rust", &["fondue-retrieval"]),
     ("mozjpeg", &["fondue-imaging"]),
     ("opentelemetry-otlp", &["fondue-serving"]),
     ("resvg", &["fondue-drawings"]),

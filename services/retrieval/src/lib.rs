@@ -4,13 +4,14 @@
 pub mod config;
 pub mod handler;
 pub mod local;
+pub mod milvus;
 pub mod store;
 
 mod answer;
 mod gauges;
 mod request;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use fondue_index::IndexError;
 use fondue_proto::retrieval::retrieval_server::RetrievalServer;
@@ -18,10 +19,19 @@ use fondue_serving::{
     loading::Loading,
     server::{Readiness, ServeError, Site},
 };
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, runtime::Handle};
 use tonic::service::RoutesBuilder;
 
-use crate::{config::Config, handler::Handler, local::Local, store::Store};
+use crate::{
+    config::{Backend, Config},
+    handler::Handler,
+    local::Local,
+    milvus::{Milvus, settings::MilvusConfig},
+    store::{Store, StoreError},
+};
+
+/// Between tries to reach another server at the start.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// Why the retrieval service cannot run.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +39,9 @@ pub enum RunError {
     /// The index's files.
     #[error(transparent)]
     Index(#[from] IndexError),
+    /// The server that holds the index.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// Serving failed.
     #[error(transparent)]
     Serve(#[from] ServeError),
@@ -54,10 +67,31 @@ pub async fn run(
     let readiness = Readiness::new(&["fondue.retrieval.v1.Retrieval"]);
     let site =
         Site { serving: &serving, listener, routes, readiness, descriptors: fondue_proto::DESCRIPTORS };
-    let load = move || {
-        let local = Local::open(&config.index, config.verify, config.limits.open, config.limits.searching)?;
-        Ok::<Box<dyn Store>, RunError>(Box::new(local))
+    let runtime = Handle::current();
+    let load = move || -> Result<Box<dyn Store>, RunError> {
+        Ok(match config.backend {
+            Backend::Local => Box::new(Local::open(
+                &config.index,
+                config.verify,
+                config.limits.open,
+                config.limits.searching,
+            )?),
+            Backend::Milvus => Box::new(runtime.block_on(reach(config.milvus))?),
+        })
     };
     // Nothing of it runs by itself.
     site.serve_while_loading(&store, load, |_| std::future::pending(), shutdown).await
+}
+
+/// Connects to Milvus as soon as it is there.
+async fn reach(config: MilvusConfig) -> Result<Milvus, StoreError> {
+    loop {
+        match Milvus::connect(config.clone()).await {
+            Err(StoreError::Unavailable { reason }) => {
+                tracing::warn!(%reason, "the index is not there yet; trying again");
+                tokio::time::sleep(PAUSE).await;
+            }
+            other => return other,
+        }
+    }
 }
