@@ -139,13 +139,18 @@ impl Builder {
     /// [`IndexError::Dim`], [`IndexError::DuplicateId`], [`IndexError::IdLength`], [`IndexError::FieldKind`],
     /// [`IndexError::TooManyFields`], [`IndexError::TooMany`], or [`IndexError::Io`].
     pub fn add(&mut self, new: NewItem, embedding: &Embedding) -> Result<(), IndexError> {
+        self.add_values(new, embedding.values())
+    }
+
+    /// Adds a picture whose vector has unit length already, as it is.
+    pub(crate) fn add_values(&mut self, new: NewItem, values: &[f32]) -> Result<(), IndexError> {
         let NewItem { item, picture, sha256 } = new;
-        let (got, expected) = (embedding.values().len(), self.dim);
+        let (got, expected) = (values.len(), self.dim);
         if got != expected {
             return Err(IndexError::Dim { got, expected });
         }
         self.admit(&item)?;
-        self.vectors.add(embedding.values())?;
+        self.vectors.add(values)?;
         self.describe(item, &picture.unwrap_or_default(), &sha256)
     }
 
@@ -169,9 +174,7 @@ impl Builder {
 
     /// Whether an item can be the next; notes its id.
     fn admit(&mut self, item: &Item) -> Result<(), IndexError> {
-        if item.id.is_empty() || item.id.len() > MAX_ID {
-            return Err(IndexError::IdLength { got: item.id.len(), max: MAX_ID });
-        }
+        check_id(&item.id)?;
         if self.rows >= MAX_ROWS {
             return Err(IndexError::TooMany { max: MAX_ROWS });
         }
@@ -256,6 +259,14 @@ impl Builder {
             files,
         })
     }
+}
+
+/// Whether an id can be one.
+pub(crate) fn check_id(id: &str) -> Result<(), IndexError> {
+    if id.is_empty() || id.len() > MAX_ID {
+        return Err(IndexError::IdLength { got: id.len(), max: MAX_ID });
+    }
+    Ok(())
 }
 
 /// Makes a folder's entries durable.

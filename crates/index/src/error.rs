@@ -6,6 +6,9 @@ use fondue_domain::{Classify, Fault};
 
 use crate::metadata::Kind;
 
+/// When what cannot be done now may be tried again.
+const RETRY_AFTER: std::time::Duration = std::time::Duration::from_secs(5);
+
 /// A failure of reading or building an index.
 #[derive(Debug, thiserror::Error)]
 pub enum IndexError {
@@ -110,6 +113,57 @@ pub enum IndexError {
         /// The limit.
         max: usize,
     },
+    /// A log that does not hold together.
+    #[error(
+        "{}: {reason}; put back a copy of the file, or move it away to go on without the changes in it",
+        path.display()
+    )]
+    DamagedLog {
+        /// Which.
+        path: PathBuf,
+        /// What is wrong, and where.
+        reason: String,
+    },
+    /// Changes that could not be made durable.
+    #[error("the changes could not be written, and nothing of them is kept: {reason}")]
+    NotWritten {
+        /// What the system said.
+        reason: String,
+    },
+    /// More changes than are kept beside a generation.
+    #[error(
+        "{max} {what} are kept until they are compacted, the limit; compact the index, or try again later"
+    )]
+    TooManyChanges {
+        /// The limit.
+        max: usize,
+        /// Of what.
+        what: &'static str,
+    },
+    /// A batch that is too large.
+    #[error("changes that are made together have {max} bytes at most; send fewer at a time")]
+    TooLargeBatch {
+        /// The limit.
+        max: usize,
+    },
+    /// Another process changes the index.
+    #[error("{}: another process changes this index; it alone can, until it ends", root.display())]
+    Locked {
+        /// The index's root.
+        root: PathBuf,
+    },
+    /// A compaction runs.
+    #[error("the index is being compacted already")]
+    Compacting,
+    /// Nothing would be left.
+    #[error("every picture was removed; a generation needs at least one, so the changes stay as they are")]
+    NothingLeft,
+    /// Another generation became the active one meanwhile.
+    #[error("the active generation was changed meanwhile; its changes stay as they are")]
+    Overtaken,
+    /// A scan of the rows.
+    #[error(transparent)]
+    Scan(#[from] crate::scan::ScanError),
     /// The caller wanted no more of it.
     #[error("it was stopped")]
     Stopped,
@@ -149,8 +203,17 @@ impl Classify for IndexError {
             | Self::TooMany { .. } => Fault::Invalid,
             Self::NoGeneration { .. } => Fault::NotFound,
             Self::Stopped => Fault::Cancelled,
+            Self::TooLargeBatch { .. } => Fault::TooLarge,
+            Self::TooManyChanges { .. } | Self::Compacting | Self::Overtaken => {
+                Fault::Busy { retry_after: RETRY_AFTER }
+            }
+            Self::Locked { .. } | Self::NothingLeft => Fault::Unavailable,
+            Self::NotWritten { .. } => Fault::Unavailable,
+            Self::Scan(error) => error.fault(),
             Self::NoIndex { .. } | Self::NoneActive { .. } => Fault::Unavailable,
-            Self::Io { .. } | Self::Damaged { .. } | Self::Format { .. } => Fault::Internal,
+            Self::Io { .. } | Self::Damaged { .. } | Self::DamagedLog { .. } | Self::Format { .. } => {
+                Fault::Internal
+            }
         }
     }
 }

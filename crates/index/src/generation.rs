@@ -62,6 +62,13 @@ pub struct Exclusions {
     pub sha256: HashSet<[u8; 32]>,
 }
 
+impl Exclusions {
+    /// Whether nothing is excluded.
+    pub fn is_empty(&self) -> bool {
+        self.ids.is_empty() && self.sha256.is_empty()
+    }
+}
+
 /// A row that was found.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Hit {
@@ -99,6 +106,7 @@ impl Generation {
             folder: folder.to_owned(),
             manifest,
         };
+        generation.rows()?;
         Ok(generation)
     }
 
@@ -260,10 +268,20 @@ impl Generation {
     /// # Errors
     /// [`IndexError::Dim`] for a query of another length, [`IndexError::Damaged`] if a file cannot be read.
     pub fn search(&self, query: &Query<'_>) -> Result<Vec<Hit>, IndexError> {
+        self.search_where(query, |_| true)
+    }
+
+    /// The same among the rows that `kept` lets through.
+    pub(crate) fn search_where(
+        &self,
+        query: &Query<'_>,
+        kept: impl Fn(usize) -> bool,
+    ) -> Result<Vec<Hit>, IndexError> {
         self.check(query.vector)?;
         let (rows, passing) = (self.rows()?, self.select(query.filter)?);
         let passes = |row: usize| {
-            passing.as_ref().is_none_or(|passing| passing.contains(row))
+            kept(row)
+                && passing.as_ref().is_none_or(|passing| passing.contains(row))
                 && !self.excludes(row, query.exclusions)
         };
         Ok(search::nearest(rows, query.vector.values(), query.k, passes))

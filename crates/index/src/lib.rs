@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! ROOT/ACTIVE                      id of the active generation
+//! ROOT/changes/ID.log              what changed since: see `changes.rs`
 //! ROOT/generations/ID/             immutable; appears whole, by a rename
 //!   manifest.json                  format, rows, dim, the model's fingerprints, length and SHA-256 of each file
 //!   vectors.f32                    rows × dim, unit length, little-endian; or vectors.f16, in half the bytes; or,
@@ -23,6 +24,11 @@ pub mod metadata;
 pub mod rows;
 pub mod scan;
 
+pub mod live;
+pub mod search;
+
+mod changes;
+
 pub mod builder;
 pub mod generation;
 pub mod root;
@@ -35,11 +41,13 @@ pub use error::IndexError;
 pub use filter::{Condition, Filter, Test};
 pub use generation::{Exclusions, Generation, Hit, Query};
 pub use item::Item;
+pub use live::{Index, Place, View};
 pub use manifest::GraphFacts;
 pub use metadata::{Metadata, Value};
 pub use root::Root;
 pub use rows::{Precision, Rows};
 pub use scan::Scanner;
+pub use search::Searcher;
 
 // The files are little-endian and are read in place.
 const _: () =

@@ -108,7 +108,7 @@ pub fn read(machine: Machine, values: &[f32]) -> f32 {
     on!(machine, lanes => {
         let mut sums = [lanes.zero(); AT_ONCE];
         for vectors in values.as_chunks::<LANES>().0.as_chunks::<AT_ONCE>().0 {
-            prefetch::ahead_of(vectors);
+            prefetch::ahead_of::<{ prefetch::WEIGHTS }, _>(vectors);
             for (sum, vector) in sums.iter_mut().zip(vectors) {
                 *sum = lanes.add(*sum, lanes.load(vector));
             }

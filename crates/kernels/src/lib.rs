@@ -4,6 +4,8 @@
 //! through together. Every result is a sum in one fixed order, whatever else is computed at the same time and by however
 //! many threads: a row has the same bits alone and in company, and whether it came in one piece or in many.
 //!
+//! Scores of stored rows for a search ([`dots`]) keep to the same rule.
+//!
 //! Source of the attention's memory: Kwon et al. 2023 (PagedAttention). Touches nothing outside.
 
 mod attention;

@@ -19,6 +19,7 @@ use fondue_serving::{
     loading::Loading,
     server::{Readiness, ServeError, Site},
 };
+use futures::future::BoxFuture;
 use tokio::{net::TcpListener, runtime::Handle};
 use tonic::service::RoutesBuilder;
 
@@ -69,18 +70,23 @@ pub async fn run(
         Site { serving: &serving, listener, routes, readiness, descriptors: fondue_proto::DESCRIPTORS };
     let runtime = Handle::current();
     let load = move || -> Result<Box<dyn Store>, RunError> {
-        Ok(match config.backend {
-            Backend::Local => Box::new(Local::open(
-                &config.index,
-                config.verify,
-                config.limits.open,
-                config.limits.searching,
-            )?),
-            Backend::Milvus => Box::new(runtime.block_on(reach(config.milvus))?),
+        let Config { backend, milvus, index, live, searching, keeping, .. } = config;
+        Ok(match backend {
+            Backend::Local => Box::new(Local::open(&index, live, searching, keeping)?),
+            Backend::Milvus => Box::new(runtime.block_on(reach(milvus))?),
         })
     };
-    // Nothing of it runs by itself.
-    site.serve_while_loading(&store, load, |_| std::future::pending(), shutdown).await
+    let (sender, mut useless) = tokio::sync::oneshot::channel();
+    let ended = |keeper: BoxFuture<'static, StoreError>| async move {
+        let _ = sender.send(keeper.await);
+    };
+    match site.serve_while_loading(&store, load, |store| ended(store.keeper()), shutdown).await {
+        Err(RunError::Serve(ServeError::Ended(what))) => match useless.try_recv() {
+            Ok(StoreError::Index(error)) => Err(error.into()),
+            _ => Err(ServeError::Ended(what).into()),
+        },
+        other => other,
+    }
 }
 
 /// Connects to Milvus as soon as it is there.

@@ -1,0 +1,113 @@
+//! A generation and its changes become a new generation, beside everything that goes on.
+
+use std::sync::{Arc, TryLockError};
+
+use super::{
+    Index,
+    opened::{Opened, lock},
+    overlay::Part,
+};
+use crate::{Builder, IndexError, NewItem, View, changes::Log};
+
+/// What a compaction came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Compacted {
+    /// Now active.
+    pub generation: String,
+    /// Before; the same if there were no changes.
+    pub previous: String,
+    /// Pictures in it.
+    pub rows: usize,
+}
+
+impl Index {
+    /// Makes the active generation and its changes one new generation, and activates it. Searches and changes go on
+    /// meanwhile; but for a moment at the end, when changes wait for those to be copied that came since. `step` is told
+    /// how many pictures are done of how many, and stops it by returning false.
+    ///
+    /// # Errors
+    /// [`IndexError::Locked`], [`IndexError::Compacting`], [`IndexError::NothingLeft`], [`IndexError::Overtaken`],
+    /// [`IndexError::Stopped`], or what is wrong with the files. The active generation stays as it is then.
+    pub fn compact(&self, step: &mut dyn FnMut(usize, usize) -> bool) -> Result<Compacted, IndexError> {
+        self.must_be_writable()?;
+        let _alone = match self.compacting.try_lock() {
+            Ok(alone) => alone,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return Err(IndexError::Compacting),
+        };
+        let old = Arc::clone(&lock(&self.open).active);
+        let (view, seen) = {
+            let writer = old.writer();
+            (old.view(), writer.log.end())
+        };
+        let previous = old.generation.id().to_owned();
+        if view.overlay().is_empty() {
+            return Ok(Compacted { generation: previous.clone(), previous, rows: view.len() });
+        }
+        if view.is_empty() {
+            return Err(IndexError::NothingLeft);
+        }
+        let rows = view.len();
+        let id = self.written(&view, step)?.publish()?;
+        if let Err(error) = self.take_over(&old, &id, seen) {
+            // Nobody has heard of it, unless it was the last step that failed.
+            if self.root.active().is_ok_and(|active| active != id) {
+                let _ = self.remove(&id);
+            }
+            return Err(error);
+        }
+        Ok(Compacted { generation: id, previous, rows })
+    }
+
+    /// Everything that there is, in a generation of its own.
+    fn written(
+        &self,
+        view: &View,
+        step: &mut dyn FnMut(usize, usize) -> bool,
+    ) -> Result<crate::Finished, IndexError> {
+        let (old, overlay, total) = (view.generation(), view.overlay(), view.len());
+        let mut builder = Builder::new(&self.path, old.dim(), old.fingerprint())?
+            .stored_as(old.precision())?
+            .instead_of(old.id());
+        if let Some(vision) = old.vision_fingerprint() {
+            builder = builder.seen_by(vision);
+        }
+        let mut done = 0;
+        let mut more = || {
+            done += 1;
+            if step(done, total) { Ok(()) } else { Err(IndexError::Stopped) }
+        };
+        for row in (0..old.len()).filter(|&row| overlay.has(row)) {
+            builder.add_row_of(old, row)?;
+            more()?;
+        }
+        for (piece, Part { piece: rows, live }) in overlay.parts().iter().enumerate() {
+            for row in live.iter() {
+                let place = super::Place::Added { piece, row };
+                let (Some(kept), Some(vector)) = (rows.rows.get(row), rows.vector(row)) else { continue };
+                let picture = Some(view.picture(place)?).filter(|bytes| !bytes.is_empty());
+                let new = NewItem { item: view.item(place)?, picture, sha256: kept.sha256 };
+                builder.add_values(new, vector)?;
+                more()?;
+            }
+        }
+        builder.lay_down()?.seal()
+    }
+
+    /// Puts the new generation in the old one's place, with the changes that were made since `seen`.
+    fn take_over(&self, old: &Arc<Opened>, id: &str, seen: u64) -> Result<(), IndexError> {
+        let _turn = lock(&self.activating);
+        // From here on changes wait.
+        let mut writer = old.writer();
+        let active = Arc::clone(&lock(&self.open).active);
+        if !Arc::ptr_eq(&active, old) || self.root.active()? != old.generation.id() {
+            return Err(IndexError::Overtaken);
+        }
+        Log::begin_with(&self.path, id, old.generation.dim(), &writer.log.tail(seen)?)?;
+        let (new, _) = Opened::open(&self.path, self.root.generation(id)?, true)?;
+        self.root.activate(id)?;
+        writer.superseded = true;
+        self.install(new);
+        Ok(())
+    }
+}
