@@ -2,9 +2,9 @@
 
 use std::time::Instant;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use clap::Parser;
-use fondue_index::Root;
+use fondue_index::live::Index;
 use fondue_retrieval::{
     config::{Args, Config, Task},
     milvus::Milvus,
@@ -36,9 +36,13 @@ async fn serve() -> anyhow::Result<()> {
 
 /// Copies a generation into Milvus, telling how far it is.
 async fn load(config: Config, generation: Option<String>, activate: bool) -> anyhow::Result<()> {
-    let root = Root::open(&config.index)?;
-    let id = generation.map_or_else(|| root.active(), Ok)?;
-    let generation = root.generation(&id)?;
+    let index = Index::open(&config.index, config.live)?;
+    let view = index.view(generation.as_deref().unwrap_or_default())?;
+    let (generation, id) = (view.generation(), view.generation().id());
+    ensure!(
+        view.added() + view.removed() == 0,
+        "{id} was changed since it was made; compact the index first, so that the changes are loaded too"
+    );
     let milvus = Milvus::connect(config.milvus).await?;
     let (begun, all) = (Instant::now(), generation.len());
     let mut told = 0;
@@ -57,10 +61,10 @@ async fn load(config: Config, generation: Option<String>, activate: bool) -> any
             );
         }
     };
-    milvus.load(&generation, progress).await?;
+    milvus.load(generation, progress).await?;
     tracing::info!(generation = id, rows = all, "in Milvus");
     if activate {
-        let done = milvus.activate(&id).await?;
+        let done = milvus.activate(id).await?;
         tracing::info!(active = done.active, previous = done.previous, "activated");
     }
     Ok(())
