@@ -69,7 +69,7 @@ impl Milvus {
     ) -> Result<(), StoreError> {
         let (id, index) = (generation.id(), self.config.index);
         if let Index::IvfPq { parts, .. } = index
-            && generation.dim() % parts != 0
+            && !generation.dim().is_multiple_of(parts)
         {
             return Err(broken(format!(
                 "milvus_pq_bytes: {parts} does not divide {}, the length of the vectors",
@@ -77,7 +77,10 @@ impl Milvus {
             )));
         }
         match self.fresh_facts(id).await {
-            Ok(_) => return Ok(progress(generation.len())),
+            Ok(_) => {
+                progress(generation.len());
+                return Ok(());
+            }
             Err(StoreError::Index(IndexError::NoGeneration { .. })) => {}
             Err(other) => return Err(other),
         }

@@ -92,8 +92,11 @@ impl Milvus {
         let gone = |trouble| self.gone(id, trouble);
         let answer = self.nearest(id, facts, search, filter, &[ID]).await.map_err(gone)?;
         let mut scores = Vec::new();
-        for row in answer.iter().next().into_iter().flat_map(|result| result.rows()).flatten() {
-            scores.push((row.get_str(ID).map_err(wrong)?.to_owned(), row.get_f32("score").map_err(wrong)?));
+        if let Some(result) = answer.iter().next() {
+            for row in result.rows().map_err(wrong)? {
+                scores
+                    .push((row.get_str(ID).map_err(wrong)?.to_owned(), row.get_f32("score").map_err(wrong)?));
+            }
         }
         let mut hits = Vec::with_capacity(scores.len());
         for few in scores.chunks(FEW) {

@@ -4,5 +4,8 @@
 
 mod activation;
 mod changing;
+mod conformance;
+mod lite;
+mod outages;
 mod searching;
 mod service;
