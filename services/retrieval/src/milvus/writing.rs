@@ -23,11 +23,14 @@ const IDS: usize = 1000;
 const FLUSH: i64 = 60_000;
 
 impl Milvus {
-    pub(super) async fn write(&self, batch: Vec<(NewItem, Embedding)>) -> Result<Ingested, StoreError> {
+    pub(super) async fn write(&self, mut batch: Vec<(NewItem, Embedding)>) -> Result<Ingested, StoreError> {
         let _one_at_a_time = self.writing.lock().await;
         let generation = self.active().await?;
         let facts = self.facts(&generation).await?;
-        for (new, vector) in &batch {
+        for (new, vector) in &mut batch {
+            if new.picture.is_none() {
+                new.item.media_type.clear(); // as in a generation
+            }
             let (got, expected) = (vector.values().len(), facts.dim);
             if got != expected {
                 return Err(IndexError::Dim { got, expected }.into());

@@ -5,8 +5,6 @@ mod cases;
 mod changes;
 mod filters;
 
-use tokio::task::JoinSet;
-
 use self::back::Back;
 use crate::lite::Lite;
 
@@ -23,18 +21,14 @@ macro_rules! conformance {
         #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
         async fn milvus() {
             let server = Lite::start();
-            let mut cases = JoinSet::new();
+            let mut failed = Vec::new();
+            // One after the other: milvus-lite loses aliases that are written at once.
             $({
                 let back = Back::milvus(server.url(), stringify!($case));
-                cases.spawn(async move { (stringify!($case), tokio::spawn($module::$case(back)).await) });
-            })*
-            let mut failed = Vec::new();
-            while let Some(case) = cases.join_next().await {
-                let (case, result) = case.unwrap();
-                if result.is_err() {
-                    failed.push(case);
+                if tokio::spawn($module::$case(back)).await.is_err() {
+                    failed.push(stringify!($case));
                 }
-            }
+            })*
             assert!(failed.is_empty(), "failed over Milvus, see above: {failed:?}");
         }
     };

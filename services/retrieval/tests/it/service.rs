@@ -59,7 +59,7 @@ pub(crate) async fn spawn(root: &Path, flags: &[&str]) -> Client {
     let listener = TcpListener::bind(config.serving.listen).await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
     tokio::spawn(fondue_retrieval::run(config, listener, std::future::pending()));
-    Client::new(upstream::connect_lazy(&address).unwrap())
+    Client::new(upstream::connect_lazy(&address).unwrap()).max_decoding_message_size(usize::MAX)
 }
 
 /// Starts the service and waits until the index is open.

@@ -43,11 +43,15 @@ impl Back {
         id
     }
 
-    /// A generation of items of one's own; row n lies where `query(n)` points, and has no file.
+    /// A generation of items of one's own; row n lies where `query(n)` points, and has a file if it has a type.
     pub(crate) async fn publish_items(&self, items: &[Item]) -> String {
         let mut builder = Builder::new(self.root.path(), DIM, "the model").unwrap();
         for (n, item) in items.iter().enumerate() {
-            let new = NewItem { item: item.clone(), picture: None, sha256: [n as u8; 32] };
+            let new = NewItem {
+                item: item.clone(),
+                picture: (!item.media_type.is_empty()).then(|| vec![1]),
+                sha256: [n as u8; 32],
+            };
             builder.add(new, &Embedding::normalized(query(n)).unwrap()).unwrap();
         }
         let id = builder.publish().unwrap();

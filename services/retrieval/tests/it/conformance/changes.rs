@@ -150,7 +150,7 @@ pub(crate) async fn large_files_come_whole(back: Back) {
         large.picture.as_mut().unwrap().data = (0..1 << 20).map(|at| (at % 251 + n) as u8).collect();
         ingest(&mut client, vec![large]).await.unwrap();
     }
-    let asked = SearchRequest { include_data: true, ..search(1, 4) };
+    let asked = SearchRequest { include_data: true, ..search(4, 4) };
     for hit in client.search(asked).await.unwrap().into_inner().hits {
         let picture = hit.picture.unwrap();
         let n: usize = picture.id[1..].parse().unwrap();

@@ -121,17 +121,14 @@ pub(crate) async fn each_kind_of_condition_holds(back: Back) {
 }
 
 pub(crate) async fn texts_are_texts(back: Back) {
-    let items: Vec<_> = TEXTS
-        .iter()
-        .enumerate()
-        .map(|(n, of)| Item {
-            caption: (*of).to_owned(),
-            ..item(&format!("a{n}"), vec![(*of, text(of)), ("t", text(of))])
-        })
-        .filter(|item| !item.caption.is_empty())
-        .collect();
+    let texts = || TEXTS.into_iter().filter(|of| !of.is_empty());
+    let described = |(n, of): (usize, &str)| Item {
+        caption: of.to_owned(),
+        ..item(&format!("a{n}"), vec![(of, text(of)), ("t", text(of))])
+    };
+    let items: Vec<_> = texts().enumerate().map(described).collect();
     let mut client = serve(&back, &items).await;
-    for of in TEXTS.iter().filter(|of| !of.is_empty()) {
+    for of in texts() {
         for field in [of, "t", "caption", "id"] {
             for negate in [false, true] {
                 check(&mut client, &items, &one(field, Test::AnyOf(vec![text(of)]), negate)).await;
