@@ -75,6 +75,7 @@ const ONLY: &[(&str, &[&str])] = &[
     ("tch", &["fondue-model", "fondue-engine", "fondue-golden"]),
     // Files in the first, huge pages in the second.
     ("memmap2", &["fondue-mapped", "fondue-kernels"]),
+    ("milvus-sdk-rust", &["fondue-retrieval"]),
     ("mozjpeg", &["fondue-imaging"]),
     // What strangers' URLs name is fetched by one crate, which judges addresses.
     ("rustls-native-certs", &["fondue-fetch"]),

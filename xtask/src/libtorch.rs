@@ -106,8 +106,9 @@ fn own_libtorch() -> Option<PathBuf> {
     env::var_os("LIBTORCH").map(PathBuf::from).filter(|path| !path.ends_with(".libtorch/torch"))
 }
 
+/// Where what is fetched once lies.
 #[allow(clippy::disallowed_methods)]
-fn cache_folder() -> Result<PathBuf> {
+pub(crate) fn cache_folder() -> Result<PathBuf> {
     let base = env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
     let base = base.or_else(|| env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache")));
     Ok(base.context("neither XDG_CACHE_HOME nor HOME is set")?.join("fondue"))

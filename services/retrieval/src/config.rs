@@ -1,16 +1,19 @@
 //! Settings of the retrieval service: command line over file over defaults, checked once.
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, str::FromStr, time::Duration};
 
 use clap::Parser;
 use fondue_index::{
     graph::{Graphing, Params},
     live::{Limits as ChangeLimits, Settings as LiveSettings},
 };
-use fondue_serving::settings::{self, Serving, ServingSettings, SettingsError, within};
+use fondue_serving::settings::{self, Serving, ServingSettings, SettingsError, parsed, within};
 use serde::{Deserialize, Serialize};
 
-use crate::local::{Keeping, Searching};
+use crate::{
+    local::{Keeping, Searching},
+    milvus::settings::{MAX_K, MilvusConfig, MilvusSettings},
+};
 
 /// The retrieval service: query embeddings in, pictures out.
 #[derive(Debug, Parser)]
@@ -22,6 +25,45 @@ pub struct Args {
     /// The settings themselves.
     #[command(flatten)]
     pub settings: Settings,
+    /// Something else than serving.
+    #[command(subcommand)]
+    pub task: Option<Task>,
+}
+
+/// What the program does instead of serving.
+#[derive(Clone, Debug, clap::Subcommand)]
+pub enum Task {
+    /// Copy a generation of the index folder into Milvus. It can be broken off and begun again.
+    Load {
+        /// Which [default: the active one].
+        #[arg(long, value_name = "ID")]
+        generation: Option<String>,
+        /// Make it the active one in Milvus.
+        #[arg(long)]
+        activate: bool,
+    },
+}
+
+/// What holds the index.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Backend {
+    /// A folder of this machine.
+    #[default]
+    Local,
+    /// A Milvus server.
+    Milvus,
+}
+
+impl FromStr for Backend {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "local" => Ok(Self::Local),
+            "milvus" => Ok(Self::Milvus),
+            other => Err(format!("must be local or milvus, got `{other}`")),
+        }
+    }
 }
 
 /// What can be set. Unset settings take the file's, then the defaults.
@@ -31,6 +73,14 @@ pub struct Settings {
     #[command(flatten)]
     #[serde(flatten)]
     pub serving: ServingSettings,
+    /// What holds the index: local, a folder, or milvus, a server [default: local].
+    #[arg(long, value_name = "KIND")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backend: Option<String>,
+    /// Settings of Milvus.
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub milvus: MilvusSettings,
     /// Index folder, made by `fondue index` [default: .fondue/index].
     #[arg(long, value_name = "ROOT")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -149,6 +199,10 @@ pub struct Settings {
 pub struct Config {
     /// What every server has.
     pub serving: Serving,
+    /// What holds the index.
+    pub backend: Backend,
+    /// How Milvus is reached, if that is asked for.
+    pub milvus: MilvusConfig,
     /// The index's root.
     pub index: PathBuf,
     /// How the index is opened, changed and collected.
@@ -207,10 +261,18 @@ impl Settings {
     /// [`SettingsError`] that names the setting and what would be right.
     pub fn resolve(self) -> Result<Config, SettingsError> {
         let serving = self.serving.resolve("127.0.0.1:7403")?;
+        let backend = match self.backend.as_deref() {
+            None => Backend::default(),
+            Some(text) => parsed("backend", text.parse())?,
+        };
+        // One answer of Milvus holds no more.
+        let max_k = if backend == Backend::Milvus { MAX_K } else { 1 << 20 };
         let searching = within("max_searching", self.max_searching, 64, 1, 1024)?;
         let open = within("max_open", self.max_open, 4, 0, 1024)?;
         let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get().min(1024));
         Ok(Config {
+            backend,
+            milvus: self.milvus.resolve()?,
             index: self.index.unwrap_or_else(|| ".fondue/index".into()),
             live: LiveSettings {
                 verify: self.verify.unwrap_or(true),
@@ -259,7 +321,7 @@ impl Settings {
                 )?),
             },
             limits: Limits {
-                k: within("max_k", self.max_k, 1000, 1, 1 << 20)?,
+                k: within("max_k", self.max_k, 1000, 1, max_k)?,
                 excluded: within("max_excluded", self.max_excluded, 10_000, 0, 1 << 20)?,
                 conditions: within("max_conditions", self.max_conditions, 32, 0, 1024)?,
                 values: within("max_values", self.max_values, 1000, 1, 1 << 20)?,
@@ -310,6 +372,7 @@ mod tests {
         for (flag, value, name) in [
             ("--max-k", "0", "max_k"),
             ("--max-searching", "0", "max_searching"),
+            ("--backend", "redis", "backend"),
             ("--max-open", "9999", "max_open"),
         ] {
             let error = resolve(&[flag, value]).unwrap_err();

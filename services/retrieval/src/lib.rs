@@ -4,13 +4,14 @@
 pub mod config;
 pub mod handler;
 pub mod local;
+pub mod milvus;
 pub mod store;
 
 mod answer;
 mod gauges;
 mod request;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use fondue_index::IndexError;
 use fondue_proto::retrieval::retrieval_server::RetrievalServer;
@@ -19,15 +20,19 @@ use fondue_serving::{
     server::{Readiness, ServeError, Site},
 };
 use futures::future::BoxFuture;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, runtime::Handle};
 use tonic::service::RoutesBuilder;
 
 use crate::{
-    config::Config,
+    config::{Backend, Config},
     handler::Handler,
     local::Local,
+    milvus::{Milvus, settings::MilvusConfig},
     store::{Store, StoreError},
 };
+
+/// Between tries to reach another server at the start.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// Why the retrieval service cannot run.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +40,9 @@ pub enum RunError {
     /// The index's files.
     #[error(transparent)]
     Index(#[from] IndexError),
+    /// The server that holds the index.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// Serving failed.
     #[error(transparent)]
     Serve(#[from] ServeError),
@@ -60,9 +68,13 @@ pub async fn run(
     let readiness = Readiness::new(&["fondue.retrieval.v1.Retrieval"]);
     let site =
         Site { serving: &serving, listener, routes, readiness, descriptors: fondue_proto::DESCRIPTORS };
-    let load = move || {
-        let Config { index, live, searching, keeping, .. } = config;
-        Ok::<Box<dyn Store>, RunError>(Box::new(Local::open(&index, live, searching, keeping)?))
+    let runtime = Handle::current();
+    let load = move || -> Result<Box<dyn Store>, RunError> {
+        let Config { backend, milvus, index, live, searching, keeping, .. } = config;
+        Ok(match backend {
+            Backend::Local => Box::new(Local::open(&index, live, searching, keeping)?),
+            Backend::Milvus => Box::new(runtime.block_on(reach(milvus))?),
+        })
     };
     let (sender, mut useless) = tokio::sync::oneshot::channel();
     let ended = |keeper: BoxFuture<'static, StoreError>| async move {
@@ -74,5 +86,18 @@ pub async fn run(
             _ => Err(ServeError::Ended(what).into()),
         },
         other => other,
+    }
+}
+
+/// Connects to Milvus as soon as it is there.
+async fn reach(config: MilvusConfig) -> Result<Milvus, StoreError> {
+    loop {
+        match Milvus::connect(config.clone()).await {
+            Err(StoreError::Unavailable { reason }) => {
+                tracing::warn!(%reason, "the index is not there yet; trying again");
+                tokio::time::sleep(PAUSE).await;
+            }
+            other => return other,
+        }
     }
 }

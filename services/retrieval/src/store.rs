@@ -166,6 +166,16 @@ pub enum StoreError {
     /// What this back end does not do.
     #[error("{0}")]
     Unsupported(&'static str),
+    /// More than this back end holds.
+    #[error("{field} has {got} bytes, this back end holds {max}")]
+    TooLong {
+        /// Which field of a picture.
+        field: &'static str,
+        /// Its bytes.
+        got: usize,
+        /// The limit.
+        max: usize,
+    },
     /// A defect, of this or of the other server.
     #[error("the index's back end failed: {reason}")]
     Broken {
@@ -180,6 +190,7 @@ impl Classify for StoreError {
             Self::Index(error) => error.fault(),
             Self::Unavailable { .. } => Fault::Unavailable,
             Self::Unsupported(_) => Fault::Unsupported,
+            Self::TooLong { .. } => Fault::Invalid,
             Self::Broken { .. } => Fault::Internal,
         }
     }
@@ -187,6 +198,7 @@ impl Classify for StoreError {
     fn violations(&self) -> Vec<Violation> {
         match self {
             Self::Index(error) => error.violations(),
+            Self::TooLong { field, .. } => vec![Violation::new(format!("picture.{field}"), self.to_string())],
             _ => Vec::new(),
         }
     }

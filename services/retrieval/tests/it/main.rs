@@ -4,6 +4,9 @@
 
 mod activation;
 mod changing;
+mod conformance;
 mod killed;
+mod lite;
+mod outages;
 mod searching;
 mod service;

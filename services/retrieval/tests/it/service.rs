@@ -51,15 +51,20 @@ pub(crate) fn index(rows: usize) -> (tempfile::TempDir, String) {
     (root, id)
 }
 
-/// Starts the service and waits until the index is open. It ends with the test's runtime.
-pub(crate) async fn start(root: &Path, flags: &[&str]) -> Client {
+/// Starts the service. It ends with the test's runtime.
+pub(crate) async fn spawn(root: &Path, flags: &[&str]) -> Client {
     let index = root.to_str().unwrap();
     let args = [&["fondue-retrieval", "--index", index, "--listen", "127.0.0.1:0"], flags].concat();
     let config = Args::try_parse_from(args).unwrap().resolve().unwrap();
     let listener = TcpListener::bind(config.serving.listen).await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
     tokio::spawn(fondue_retrieval::run(config, listener, std::future::pending()));
-    let mut client = Client::new(upstream::connect_lazy(&address).unwrap());
+    Client::new(upstream::connect_lazy(&address).unwrap()).max_decoding_message_size(usize::MAX)
+}
+
+/// Starts the service and waits until the index is open.
+pub(crate) async fn start(root: &Path, flags: &[&str]) -> Client {
+    let mut client = spawn(root, flags).await;
     for _ in 0..500 {
         match client.describe(DescribeRequest::default()).await {
             Err(status) if status.code() == Code::Unavailable => {
