@@ -1,59 +1,79 @@
 //! The log of a generation's changes: what was acknowledged is in it, on the disk.
 //!
 //! ```text
-//! ROOT/changes/ID.log
-//!   header   48 bytes: magic, format, dim, the generation's id, CRC
-//!   batch    length · CRC of the length · CRC of the content · content     (u32, little-endian)
+//! ROOT/changes/ID.log          all little-endian
+//!   header   64 bytes: magic, format, dim, the generation's id, salt, first, taken, CRC
+//!   frame    length u32 · number u64 · CRC of the content u32 · CRC of salt and frame u32 · content
 //!   …
 //! ```
 //!
-//! A batch is applied whole or not at all. One that reaches the end of the file and does not hold together is what a
-//! process left that was killed while it wrote: nobody was told that it is there, and it is cut off. Anything else that
-//! does not hold together is damage, and refused.
+//! A frame is what was written with one flush of the disk: it is there whole or not at all. Frames are numbered from
+//! `first`, and the next one is begun after the one before came to the disk. So one that does not hold together was never
+//! acknowledged if none follows it, wherever the file ends: a process was killed, or the power went, while it was
+//! written. It is cut off. If a later one does follow, it is damage, and refused. The salt, which nobody else knows,
+//! keeps stored pictures from posing as frames.
+//!
+//! `taken` tells how much of the parent's log lives on in a compacted generation: its frames before that number.
 
 mod batch;
+mod header;
 mod replay;
 
 use std::{
     fs::{self, File},
-    io::ErrorKind,
+    io::{ErrorKind, Write},
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 pub(crate) use self::batch::{Change, Put, Removal, Span, read, write_put, write_removal};
-use self::replay::{Replayed, replay};
+use self::header::Facts;
+use self::header::{FRAME, HEADER, frame};
 use crate::{IndexError, builder::sync_folder};
 
 /// The folder of all logs.
 const FOLDER: &str = "changes";
-/// Bytes of a batch at most; the length is a u32.
-pub(crate) const MAX_BATCH_BYTES: usize = 1 << 30;
-
-const MAGIC: &[u8; 8] = b"fondlog\n";
-const FORMAT: u32 = 1;
-const HEADER: usize = 48;
-/// Length and two checksums.
-const FRAME: usize = 12;
+/// Bytes of a frame's content at most; the length is a u32.
+pub(crate) const MAX_FRAME_BYTES: usize = 1 << 30;
+/// Bytes that are copied at a time.
+const STEP: usize = 1 << 20;
 
 /// A generation's log, open for reading and, by one process at a time, for writing.
 pub(crate) struct Log {
     path: PathBuf,
     generation: String,
     dim: usize,
+    facts: Facts,
     /// Made with the first change.
-    file: Option<File>,
-    /// Bytes that hold together and are on the disk.
-    end: u64,
+    file: Option<Arc<File>>,
+    place: Mark,
     /// Whether something may lie behind the end: a failed write that could not be taken back.
     dirty: bool,
+}
+
+/// A moment of a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Mark {
+    /// Bytes that hold together and are on the disk.
+    pub(crate) end: u64,
+    /// The next frame's number.
+    pub(crate) next: u64,
+}
+
+/// Which frames there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Extent {
+    /// The parent's frames before this number live on in the generation.
+    pub(crate) taken: u64,
+    /// The number of the frame that would be the next.
+    pub(crate) next: u64,
 }
 
 /// What was found when a log was opened.
 pub(crate) struct Opened {
     pub(crate) log: Log,
-    pub(crate) batches: Vec<Vec<Change>>,
-    /// Bytes of an unfinished batch that were cut off.
+    /// Bytes of an unfinished frame that were cut off.
     pub(crate) cut: u64,
 }
 
@@ -63,111 +83,156 @@ impl Log {
         root.join(FOLDER).join(format!("{generation}.log"))
     }
 
-    /// Reads a generation's log; without one there are no changes. An unfinished batch at its end is cut off, if it
-    /// may be written to, and passed over in any case.
+    /// Reads a generation's log, and hands out what each frame changes; without one there are no changes. An unfinished
+    /// frame at its end is cut off, if it may be written to, and passed over in any case.
     ///
     /// # Errors
-    /// [`IndexError::Io`], or [`IndexError::Damaged`] with the place.
+    /// [`IndexError::Io`], [`IndexError::DamagedLog`] with the place, or what `apply` fails with.
     pub(crate) fn open(
         root: &Path,
         generation: &str,
         dim: usize,
         writable: bool,
+        apply: &mut dyn FnMut(Vec<Change>) -> Result<(), IndexError>,
     ) -> Result<Opened, IndexError> {
-        let path = Self::path(root, generation);
-        let (generation, none) =
-            (generation.to_owned(), |error: &std::io::Error| error.kind() == ErrorKind::NotFound);
-        let file = match File::options().read(true).write(writable).open(&path) {
+        let mut log = Self::none(root, generation, dim);
+        let file = match File::options().read(true).write(writable).open(&log.path) {
             Ok(file) => file,
-            Err(error) if none(&error) => {
-                let log = Self { path, generation, dim, file: None, end: 0, dirty: false };
-                return Ok(Opened { log, batches: Vec::new(), cut: 0 });
-            }
-            Err(error) => return Err(IndexError::io(&path)(error)),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Opened { log, cut: 0 }),
+            Err(error) => return Err(IndexError::io(&log.path)(error)),
         };
-        let Replayed { batches, end, length } = replay(&path, &generation, dim)?;
-        let mut log = Self { path, generation, dim, file: Some(file), end, dirty: end < length };
+        let replayed = replay::replay(&log.path, &file, generation, dim, apply)?;
+        let cut = replayed.length - replayed.place.end;
+        log.place = replayed.place;
+        if let Some(facts) = replayed.facts {
+            log.facts = facts;
+        }
+        (log.file, log.dirty) = (Some(Arc::new(file)), cut > 0);
         if writable {
             log.cut_back()?;
         }
-        if end == 0 {
+        if replayed.facts.is_none() {
             // Not even a header is there: the log is made anew with the next change.
             log.file = None;
         }
-        Ok(Opened { log, batches, cut: length - end })
+        Ok(Opened { log, cut })
     }
 
-    /// Bytes so far; what is appended later lies behind.
-    pub(crate) fn end(&self) -> u64 {
-        self.end.max(HEADER as u64)
+    fn none(root: &Path, generation: &str, dim: usize) -> Self {
+        Self {
+            path: Self::path(root, generation),
+            generation: generation.to_owned(),
+            dim,
+            facts: Facts::new(),
+            file: None,
+            place: Mark { end: 0, next: 0 },
+            dirty: false,
+        }
     }
 
-    /// Appends batches; on the disk when it returns. Tells where each one's content begins.
+    /// Which frames a generation's log has; `None` without one. Looks at no content.
     ///
     /// # Errors
-    /// [`IndexError::Io`]; then none of them is there, now or after a restart, and later ones can still be appended.
-    pub(crate) fn append(&mut self, batches: &[Vec<u8>]) -> Result<Vec<u64>, IndexError> {
+    /// [`IndexError::Io`] or [`IndexError::DamagedLog`].
+    pub(crate) fn extent(root: &Path, generation: &str, dim: usize) -> Result<Option<Extent>, IndexError> {
+        let path = Self::path(root, generation);
+        match File::open(&path) {
+            Ok(file) => replay::extent(&path, &file, generation, dim),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(IndexError::io(&path)(error)),
+        }
+    }
+
+    /// Where it ends now; what is appended later lies behind.
+    pub(crate) fn mark(&self) -> Mark {
+        Mark { end: self.place.end.max(HEADER as u64), ..self.place }
+    }
+
+    /// Where the content of the next frame will lie.
+    pub(crate) fn next_start(&self) -> u64 {
+        self.mark().end + FRAME as u64
+    }
+
+    /// The file, to read stored pictures from.
+    pub(crate) fn reader(&self) -> Option<Arc<File>> {
+        self.file.clone()
+    }
+
+    /// Appends a frame; on the disk when it returns, at [`Log::next_start`].
+    ///
+    /// # Errors
+    /// [`IndexError::Io`]; then nothing of it is there, and later ones can still be appended. Only if the disk refuses
+    /// to take it back, too, it may be there after a restart.
+    pub(crate) fn append(&mut self, content: &[u8]) -> Result<(), IndexError> {
         self.cut_back()?;
-        let mut bytes = if self.file.is_none() { self.create()? } else { Vec::new() };
-        let mut starts = Vec::with_capacity(batches.len());
-        for content in batches {
-            starts.push(self.end + (bytes.len() + FRAME) as u64);
-            bytes.extend_from_slice(&frame(content));
-            bytes.extend_from_slice(content);
-        }
-        let written = match &self.file {
-            Some(file) => file.write_all_at(&bytes, self.end).and_then(|()| file.sync_data()),
-            None => Err(ErrorKind::NotFound.into()),
+        let file = match &self.file {
+            Some(file) => Arc::clone(file),
+            None => self.create()?,
         };
-        match written {
-            Ok(()) => {
-                self.end += bytes.len() as u64;
-                Ok(starts)
-            }
-            Err(error) => {
-                self.dirty = true;
-                // If this fails too, it is tried again before anything else is written.
-                let _ = self.cut_back();
-                Err(IndexError::io(&self.path)(error))
-            }
+        let Mark { end, next } = self.place;
+        let written = file
+            .write_all_at(&frame(content, next, self.facts.salt), end)
+            .and_then(|()| file.write_all_at(content, end + FRAME as u64))
+            .and_then(|()| file.sync_data());
+        if let Err(error) = written {
+            self.dirty = true;
+            // If this fails too, it is tried again before anything else is written.
+            let _ = self.cut_back();
+            return Err(IndexError::io(&self.path)(error));
         }
+        self.place = Mark { end: end + (FRAME + content.len()) as u64, next: next + 1 };
+        Ok(())
     }
 
-    /// The bytes of batches behind `from`, as they are.
+    /// Makes the log of a generation that was compacted from this one's: it begins with the frames since `seen`. On the
+    /// disk when it returns.
     ///
     /// # Errors
     /// [`IndexError::Io`].
-    pub(crate) fn tail(&self, from: u64) -> Result<Vec<u8>, IndexError> {
-        let mut bytes = vec![0; self.end.saturating_sub(from) as usize];
-        if let Some(file) = &self.file {
-            file.read_exact_at(&mut bytes, from).map_err(IndexError::io(&self.path))?;
-        }
-        Ok(bytes)
+    pub(crate) fn pass_on(&self, root: &Path, to: &str, seen: Mark) -> Result<(), IndexError> {
+        let facts = Facts { salt: self.facts.salt, first: seen.next, taken: self.place.next };
+        self.write_anew(root, to, facts, seen.end..self.place.end)
     }
 
-    /// Makes the log of another generation, which begins with `tail`; on the disk when it returns.
+    /// Puts an empty log in this one's place, once its changes amount to nothing. Whoever reads pictures from the old
+    /// file still can.
     ///
     /// # Errors
-    /// [`IndexError::Io`].
-    pub(crate) fn begin_with(
+    /// [`IndexError::Io`]; it is as it was then.
+    pub(crate) fn renew(&mut self, root: &Path) -> Result<(), IndexError> {
+        let facts = Facts { first: self.place.next, ..self.facts };
+        self.write_anew(root, &self.generation, facts, 0..0)?;
+        let file = File::options().read(true).write(true).open(&self.path);
+        let file = file.map_err(IndexError::io(&self.path))?;
+        (self.facts, self.file, self.dirty) = (facts, Some(Arc::new(file)), false);
+        self.place.end = HEADER as u64;
+        Ok(())
+    }
+
+    /// Writes a log beside and renames it into place, so that at no moment there is half of one.
+    fn write_anew(
+        &self,
         root: &Path,
         generation: &str,
-        dim: usize,
-        tail: &[u8],
+        facts: Facts,
+        frames: std::ops::Range<u64>,
     ) -> Result<(), IndexError> {
         let path = Self::path(root, generation);
-        // One may be there, of a compaction that was killed before it came to anything.
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != ErrorKind::NotFound => return Err(IndexError::io(&path)(error)),
-            _ => {}
+        let folder = make_folder(&path)?;
+        let io = |error| IndexError::io(&path)(error);
+        let mut new = tempfile::NamedTempFile::new_in(&folder).map_err(io)?;
+        new.write_all(&facts.header(generation, self.dim)).map_err(io)?;
+        let mut at = frames.start;
+        let mut bytes = vec![0; STEP];
+        while let Some(file) = self.file.as_ref().filter(|_| at < frames.end) {
+            let n = (frames.end - at).min(STEP as u64) as usize;
+            let step = bytes.get_mut(..n).unwrap_or_default();
+            file.read_exact_at(step, at).and_then(|()| new.write_all(step)).map_err(io)?;
+            at += n as u64;
         }
-        if tail.is_empty() {
-            return Ok(());
-        }
-        let mut log = Self { path, generation: generation.to_owned(), dim, file: None, end: 0, dirty: false };
-        let bytes = [log.create()?.as_slice(), tail].concat();
-        let file = log.file.as_ref().ok_or_else(|| IndexError::io(&log.path)(ErrorKind::NotFound.into()))?;
-        file.write_all_at(&bytes, 0).and_then(|()| file.sync_all()).map_err(IndexError::io(&log.path))
+        new.as_file().sync_all().map_err(io)?;
+        new.persist(&path).map_err(|error| io(error.error))?;
+        sync_folder(&folder)
     }
 
     /// Removes a generation's log.
@@ -182,26 +247,19 @@ impl Log {
         }
     }
 
-    /// A second handle to read stored pictures by, without the log itself.
-    ///
-    /// # Errors
-    /// [`IndexError::Io`].
-    pub(crate) fn reader(&self) -> Result<Option<File>, IndexError> {
-        self.file.as_ref().map(File::try_clone).transpose().map_err(IndexError::io(&self.path))
-    }
-
-    /// Makes the file, and its name durable; gives the header, which is to be written before all else.
-    fn create(&mut self) -> Result<Vec<u8>, IndexError> {
-        let folder = self.path.parent().unwrap_or(Path::new(".")).to_owned();
-        fs::create_dir_all(&folder).map_err(IndexError::io(&folder))?;
+    /// Makes the file with its header; durable, before any frame is.
+    fn create(&mut self) -> Result<Arc<File>, IndexError> {
+        let folder = make_folder(&self.path)?;
+        let io = |error| IndexError::io(&self.path)(error);
         let file = File::options().read(true).write(true).create(true).truncate(true).open(&self.path);
-        let file = file.map_err(IndexError::io(&self.path))?;
+        let file = file.map_err(io)?;
+        let header = self.facts.header(&self.generation, self.dim);
+        file.write_all_at(&header, 0).and_then(|()| file.sync_all()).map_err(io)?;
         sync_folder(&folder)?;
-        if let Some(root) = folder.parent() {
-            sync_folder(root)?;
-        }
-        self.file = Some(file);
-        Ok(header(&self.generation, self.dim))
+        let file = Arc::new(file);
+        self.file = Some(Arc::clone(&file));
+        self.place = Mark { end: HEADER as u64, next: self.facts.first };
+        Ok(file)
     }
 
     /// Takes back what a failed write may have left.
@@ -209,34 +267,24 @@ impl Log {
         if self.dirty
             && let Some(file) = &self.file
         {
-            file.set_len(self.end).and_then(|()| file.sync_all()).map_err(IndexError::io(&self.path))?;
-            if self.end == 0 {
-                self.file = None; // not even a header is there
-            }
+            let cut = file.set_len(self.place.end).and_then(|()| file.sync_all());
+            cut.map_err(IndexError::io(&self.path))?;
             self.dirty = false;
         }
         Ok(())
     }
 }
 
-fn header(generation: &str, dim: usize) -> Vec<u8> {
-    let mut header = Vec::with_capacity(HEADER);
-    header.extend_from_slice(MAGIC);
-    header.extend_from_slice(&FORMAT.to_le_bytes());
-    header.extend_from_slice(&(dim as u32).to_le_bytes());
-    header.extend_from_slice(generation.as_bytes());
-    header.resize(HEADER - 4, 0);
-    let sum = crc32fast::hash(&header);
-    header.extend_from_slice(&sum.to_le_bytes());
-    header
-}
-
-fn frame(content: &[u8]) -> [u8; FRAME] {
-    let length = (content.len() as u32).to_le_bytes();
-    let mut frame = [0; FRAME];
-    let parts = [length, crc32fast::hash(&length).to_le_bytes(), crc32fast::hash(content).to_le_bytes()];
-    frame.chunks_exact_mut(4).zip(parts).for_each(|(place, part)| place.copy_from_slice(&part));
-    frame
+/// The folder of a log, durable.
+fn make_folder(path: &Path) -> Result<PathBuf, IndexError> {
+    let folder = path.parent().unwrap_or(Path::new(".")).to_owned();
+    if !folder.is_dir() {
+        fs::create_dir_all(&folder).map_err(IndexError::io(&folder))?;
+        if let Some(root) = folder.parent() {
+            sync_folder(root)?;
+        }
+    }
+    Ok(folder)
 }
 
 #[cfg(test)]

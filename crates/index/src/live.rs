@@ -12,7 +12,7 @@ mod overlay;
 mod view;
 
 use std::{
-    collections::VecDeque,
+    collections::{HashMap, VecDeque},
     fs::File,
     path::Path,
     sync::{Arc, Mutex},
@@ -21,7 +21,7 @@ use std::{
 
 use fondue_domain::Embedding;
 
-use self::opened::{New, NotMade, Opened, lock};
+use self::opened::{New, NotMade, Opened, State, Writer, lock};
 pub(crate) use self::view::best_first;
 pub use self::{
     compact::Compacted,
@@ -54,6 +54,8 @@ struct Open {
     active: Arc<Opened>,
     /// Least recently used first.
     others: VecDeque<Arc<Opened>>,
+    /// When generations that are not open any more were last used.
+    used: HashMap<String, Instant>,
 }
 
 /// What was added.
@@ -98,10 +100,12 @@ impl Index {
         lock: impl FnOnce(&Path) -> Option<File>,
     ) -> Result<Self, IndexError> {
         let root = Root::open(path)?;
-        let id = root.active()?;
+        // The lock first: whoever had it before may have activated another one in the end.
         let lock = lock(path);
+        let id = root.active()?;
         let (active, cut) = Opened::open(path, root.generation(&id)?, lock.is_some())?;
-        let open = Mutex::new(Open { active: Arc::new(active), others: VecDeque::new() });
+        let open =
+            Mutex::new(Open { active: Arc::new(active), others: VecDeque::new(), used: HashMap::new() });
         Ok(Self {
             root,
             path: path.to_owned(),
@@ -142,21 +146,22 @@ impl Index {
     }
 
     fn opened(&self, id: &str) -> Result<Arc<Opened>, IndexError> {
-        {
-            let mut open = lock(&self.open);
-            if id.is_empty() || open.active.generation.id() == id {
-                return Ok(Arc::clone(&open.active));
-            }
-            if let Some(at) = open.others.iter().position(|other| other.generation.id() == id)
-                && let Some(found) = open.others.remove(at)
-            {
-                open.others.push_back(Arc::clone(&found));
-                return Ok(found);
-            }
+        if let Some(known) = lock(&self.open).find(id) {
+            return Ok(known);
         }
         // Without the lock: opening may take a while, and searches go on.
-        let opened = Arc::new(Opened::open(&self.path, self.root.generation(id)?, false)?.0);
-        self.keep(&mut lock(&self.open), Arc::clone(&opened));
+        let opened = Opened::open(&self.path, self.root.generation(id)?, false)?.0;
+        if !opened.generation.folder().is_dir() {
+            // It is being collected, and its log may have gone before it was read.
+            return Err(IndexError::NoGeneration { id: id.to_owned() });
+        }
+        let mut open = lock(&self.open);
+        // It may have been opened, activated and changed meanwhile: then that one knows more.
+        if let Some(known) = open.find(id) {
+            return Ok(known);
+        }
+        let opened = Arc::new(opened);
+        open.keep(Arc::clone(&opened), self.settings.max_open);
         Ok(opened)
     }
 
@@ -205,22 +210,37 @@ impl Index {
         let id = if id.is_empty() { self.root.active()? } else { id.to_owned() };
         let present = Arc::clone(&lock(&self.open).active);
         let generation = self.open_to_serve(&id)?;
+        // Changes wait from here on until it is clear which generation is to have them. If it is the same one, its log
+        // must not change while it is read; else there may be much to read, and it is read before.
         if present.generation.id() == id {
-            // No change may be made to the one while its log is read for the other.
             let mut writer = present.writer();
             let (new, _) = Opened::open(&self.path, generation, self.writable())?;
-            self.root.activate(&id)?;
-            writer.superseded = true;
+            self.name_active(&id, &present, &mut writer)?;
             lock(&self.open).active = Arc::new(new);
             return Ok((id.clone(), id));
         }
         let (new, _) = Opened::open(&self.path, generation, self.writable())?;
-        // Changes wait until it is clear which generation is to have them.
         let mut writer = present.writer();
-        // First the disk, then the memory: after a failure both still say the same.
-        self.root.activate(&id)?;
-        writer.superseded = true;
+        self.name_active(&id, &present, &mut writer)?;
         Ok((id, self.install(new)))
+    }
+
+    /// Makes `ACTIVE` name a generation, and the present one superseded. First the disk, then the memory: after a
+    /// failure both still name the present one, or it takes no more changes, as a restart might not see them.
+    fn name_active(&self, id: &str, present: &Opened, writer: &mut Writer) -> Result<(), IndexError> {
+        let Err(error) = self.root.activate(id) else {
+            writer.state = State::Superseded;
+            return Ok(());
+        };
+        let before = present.generation.id();
+        // The rename may have been done, and not what makes it durable.
+        if id != before
+            && self.root.active().is_ok_and(|active| active == id)
+            && self.root.activate(before).is_err()
+        {
+            writer.state = State::Unsure;
+        }
+        Err(error)
     }
 
     /// Serves the newest other generation that is whole instead of the active one, in memory alone: `ACTIVE` stays as it
@@ -243,7 +263,7 @@ impl Index {
             Opened::open(&self.path, other, self.writable()).ok()
         })?;
         let id = whole.generation.id().to_owned();
-        present.writer().superseded = true;
+        present.writer().state = State::Superseded;
         self.install(whole);
         Some(id)
     }
@@ -255,7 +275,7 @@ impl Index {
         open.others.retain(|other| other.generation.id() != id);
         let before = std::mem::replace(&mut open.active, Arc::new(new));
         let previous = before.generation.id().to_owned();
-        self.keep(&mut open, before);
+        open.keep(before, self.settings.max_open);
         previous
     }
 
@@ -265,19 +285,6 @@ impl Index {
     /// [`IndexError::Io`].
     pub fn generations(&self) -> Result<Vec<String>, IndexError> {
         self.root.generations()
-    }
-
-    fn keep(&self, open: &mut Open, opened: Arc<Opened>) {
-        let id = opened.generation.id();
-        // Two searches may have opened the same one at the same time, or an activation came in between.
-        if open.active.generation.id() == id {
-            return;
-        }
-        open.others.retain(|other| other.generation.id() != id);
-        open.others.push_back(opened);
-        while open.others.len() > self.settings.max_open {
-            open.others.pop_front();
-        }
     }
 
     /// A generation whose checksums are right, if that is asked for.
@@ -291,6 +298,42 @@ impl Index {
 
     fn must_be_writable(&self) -> Result<(), IndexError> {
         if self.writable() { Ok(()) } else { Err(IndexError::Locked { root: self.path.clone() }) }
+    }
+}
+
+impl Open {
+    /// An open generation; without an id the active one.
+    fn find(&mut self, id: &str) -> Option<Arc<Opened>> {
+        if id.is_empty() || self.active.generation.id() == id {
+            return Some(Arc::clone(&self.active));
+        }
+        let at = self.others.iter().position(|other| other.generation.id() == id)?;
+        let found = self.others.remove(at)?;
+        self.others.push_back(Arc::clone(&found));
+        Some(found)
+    }
+
+    /// Keeps a generation open that is not the active one.
+    fn keep(&mut self, opened: Arc<Opened>, max_open: usize) {
+        self.others.retain(|other| other.generation.id() != opened.generation.id());
+        self.others.push_back(opened);
+        while self.others.len() > max_open {
+            if let Some(closed) = self.others.pop_front() {
+                self.used.insert(closed.generation.id().to_owned(), closed.used());
+            }
+        }
+    }
+
+    /// When a generation that is not the active one was last used.
+    fn used(&self, id: &str) -> Option<Instant> {
+        let open = self.others.iter().find(|other| other.generation.id() == id);
+        open.map(|other| other.used()).max(self.used.get(id).copied())
+    }
+
+    /// Forgets a generation that is not the active one.
+    fn forget(&mut self, id: &str) {
+        self.others.retain(|other| other.generation.id() != id);
+        self.used.remove(id);
     }
 }
 

@@ -88,9 +88,11 @@ impl Manifest {
     }
 
     /// A generation's id: `g` and 16 hexadecimal digits of its manifest's SHA-256, but for when it was made and the
-    /// seal. As the manifest holds every file's checksum, the id stands for the whole content.
+    /// seal. As the manifest holds every file's checksum, the id stands for the whole content. The time counts for one
+    /// that was compacted: the changes of an equal one, made before, are not its own.
     pub(crate) fn id(&self) -> String {
-        let timeless = Self { created: 0, seal: String::new(), ..self.clone() };
+        let created = if self.parent.is_some() { self.created } else { 0 };
+        let timeless = Self { created, seal: String::new(), ..self.clone() };
         format!("g{}", &hex::encode(Sha256::digest(timeless.text()))[..16])
     }
 

@@ -13,6 +13,7 @@ use fondue_mapped::Mapped;
 use super::{HashedFile, sync_folder, work::Work};
 use crate::{
     Generation, IndexError,
+    changes::Log,
     generation::{blobs::Blobs, vectors::Vectors},
     manifest::{Column, FILE, FORMAT, GraphFacts, Manifest, ORDER, Stored},
     rows::{Precision, Rows},
@@ -123,8 +124,14 @@ impl Laid {
     ///
     /// # Errors
     /// [`IndexError::Io`], or what a look at the finished files finds.
-    pub fn seal(self) -> Result<Finished, IndexError> {
-        let (text, id) = self.manifest.seal();
+    pub fn seal(mut self) -> Result<Finished, IndexError> {
+        let mut sealed = self.manifest.clone().seal();
+        // A compacted generation is always a new one.
+        while self.manifest.parent.is_some() && self.generations.join(&sealed.1).exists() {
+            self.manifest.created += 1;
+            sealed = self.manifest.clone().seal();
+        }
+        let (text, id) = sealed;
         let mut file = HashedFile::create(&self.folder, FILE)?;
         file.write(&text)?;
         file.finish()?;
@@ -189,6 +196,9 @@ impl Finished {
             // Goes with the work folder. Whoever has mapped it keeps it.
             let aside = work.path().join("damaged");
             fs::rename(&place, &aside).map_err(IndexError::io(&place))?;
+        } else if let Some(root) = generations.parent() {
+            // A log without its generation is one that was removed: its changes are not this one's.
+            Log::remove(root, &id)?;
         }
         if let Err(error) = fs::rename(&folder, &place) {
             // Another builder of the same content may have been faster.

@@ -26,12 +26,21 @@ fn ids(batches: &[Vec<Change>]) -> Vec<Vec<String>> {
     batches.iter().map(|batch| batch.iter().map(id).collect()).collect()
 }
 
+/// What an opened log says.
+fn opened(root: &Path, writable: bool) -> Result<(Log, Vec<Vec<Change>>, u64), IndexError> {
+    let mut batches = Vec::new();
+    let Opened { log, cut } = Log::open(root, ID, DIM, writable, &mut |changes| {
+        batches.push(changes);
+        Ok(())
+    })?;
+    Ok((log, batches, cut))
+}
+
 /// A log of some batches, one after the other.
 fn written(root: &Path, n: usize) -> Vec<u8> {
-    let mut log = Log::open(root, ID, DIM, true).unwrap().log;
+    let (mut log, ..) = opened(root, true).unwrap();
     for n in 0..n {
-        let starts = log.append(&[batch(n)]).unwrap();
-        assert!(read(&batch(n), starts[0], DIM).is_some());
+        log.append(&batch(n)).unwrap();
     }
     fs::read(Log::path(root, ID)).unwrap()
 }
@@ -44,8 +53,10 @@ fn put(root: &Path, bytes: &[u8]) {
 fn what_was_written_is_read_and_pictures_are_where_they_should_be() {
     let root = tempfile::tempdir().unwrap();
     let bytes = written(root.path(), 6);
-    let Opened { log, batches, cut } = Log::open(root.path(), ID, DIM, true).unwrap();
-    assert_eq!((batches.len(), cut, log.end()), (6, 0, bytes.len() as u64));
+    let (log, batches, cut) = opened(root.path(), true).unwrap();
+    assert_eq!((batches.len(), cut, log.mark()), (6, 0, Mark { end: bytes.len() as u64, next: 6 }));
+    let extent = Log::extent(root.path(), ID, DIM).unwrap();
+    assert_eq!(extent, Some(Extent { taken: 0, next: 6 }));
     for (n, changes) in batches.iter().enumerate() {
         assert_eq!(changes.len(), n % 3 + 2);
         for change in changes {
@@ -61,24 +72,24 @@ fn what_was_written_is_read_and_pictures_are_where_they_should_be() {
 fn every_beginning_of_a_log_is_read_as_far_as_it_goes() {
     let root = tempfile::tempdir().unwrap();
     let bytes = written(root.path(), 6);
-    let all = ids(&Log::open(root.path(), ID, DIM, true).unwrap().batches);
+    let all = ids(&opened(root.path(), true).unwrap().1);
     let mut seen = BTreeSet::new();
     for length in 0..=bytes.len() {
         put(root.path(), &bytes[..length]);
-        let got = ids(&Log::open(root.path(), ID, DIM, false).unwrap().batches);
+        let got = ids(&opened(root.path(), false).unwrap().1);
         assert_eq!(got, all[..got.len()], "{length} bytes");
         seen.insert(got.len());
         // What was unfinished is gone, and the next batch follows on what was whole. Each waits for the disk: not at
         // every byte, but at all that a header has.
         if length <= HEADER + FRAME || length.is_multiple_of(41) {
-            let mut log = Log::open(root.path(), ID, DIM, true).unwrap().log;
-            log.append(&[batch(2)]).unwrap();
-            let again = ids(&Log::open(root.path(), ID, DIM, true).unwrap().batches);
+            let (mut log, ..) = opened(root.path(), true).unwrap();
+            log.append(&batch(2)).unwrap();
+            let again = ids(&opened(root.path(), true).unwrap().1);
             assert_eq!((again.len(), &again[..got.len()]), (got.len() + 1, &all[..got.len()]));
         }
         // A file that had grown before its bytes came.
         put(root.path(), &[&bytes[..length], &[0; 50]].concat());
-        let grown = Log::open(root.path(), ID, DIM, false).map(|opened| ids(&opened.batches));
+        let grown = opened(root.path(), false).map(|opened| ids(&opened.1));
         assert!(grown.is_err() || grown.is_ok_and(|grown| grown == all[..grown.len()]), "{length} bytes");
     }
     assert_eq!(seen, (0..=6).collect());
@@ -88,14 +99,14 @@ fn every_beginning_of_a_log_is_read_as_far_as_it_goes() {
 fn a_flipped_bit_is_refused_or_costs_the_last_batch_alone() {
     let root = tempfile::tempdir().unwrap();
     let bytes = written(root.path(), 5);
-    let all = ids(&Log::open(root.path(), ID, DIM, true).unwrap().batches);
+    let all = ids(&opened(root.path(), true).unwrap().1);
     let mut refused = 0;
     for at in 0..bytes.len() {
         let mut flipped = bytes.clone();
         flipped[at] ^= 1 << (at % 8);
         put(root.path(), &flipped);
-        match Log::open(root.path(), ID, DIM, false) {
-            Ok(opened) => assert_eq!(ids(&opened.batches), all[..4], "byte {at}"),
+        match opened(root.path(), false) {
+            Ok(opened) => assert_eq!(ids(&opened.1), all[..4], "byte {at}"),
             Err(error) => {
                 assert!(matches!(error, IndexError::DamagedLog { .. }), "{error}");
                 assert!(error.to_string().contains("byte "), "{error}");
@@ -106,7 +117,8 @@ fn a_flipped_bit_is_refused_or_costs_the_last_batch_alone() {
     assert!(refused > bytes.len() / 2, "{refused}");
     for (generation, dim) in [("gfedcba9876543210", DIM), (ID, DIM + 1)] {
         fs::write(Log::path(root.path(), generation), &bytes).unwrap();
-        assert!(matches!(Log::open(root.path(), generation, dim, true), Err(IndexError::DamagedLog { .. })));
+        let opened = Log::open(root.path(), generation, dim, true, &mut |_| Ok(()));
+        assert!(matches!(opened, Err(IndexError::DamagedLog { .. })));
     }
 }
 
@@ -114,14 +126,14 @@ fn a_flipped_bit_is_refused_or_costs_the_last_batch_alone() {
 fn nothing_is_kept_of_what_could_not_be_written() {
     let root = tempfile::tempdir().unwrap();
     written(root.path(), 2);
-    let mut log = Log::open(root.path(), ID, DIM, true).unwrap().log;
+    let (mut log, ..) = opened(root.path(), true).unwrap();
     let writable = log.file.take();
     // A handle that cannot be written to stands for a disk that is full.
-    log.file = Some(File::open(Log::path(root.path(), ID)).unwrap());
-    assert!(matches!(log.append(&[batch(2)]), Err(IndexError::Io { .. })));
-    assert!(log.append(&[batch(2)]).is_err(), "as long as nothing can be taken back");
+    log.file = Some(Arc::new(File::open(Log::path(root.path(), ID)).unwrap()));
+    assert!(matches!(log.append(&batch(2)), Err(IndexError::Io { .. })));
+    assert!(log.append(&batch(2)).is_err(), "as long as nothing can be taken back");
     log.file = writable;
-    log.append(&[batch(3)]).unwrap();
-    let batches = Log::open(root.path(), ID, DIM, true).unwrap().batches;
+    log.append(&batch(3)).unwrap();
+    let (_, batches, _) = opened(root.path(), true).unwrap();
     assert_eq!(batches.iter().map(Vec::len).collect::<Vec<_>>(), [2, 3, 2]);
 }

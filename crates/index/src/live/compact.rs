@@ -4,10 +4,10 @@ use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 
 use super::{
     Index,
-    opened::{Opened, lock},
+    opened::{Opened, State, lock},
     overlay::Part,
 };
-use crate::{Builder, IndexError, NewItem, View, changes::Log, graph};
+use crate::{Builder, Finished, IndexError, NewItem, View, changes::Mark, graph};
 
 /// What a compaction came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,24 +41,20 @@ impl Index {
         let old = Arc::clone(&lock(&self.open).active);
         let (view, seen) = {
             let writer = old.writer();
-            (old.view(), writer.log.end())
+            (old.view(), writer.log.mark())
         };
         let previous = old.generation.id().to_owned();
         if view.overlay().is_empty() {
+            old.renew(&self.path)?;
             return Ok(Compacted { generation: previous.clone(), previous, rows: view.len() });
         }
         if view.is_empty() {
             return Err(IndexError::NothingLeft);
         }
         let rows = view.len();
-        let id = self.written(&view, step)?.publish()?;
-        if let Err(error) = self.take_over(&old, &id, seen) {
-            // Nobody has heard of it, unless it was the last step that failed.
-            if self.root.active().is_ok_and(|active| active != id) {
-                let _ = self.remove(&id);
-            }
-            return Err(error);
-        }
+        let new = self.written(&view, step)?;
+        let id = new.id().to_owned();
+        self.take_over(&old, new, seen)?;
         Ok(Compacted { generation: id, previous, rows })
     }
 
@@ -67,7 +63,7 @@ impl Index {
         &self,
         view: &View,
         step: &mut (dyn FnMut(usize, usize) -> bool + Send),
-    ) -> Result<crate::Finished, IndexError> {
+    ) -> Result<Finished, IndexError> {
         let (old, overlay, total) = (view.generation(), view.overlay(), view.len());
         let mut builder = Builder::new(&self.path, old.dim(), old.fingerprint())?
             .stored_as(old.precision())?
@@ -102,20 +98,31 @@ impl Index {
         laid.seal()
     }
 
-    /// Puts the new generation in the old one's place, with the changes that were made since `seen`.
-    fn take_over(&self, old: &Arc<Opened>, id: &str, seen: u64) -> Result<(), IndexError> {
+    /// Puts the new generation in the old one's place, with the changes that were made since `seen`. It is published
+    /// only now, so that it is there as long as nobody needs it for moments alone.
+    fn take_over(&self, old: &Arc<Opened>, new: Finished, seen: Mark) -> Result<(), IndexError> {
         let _turn = lock(&self.activating);
         // From here on changes wait.
         let mut writer = old.writer();
-        let active = Arc::clone(&lock(&self.open).active);
-        if !Arc::ptr_eq(&active, old) || self.root.active()? != old.generation.id() {
+        if writer.state != State::Active || self.root.active()? != old.generation.id() {
             return Err(IndexError::Overtaken);
         }
-        Log::begin_with(&self.path, id, old.generation.dim(), &writer.log.tail(seen)?)?;
-        let (new, _) = Opened::open(&self.path, self.root.generation(id)?, true)?;
-        self.root.activate(id)?;
-        writer.superseded = true;
-        self.install(new);
+        let id = new.publish()?;
+        let done = writer.log.pass_on(&self.path, &id, seen).and_then(|()| {
+            let (new, _) = Opened::open(&self.path, self.root.generation(&id)?, true)?;
+            self.name_active(&id, old, &mut writer)?;
+            Ok(new)
+        });
+        match done {
+            Ok(new) => drop(self.install(new)),
+            Err(error) => {
+                // Nobody has heard of it, unless the very last step failed.
+                if self.root.active().is_ok_and(|active| active != id) {
+                    let _ = self.remove(&id);
+                }
+                return Err(error);
+            }
+        }
         Ok(())
     }
 }

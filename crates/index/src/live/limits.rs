@@ -22,7 +22,7 @@ pub struct Settings {
 /// What may change between two compactions.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Changes of a generation: pictures added, and rows removed.
+    /// Changes of a generation: every picture added and every id removed, also those that others undid.
     pub changes: usize,
     /// Bytes of memory for them, but for stored pictures, which lie in the log.
     pub bytes: usize,

@@ -1,7 +1,7 @@
 //! One open generation with its changes: a log, and the latest moment for searches.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     fs::File,
     path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -12,12 +12,12 @@ use fondue_domain::Embedding;
 
 use super::{
     limits::Limits,
-    overlay::{Applied, Overlay},
+    overlay::{self, Applied, Overlay},
     view::View,
 };
 use crate::{
     Generation, IndexError, NewItem,
-    changes::{self, Change, Log},
+    changes::{self, Log},
     metadata::Kind,
 };
 
@@ -25,18 +25,34 @@ use crate::{
 pub(crate) struct Opened {
     pub(crate) generation: Arc<Generation>,
     /// What searches see; held for no longer than it takes to clone it.
-    now: Mutex<Arc<Overlay>>,
+    now: Mutex<Now>,
     writer: Mutex<Writer>,
     /// Batches that wait for the writer.
-    line: Mutex<Vec<Arc<Ticket>>>,
-    pictures: Mutex<Option<Arc<File>>>,
+    line: Mutex<VecDeque<Arc<Ticket>>>,
     used: Mutex<Instant>,
+}
+
+#[derive(Clone)]
+struct Now {
+    overlay: Arc<Overlay>,
+    /// The log, where stored pictures are read.
+    pictures: Option<Arc<File>>,
 }
 
 pub(crate) struct Writer {
     pub(crate) log: Log,
+    pub(crate) state: State,
+}
+
+/// Whether a generation takes changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    /// It does.
+    Active,
     /// Something else is the active generation now, or stands for this one: changes must go there.
-    pub(crate) superseded: bool,
+    Superseded,
+    /// `ACTIVE` could not be written, nor put back: nobody knows which generation a restart would open.
+    Unsure,
 }
 
 /// Changes on their way.
@@ -68,19 +84,17 @@ impl Opened {
         generation: Generation,
         writable: bool,
     ) -> Result<(Self, u64), IndexError> {
-        let changes::Opened { log, batches, cut } =
-            Log::open(root, generation.id(), generation.dim(), writable)?;
-        let mut now = Overlay::new(&generation);
-        for batch in batches {
-            now = now.after(&generation, batch)?.0;
-        }
-        let pictures = log.reader()?.map(Arc::new);
+        let mut overlay = Overlay::new(&generation);
+        let changes::Opened { log, cut } =
+            Log::open(root, generation.id(), generation.dim(), writable, &mut |changes| {
+                overlay.apply(&generation, changes).map(drop)
+            })?;
+        let now = Now { overlay: Arc::new(overlay), pictures: log.reader() };
         let opened = Self {
             generation: Arc::new(generation),
-            now: Mutex::new(Arc::new(now)),
-            writer: Mutex::new(Writer { log, superseded: false }),
+            now: Mutex::new(now),
+            writer: Mutex::new(Writer { log, state: State::Active }),
             line: Mutex::default(),
-            pictures: Mutex::new(pictures),
             used: Mutex::new(Instant::now()),
         };
         Ok((opened, cut))
@@ -89,7 +103,7 @@ impl Opened {
     /// What there is at this moment.
     pub(crate) fn view(&self) -> View {
         *lock(&self.used) = Instant::now();
-        let (overlay, pictures) = (Arc::clone(&lock(&self.now)), lock(&self.pictures).clone());
+        let Now { overlay, pictures } = lock(&self.now).clone();
         View::new(Arc::clone(&self.generation), overlay, pictures)
     }
 
@@ -106,80 +120,116 @@ impl Opened {
     /// Makes changes, all or none; they are on the disk, and seen, when it returns. Callers that come meanwhile are
     /// written together.
     pub(crate) fn change(&self, changes: Vec<New>, limits: &Limits) -> Result<Applied, NotMade> {
+        if changes.is_empty() {
+            return Ok(Applied::default());
+        }
         let ticket = Arc::new(Ticket { changes, outcome: Mutex::default() });
-        lock(&self.line).push(Arc::clone(&ticket));
+        lock(&self.line).push_back(Arc::clone(&ticket));
         let mut writer = self.writer();
-        if lock(&ticket.outcome).is_none() {
-            if writer.superseded {
+        let outcome = loop {
+            // Another caller may have written it along.
+            if let Some(outcome) = lock(&ticket.outcome).take() {
+                break outcome;
+            }
+            if writer.state != State::Active {
                 lock(&self.line).retain(|other| !Arc::ptr_eq(other, &ticket));
+                if writer.state == State::Unsure {
+                    break Err(not_written("it is unsure which generation is active; activate one"));
+                }
                 drop(writer);
                 // Nobody else takes it from the line any more.
                 let changes = Arc::into_inner(ticket).map(|ticket| ticket.changes).unwrap_or_default();
                 return Err(NotMade::Superseded(changes));
             }
-            let waiting = std::mem::take(&mut *lock(&self.line));
-            self.write(&mut writer, &waiting, limits);
-        }
-        drop(writer);
-        // Whoever held the writer took all of the line.
-        let outcome = lock(&ticket.outcome).take();
-        outcome.unwrap_or_else(|| Err(not_written("the changes were lost"))).map_err(NotMade::Refused)
+            self.write(&mut writer, limits);
+        };
+        outcome.map_err(NotMade::Refused)
     }
 
-    /// Writes what waits with one flush of the disk.
-    fn write(&self, writer: &mut Writer, waiting: &[Arc<Ticket>], limits: &Limits) {
-        let now = Arc::clone(&lock(&self.now));
-        let mut room = Room::new(&now, &self.generation);
-        let mut batches = Vec::with_capacity(waiting.len());
-        let mut written = Vec::with_capacity(waiting.len());
-        for ticket in waiting {
-            match room.encode(&ticket.changes, limits) {
-                Ok(batch) => {
-                    batches.push(batch);
-                    written.push(ticket);
+    /// Writes what waits with one flush of the disk, as much as goes into one frame.
+    fn write(&self, writer: &mut Writer, limits: &Limits) {
+        let Now { overlay, .. } = lock(&self.now).clone();
+        let mut group = Group {
+            generation: &self.generation,
+            start: writer.log.next_start(),
+            content: Vec::new(),
+            room: Room::new(&overlay, &self.generation),
+            next: Overlay::clone(&overlay),
+        };
+        let mut written = Vec::new();
+        loop {
+            let Some(ticket) = lock(&self.line).pop_front() else { break };
+            match group.add(&ticket.changes, limits) {
+                Ok(Some(applied)) => written.push((ticket, applied)),
+                Ok(None) => {
+                    lock(&self.line).push_front(ticket);
+                    break;
                 }
                 Err(refused) => ticket.tell(Err(refused)),
             }
         }
-        if batches.is_empty() {
+        if written.is_empty() {
             return;
         }
-        let outcome = writer.log.append(&batches).and_then(|starts| {
-            self.publish_reader(&writer.log)?;
-            let mut next = Overlay::clone(&now);
-            let mut applied = Vec::with_capacity(batches.len());
-            for (batch, start) in batches.iter().zip(starts) {
-                let changes = self.read(batch, start)?;
-                let (after, did) = next.after(&self.generation, changes)?;
-                next = after;
-                applied.push(did);
+        // Everything else that can fail was done before: what is on the disk is seen.
+        match writer.log.append(&group.content) {
+            Ok(()) => {
+                let now = Now { overlay: Arc::new(group.next), pictures: writer.log.reader() };
+                *lock(&self.now) = now;
+                written.into_iter().for_each(|(ticket, applied)| ticket.tell(Ok(applied)));
             }
-            *lock(&self.now) = Arc::new(next);
-            Ok(applied)
-        });
-        match outcome {
-            Ok(applied) => written.iter().zip(applied).for_each(|(ticket, did)| ticket.tell(Ok(did))),
             Err(error) => {
-                let text = error.to_string();
-                for ticket in written {
-                    ticket.tell(Err(IndexError::NotWritten { reason: text.clone() }));
-                }
+                let reason = match std::error::Error::source(&error) {
+                    Some(source) => format!("{error}: {source}"),
+                    None => error.to_string(),
+                };
+                written.into_iter().for_each(|(ticket, _)| ticket.tell(Err(not_written(&reason))));
             }
         }
     }
 
-    /// The same bytes as a restart would read.
-    fn read(&self, batch: &[u8], start: u64) -> Result<Vec<Change>, IndexError> {
-        let changes = changes::read(batch, start, self.generation.dim());
-        changes.ok_or_else(|| not_written("the batch cannot be read back; this is a defect"))
-    }
-
-    fn publish_reader(&self, log: &Log) -> Result<(), IndexError> {
-        let mut pictures = lock(&self.pictures);
-        if pictures.is_none() {
-            *pictures = log.reader()?.map(Arc::new);
+    /// Forgets changes that amount to nothing: the log begins anew.
+    pub(crate) fn renew(&self, root: &Path) -> Result<(), IndexError> {
+        let mut writer = self.writer();
+        let overlay = Arc::clone(&lock(&self.now).overlay);
+        if writer.state != State::Active || !overlay.is_empty() || overlay.n_changes() == 0 {
+            return Ok(());
         }
+        writer.log.renew(root)?;
+        let overlay = Arc::new(Overlay::new(&self.generation));
+        *lock(&self.now) = Now { overlay, pictures: writer.log.reader() };
         Ok(())
+    }
+}
+
+/// Changes that go into one frame.
+struct Group<'a> {
+    generation: &'a Generation,
+    /// Where its content will lie in the log.
+    start: u64,
+    content: Vec<u8>,
+    room: Room<'a>,
+    /// What there is after them.
+    next: Overlay,
+}
+
+impl Group<'_> {
+    /// `None`, and nothing added, if they do not fit with those that are there.
+    fn add(&mut self, changes: &[New], limits: &Limits) -> Result<Option<Applied>, IndexError> {
+        let mut room = self.room.clone();
+        let batch = room.encode(changes, limits)?;
+        if !self.content.is_empty() && self.content.len() + batch.len() > changes::MAX_FRAME_BYTES {
+            return Ok(None);
+        }
+        // The same bytes as a restart would read.
+        let start = self.start + self.content.len() as u64;
+        let changes = changes::read(&batch, start, self.generation.dim());
+        let changes = changes.ok_or_else(|| not_written("it cannot be read back; this is a defect"))?;
+        let mut next = self.next.clone();
+        let applied = next.apply(self.generation, changes)?;
+        (self.room, self.next) = (room, next);
+        self.content.extend_from_slice(&batch);
+        Ok(Some(applied))
     }
 }
 
@@ -190,25 +240,26 @@ impl Ticket {
 }
 
 /// What may still be added, while batches are made.
+#[derive(Clone)]
 struct Room<'a> {
     generation: &'a Generation,
     kinds: BTreeMap<String, Kind>,
-    rows: usize,
+    changes: usize,
     bytes: usize,
 }
 
 impl<'a> Room<'a> {
     fn new(now: &Overlay, generation: &'a Generation) -> Self {
         let kinds = BTreeMap::clone(now.kinds());
-        Self { generation, kinds, rows: now.n_rows() + now.n_removed(), bytes: now.bytes() }
+        Self { generation, kinds, changes: now.n_changes(), bytes: now.bytes() }
     }
 
     /// A batch's bytes, if it may be made.
     fn encode(&mut self, changes: &[New], limits: &Limits) -> Result<Vec<u8>, IndexError> {
         let mut batch = Vec::new();
         let mut kinds: Option<BTreeMap<String, Kind>> = None;
-        let rows = self.rows + changes.len();
-        if rows > limits.changes {
+        let n_changes = self.changes + changes.len();
+        if n_changes > limits.changes {
             return Err(IndexError::TooManyChanges { max: limits.changes, what: "changes" });
         }
         let mut bytes = self.bytes;
@@ -218,7 +269,7 @@ impl<'a> Room<'a> {
                 New::Put(new, embedding) => {
                     let known = kinds.get_or_insert_with(|| self.kinds.clone());
                     self.admit(new, embedding, known)?;
-                    bytes += embedding.values().len() * 4 + new.item.id.len() + new.item.caption.len();
+                    bytes += overlay::row_bytes(&new.item, embedding.values());
                     let mut item = new.item.clone();
                     let picture = new.picture.as_deref().unwrap_or_default();
                     if picture.is_empty() {
@@ -227,7 +278,7 @@ impl<'a> Room<'a> {
                     changes::write_put(&mut batch, &item, &new.sha256, embedding.values(), picture);
                 }
             }
-            if batch.len() > limits.batch_bytes.min(changes::MAX_BATCH_BYTES) {
+            if batch.len() > limits.batch_bytes.min(changes::MAX_FRAME_BYTES) {
                 return Err(IndexError::TooLargeBatch { max: limits.batch_bytes });
             }
         }
@@ -237,7 +288,7 @@ impl<'a> Room<'a> {
         if let Some(kinds) = kinds {
             self.kinds = kinds;
         }
-        (self.rows, self.bytes) = (rows, bytes);
+        (self.changes, self.bytes) = (n_changes, bytes);
         Ok(batch)
     }
 

@@ -10,7 +10,7 @@ use std::{
 };
 
 use crate::{
-    Bitmap, Generation, IndexError, Item, Rows,
+    Bitmap, Generation, IndexError, Item, Rows, Value,
     changes::{Change, Put, Removal, Span},
     metadata::Kind,
     scan::Source,
@@ -22,11 +22,11 @@ const LARGE: usize = 1 << 16;
 /// Everything that changed, at one moment.
 #[derive(Clone)]
 pub(crate) struct Overlay {
-    /// Rows of the generation that are not there any more; `None` while all are.
-    removed: Option<Arc<Bitmap>>,
-    /// Rows of the generation that are there, as a scan wants to know them; `None` while all are.
+    /// Rows of the generation that are there; `None` while all are.
     kept: Option<Arc<Bitmap>>,
     n_removed: usize,
+    /// Changes that the log holds, whatever is left of them.
+    n_changes: usize,
     /// The oldest first.
     pieces: Vec<Part>,
     kinds: Arc<BTreeMap<String, Kind>>,
@@ -46,6 +46,8 @@ pub(crate) struct Piece {
     vectors: Vec<f32>,
     pub(crate) rows: Vec<Row>,
     by_id: HashMap<String, u32>,
+    /// Of memory, about.
+    bytes: usize,
 }
 
 /// A picture of a piece, but for its vector.
@@ -84,10 +86,15 @@ impl Overlay {
     /// No change of a generation.
     pub(crate) fn new(generation: &Generation) -> Self {
         let kinds = generation.fields().map(|(name, kind)| (name.to_owned(), kind)).collect();
-        Self { removed: None, kept: None, n_removed: 0, pieces: Vec::new(), kinds: Arc::new(kinds), bytes: 0 }
+        Self { kept: None, n_removed: 0, n_changes: 0, pieces: Vec::new(), kinds: Arc::new(kinds), bytes: 0 }
     }
 
-    /// Whether nothing changed.
+    /// Changes that were made, also those that others undid: the log holds them.
+    pub(crate) fn n_changes(&self) -> usize {
+        self.n_changes
+    }
+
+    /// Whether everything is as in the generation.
     pub(crate) fn is_empty(&self) -> bool {
         self.n_removed == 0 && self.pieces.is_empty()
     }
@@ -100,11 +107,6 @@ impl Overlay {
     /// Pictures that were added and are there.
     pub(crate) fn n_added(&self) -> usize {
         self.pieces.iter().map(|part| part.live.count()).sum()
-    }
-
-    /// Rows in memory, there or not.
-    pub(crate) fn n_rows(&self) -> usize {
-        self.pieces.iter().map(|part| part.piece.rows.len()).sum()
     }
 
     /// Bytes of memory that its rows take, about.
@@ -129,7 +131,7 @@ impl Overlay {
 
     /// Whether a row of the generation is there.
     pub(crate) fn has(&self, row: usize) -> bool {
-        self.removed.as_ref().is_none_or(|removed| !removed.contains(row))
+        self.kept.as_ref().is_none_or(|kept| kept.contains(row))
     }
 
     /// Where a picture is.
@@ -147,16 +149,12 @@ impl Overlay {
         Ok(base.row(id)?.filter(|&row| self.has(row)).map(Place::Base))
     }
 
-    /// The next moment: after these changes, in their order.
+    /// Makes changes, in their order. What is shared with other moments is copied first.
     ///
     /// # Errors
-    /// [`IndexError::Damaged`] if the generation's order cannot be read.
-    pub(crate) fn after(
-        &self,
-        base: &Generation,
-        changes: Vec<Change>,
-    ) -> Result<(Self, Applied), IndexError> {
-        let mut next = self.clone();
+    /// [`IndexError::Damaged`] if the generation's order cannot be read; some are made then, and some are not.
+    pub(crate) fn apply(&mut self, base: &Generation, changes: Vec<Change>) -> Result<Applied, IndexError> {
+        self.n_changes += changes.len();
         let mut applied = Applied::default();
         let mut new: Vec<Option<Put>> = Vec::new();
         let mut by_id: HashMap<String, usize> = HashMap::new();
@@ -168,7 +166,7 @@ impl Overlay {
             };
             // A batch may change what it added itself.
             let within = by_id.remove(id).and_then(|at| new.get_mut(at)).and_then(Option::take).is_some();
-            let was_there = within || next.remove(base, id)?;
+            let was_there = within || self.remove(base, id)?;
             match change {
                 Change::Put(put) => {
                     applied.replaced += usize::from(was_there);
@@ -185,17 +183,16 @@ impl Overlay {
             }
         }
         if let Some(kinds) = kinds {
-            next.kinds = Arc::new(kinds);
+            self.kinds = Arc::new(kinds);
         }
         let new: Vec<Put> = new.into_iter().flatten().collect();
         if !new.is_empty() {
             let rows = new.len();
             let piece = Piece::new(base.dim(), new);
-            next.bytes += piece.bytes();
-            next.pieces.push(Part { piece: Arc::new(piece), live: Arc::new(Bitmap::all(rows)) });
+            self.pieces.push(Part { piece: Arc::new(piece), live: Arc::new(Bitmap::all(rows)) });
         }
-        next.join();
-        Ok((next, applied))
+        self.join();
+        Ok(applied)
     }
 
     /// Takes a picture out; false if it is not there.
@@ -203,8 +200,6 @@ impl Overlay {
         match self.find(base, id)? {
             None => return Ok(false),
             Some(Place::Base(row)) => {
-                let removed = self.removed.get_or_insert_with(|| Arc::new(Bitmap::none(base.len())));
-                Arc::make_mut(removed).insert(row);
                 let kept = self.kept.get_or_insert_with(|| Arc::new(Bitmap::all(base.len())));
                 Arc::make_mut(kept).remove(row);
                 self.n_removed += 1;
@@ -232,7 +227,7 @@ impl Overlay {
             let rows = joined.rows.len();
             self.pieces.push(Part { piece: Arc::new(joined), live: Arc::new(Bitmap::all(rows)) });
         }
-        self.bytes = self.pieces.iter().map(|part| part.piece.bytes()).sum();
+        self.bytes = self.pieces.iter().map(|part| part.piece.bytes).sum();
     }
 }
 
@@ -251,11 +246,13 @@ impl Piece {
             vectors: Vec::with_capacity(dim * rows),
             rows: Vec::with_capacity(rows),
             by_id: HashMap::with_capacity(rows),
+            bytes: 0,
         }
     }
 
     fn push(&mut self, row: Row, vector: &[f32]) {
         self.by_id.insert(row.item.id.clone(), self.rows.len() as u32);
+        self.bytes += row_bytes(&row.item, vector);
         self.vectors.extend_from_slice(vector);
         self.rows.push(row);
     }
@@ -277,13 +274,22 @@ impl Piece {
     pub(crate) fn vector(&self, row: usize) -> Option<&[f32]> {
         self.vectors.get(row * self.dim..(row + 1) * self.dim)
     }
+}
 
-    fn bytes(&self) -> usize {
-        /// Of an item beside its texts, the row and the map's entry.
-        const ROW: usize = 400;
-        let texts = |row: &Row| 2 * row.item.id.len() + row.item.caption.len() + row.item.url.len();
-        self.vectors.len() * 4 + self.rows.iter().map(|row| ROW + texts(row)).sum::<usize>()
-    }
+/// Bytes of memory that a row takes, about.
+pub(crate) fn row_bytes(item: &Item, vector: &[f32]) -> usize {
+    /// Of an item beside its texts, the row and the map's entry.
+    const ROW: usize = 400;
+    let metadata = item.metadata.iter().map(|(name, value)| {
+        let text = if let Value::Text(text) = value { text.len() } else { 0 };
+        size_of::<Value>() + name.len() + text
+    });
+    ROW + size_of_val(vector)
+        + 2 * item.id.len() // in the map, too
+        + item.caption.len()
+        + item.group.len()
+        + item.url.len()
+        + metadata.sum::<usize>()
 }
 
 impl Source for Piece {

@@ -56,6 +56,11 @@ impl View {
         self.overlay.n_removed()
     }
 
+    /// Changes that were made since, also those that others undid: what the log holds, and a compaction does away with.
+    pub fn changes(&self) -> usize {
+        self.overlay.n_changes()
+    }
+
     /// Names and kinds of the metadata's fields.
     pub fn fields(&self) -> impl Iterator<Item = (&str, crate::metadata::Kind)> {
         self.overlay.kinds().iter().map(|(name, kind)| (name.as_str(), *kind))
@@ -126,10 +131,7 @@ impl View {
         self.overlay.parts().get(piece)
     }
 
-    /// The rows of the generation that pass a filter and are there; `None` if all do.
-    ///
-    /// # Errors
-    /// [`IndexError::Damaged`] if an item cannot be read.
+    /// Of the generation's rows that were selected (`None`: all), those that are there; `None` if all are.
     pub fn admitted(&self, selected: Option<Arc<Bitmap>>) -> Option<Arc<Bitmap>> {
         match (selected, self.overlay.kept()) {
             (None, kept) => kept.cloned(),
