@@ -1,25 +1,27 @@
 //! How near the exact scan comes to what this machine reads from memory.
 //!
-//! `cargo run --release -p fondue-index --example scan [-- --rows 1000000 --dim 256 --threads 2 --block KIB --k 10]`. For
-//! each precision: bytes a second that as many threads sum up of the same buffer, the best of several, and then the scan's
-//! for 1 … 16 searches that share a pass, the best and the median of several, each beside it.
+//! `cargo run --release -p fondue-index --example scan [-- --rows 1000000 --dim 256 --threads 2 --block KIB --k 10 --times
+//! 15 --admit 1]`. For each precision: bytes a second that as many threads sum up of the same buffer, and those of the scan for 1 … 16
+//! searches that share a pass, best and median of several in turn.
 
 use std::{
     hint::black_box,
     sync::{Arc, mpsc},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use fondue_index::{
-    Rows, Scanner,
+    Bitmap, Rows, Scanner,
+    rows::quantize,
     scan::{Job, Settings, Source},
 };
 use fondue_kernels::{Machine, read};
+use half::f16;
 
 type Failure = Box<dyn std::error::Error>;
 
-/// Passes of which the best is shown.
-const TIMES: usize = 15;
+/// Searches at once.
+const COUNTS: [usize; 5] = [1, 2, 4, 8, 16];
 
 struct Flags {
     rows: usize,
@@ -27,6 +29,9 @@ struct Flags {
     threads: usize,
     block: usize,
     k: usize,
+    times: usize,
+    /// One row in so many may be found.
+    admit: usize,
 }
 
 #[derive(Default)]
@@ -67,21 +72,18 @@ fn units(seed: u64, rows: usize, dim: usize) -> Vec<f32> {
     all
 }
 
-/// The bits of the half that a unit vector's value is nearest to, subnormal ones apart.
-fn half(value: f32) -> u16 {
-    let bits = (value * 2f32.powi(-112)).to_bits();
-    ((bits >> 16) & 0x8000) as u16 | (((bits & 0x7fff_ffff) + 0x1000) >> 13) as u16
-}
-
 fn owned(form: &'static str, flags: &Flags) -> Owned {
     let mut owned = Owned { form, dim: flags.dim, f32s: units(1, flags.rows, flags.dim), ..Owned::default() };
     match form {
-        "f16" => owned.bits = std::mem::take(&mut owned.f32s).into_iter().map(half).collect(),
+        "f16" => {
+            owned.bits =
+                std::mem::take(&mut owned.f32s).iter().map(|value| f16::from_f32(*value).to_bits()).collect()
+        }
         "int8" => {
+            let mut codes = Vec::new();
             for row in owned.f32s.chunks_exact(flags.dim) {
-                let scale = row.iter().fold(0f32, |max, value| max.max(value.abs())) / 127.0;
-                owned.scales.push(scale);
-                owned.codes.extend(row.iter().map(|value| (value / scale).round() as i8));
+                owned.scales.push(quantize(row, &mut codes));
+                owned.codes.extend_from_slice(&codes);
             }
         }
         _ => {}
@@ -89,29 +91,32 @@ fn owned(form: &'static str, flags: &Flags) -> Owned {
     owned
 }
 
-/// Bytes a second that so many threads sum up, the best of several.
-fn bandwidth(bytes: &[u8], threads: usize) -> f64 {
-    let words: &[f32] = bytemuck::cast_slice(&bytes[..bytes.len() / 4 * 4]);
+/// Seconds in which so many threads sum up these bytes.
+fn reading(bytes: &[u8], threads: usize) -> f64 {
+    let values: &[f32] = bytemuck::cast_slice(&bytes[..bytes.len() / 4 * 4]);
     let machine = Machine::best();
-    let once = || {
-        let start = Instant::now();
-        std::thread::scope(|scope| {
-            for part in words.chunks(words.len().div_ceil(threads)) {
-                scope.spawn(move || black_box(read(machine, part)));
-            }
-        });
-        size_of_val(words) as f64 / start.elapsed().as_secs_f64()
-    };
-    (0..TIMES).map(|_| once()).fold(0.0, f64::max)
+    let start = Instant::now();
+    std::thread::scope(|scope| {
+        for part in values.chunks(values.len().div_ceil(threads)) {
+            scope.spawn(move || black_box(read(machine, part)));
+        }
+    });
+    start.elapsed().as_secs_f64()
 }
 
 /// Seconds of some searches that are submitted together, until the last one is done.
-fn together(scanner: &Scanner, source: &Arc<Owned>, queries: &[f32], k: usize) -> Result<f64, Failure> {
+fn together(
+    scanner: &Scanner,
+    source: &Arc<Owned>,
+    queries: &[f32],
+    k: usize,
+    admit: Option<&Arc<Bitmap>>,
+) -> Result<f64, Failure> {
     let (sender, receiver) = mpsc::channel();
     let start = Instant::now();
     for query in queries.chunks_exact(source.dim) {
         let (sender, source) = (sender.clone(), Arc::clone(source) as Arc<dyn Source>);
-        let job = Job { source, query: query.to_vec(), k, admit: None, accept: None };
+        let job = Job { source, query: query.to_vec(), k, admit: admit.cloned(), accept: None };
         scanner.submit(job, Box::new(move |result| _ = sender.send(result)))?.detach();
     }
     drop(sender);
@@ -123,7 +128,7 @@ fn together(scanner: &Scanner, source: &Arc<Owned>, queries: &[f32], k: usize) -
 
 fn main() -> Result<(), Failure> {
     let threads = std::thread::available_parallelism()?.get();
-    let mut flags = Flags { rows: 1_000_000, dim: 256, threads, block: 512, k: 10 };
+    let mut flags = Flags { rows: 1_000_000, dim: 256, threads, block: 2048, k: 10, times: 15, admit: 1 };
     let mut words = std::env::args().skip(1);
     while let (Some(name), Some(value)) = (words.next(), words.next()) {
         let value: usize = value.parse()?;
@@ -132,13 +137,16 @@ fn main() -> Result<(), Failure> {
             "--dim" => flags.dim = value,
             "--threads" => flags.threads = value,
             "--block" => flags.block = value,
-            "--k" => flags.k = value,
+            "--k" => flags.k = value.max(1),
+            "--admit" => flags.admit = value.max(1),
+            "--times" => flags.times = value.max(1),
             _ => return Err(format!("no flag is called {name}").into()),
         }
     }
-    let Flags { rows, dim, threads, block, k } = flags;
+    let Flags { rows, dim, threads, block, k, times, admit: every } = flags;
+    let admit = (every > 1).then(|| Arc::new(Bitmap::of(rows, |row| (row * 7919) % every == 0)));
     println!(
-        "{rows} rows of {dim}, {threads} threads, {}, blocks of {block} KiB, top {k}",
+        "{rows} rows of {dim}, {threads} threads, {}, blocks of {block} KiB, top {k} of one row in {every}",
         Machine::best().name()
     );
     for form in ["f32", "f16", "int8"] {
@@ -149,31 +157,37 @@ fn main() -> Result<(), Failure> {
             Rows::Int8 { codes, .. } => bytemuck::cast_slice(codes),
         };
         let scanner = Scanner::new(Settings { block_bytes: block << 10, ..Settings::new(threads) })?;
-        let before = bandwidth(bytes, threads);
-        for n in [1, 2, 4, 8, 16] {
-            let queries = units(99, n, dim);
-            let mut times = Vec::with_capacity(TIMES);
-            for _ in 0..TIMES {
-                times.push(together(&scanner, &source, &queries, k)?);
-                std::thread::sleep(Duration::from_millis(2));
+        // In turn, so that what else the machine does is the same for all; each scan is compared with the read before it.
+        let mut reads = Vec::with_capacity(times);
+        let mut scans = COUNTS.map(|_| Vec::with_capacity(times));
+        for _ in 0..times {
+            for (n, scans) in COUNTS.iter().zip(&mut scans) {
+                let read = reading(bytes, threads);
+                reads.push(read);
+                let scan = together(&scanner, &source, &units(99, *n, dim), k, admit.as_ref())?;
+                scans.push((scan, read / scan));
             }
-            times.sort_by(f64::total_cmp);
-            let speed = |seconds: f64| bytes.len() as f64 / seconds;
+        }
+        reads.sort_by(f64::total_cmp);
+        let speed = |seconds: f64| bytes.len() as f64 / seconds / 1e9;
+        let (best, median) = (reads[0], reads[reads.len() / 2]);
+        println!("{form:>5}  memory      best {:5.1} GB/s, median {:5.1}", speed(best), speed(median));
+        for (n, mut scans) in COUNTS.iter().zip(scans) {
+            let mut shares: Vec<f64> = scans.iter().map(|(_, share)| 100.0 * share).collect();
+            shares.sort_by(f64::total_cmp);
+            scans.sort_by(|a, b| a.0.total_cmp(&b.0));
+            let (first, middle) = (scans[0].0, scans[times / 2].0);
             println!(
-                "{form:>5}: memory {:5.1} GB/s; {n:2} searches {:5.1} GB/s best, {:5.1} median: {:3.0}% and {:3.0}%; {:6.0} searches/s",
-                before / 1e9,
-                speed(times[0]) / 1e9,
-                speed(times[TIMES / 2]) / 1e9,
-                100.0 * speed(times[0]) / before,
-                100.0 * speed(times[TIMES / 2]) / before,
-                n as f64 / times[TIMES / 2],
+                "{form:>5}  {n:2} searches best {:5.1} GB/s, median {:5.1}; {:3.0}% of memory by the best, {:3.0}% by the \
+                 median, {:3.0}% pair by pair; {:5.0} searches/s",
+                speed(first),
+                speed(middle),
+                100.0 * best / first,
+                100.0 * median / middle,
+                shares[times / 2],
+                *n as f64 / middle,
             );
         }
-        println!(
-            "{form:>5}: memory {:5.1} GB/s before, {:5.1} GB/s after",
-            before / 1e9,
-            bandwidth(bytes, threads) / 1e9
-        );
     }
     Ok(())
 }

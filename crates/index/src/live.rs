@@ -207,6 +207,31 @@ impl Index {
         Ok((id, self.install(new)))
     }
 
+    /// Serves the newest other generation that is whole instead of the active one, in memory alone: `ACTIVE` stays as it
+    /// is, and changes go to the generation that is served. `None` if there is none.
+    pub fn fall_back(&self) -> Option<String> {
+        let _turn = lock(&self.activating);
+        let present = Arc::clone(&lock(&self.open).active);
+        let mut others: Vec<Generation> = self
+            .generations()
+            .ok()?
+            .iter()
+            .filter_map(|id| {
+                let other = id != present.generation.id();
+                other.then(|| self.root.generation(id).ok()).flatten()
+            })
+            .collect();
+        others.sort_by_key(Generation::created);
+        let (whole, _) = others.into_iter().rev().find_map(|other| {
+            other.verify().ok()?;
+            Opened::open(&self.path, other, self.writable()).ok()
+        })?;
+        let id = whole.generation.id().to_owned();
+        present.writer().superseded = true;
+        self.install(whole);
+        Some(id)
+    }
+
     /// Makes an opened generation the active one in memory; returns the one before.
     fn install(&self, new: Opened) -> String {
         let mut open = lock(&self.open);

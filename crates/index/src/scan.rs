@@ -36,10 +36,8 @@ use self::{
 };
 use crate::{Bitmap, Hit, Rows};
 
-/// Rows that are cut from a source at once are a multiple of these: whole words of a bitmap.
-const WORD: usize = 64;
-/// Rows of a block, at most: their scores for sixteen queries stay in the second cache.
-const MAX_BLOCK: usize = 1024;
+/// Blocks for each thread, at least, where the rows are few: the last ones should end together.
+const SHARE: usize = 8;
 
 /// Rows that are there while they are scanned; a generation, for example. The same rows are one `Arc`, which is how
 /// searches of them find each other.
@@ -75,16 +73,16 @@ pub struct Job {
 pub struct Settings {
     /// Threads, at least one.
     pub threads: usize,
-    /// Bytes of rows that a thread takes at a time.
+    /// Bytes of rows that a thread takes at a time, at most; where there are few rows it takes fewer.
     pub block_bytes: usize,
     /// Searches that share a pass.
     pub together: usize,
 }
 
 impl Settings {
-    /// Half a mebibyte at a time, sixteen searches together.
+    /// Two mebibytes at a time, sixteen searches together.
     pub fn new(threads: usize) -> Self {
-        Self { threads, block_bytes: 512 << 10, together: 16 }
+        Self { threads, block_bytes: 2 << 20, together: 16 }
     }
 }
 
@@ -150,7 +148,7 @@ impl Scanner {
     /// What is wrong with the job; then `done` is not called.
     pub fn submit(&self, job: Job, done: Done) -> Result<Pending, ScanError> {
         let Job { source, query, k, admit, accept } = job;
-        let shape = shape(source.rows(), source.dim(), self.shared.settings.block_bytes)?;
+        let shape = shape(source.rows(), source.dim(), self.shared.settings)?;
         check(shape, &query, admit.as_deref())?;
         let parts = (self.shared.settings.threads, shape.blocks());
         let search = Arc::new(Search::new(&query, k, (admit, accept), parts, Some(done))?);
@@ -236,7 +234,7 @@ pub fn nearest(
     k: usize,
     admit: Option<&Arc<Bitmap>>,
 ) -> Result<Vec<Vec<Hit>>, ScanError> {
-    let shape = shape(rows, dim, Settings::new(1).block_bytes)?;
+    let shape = shape(rows, dim, Settings::new(1))?;
     let mut searches = Vec::with_capacity(queries.len());
     for query in queries {
         check(shape, query, admit.map(|admit| &**admit))?;
@@ -250,10 +248,11 @@ pub fn nearest(
     Ok(searches.iter().map(|search| search.take_hits()).collect())
 }
 
-fn shape(rows: Rows<'_>, dim: usize, block_bytes: usize) -> Result<Shape, ScanError> {
+fn shape(rows: Rows<'_>, dim: usize, settings: Settings) -> Result<Shape, ScanError> {
     let n = block::count(rows, dim)?;
-    let block = (block_bytes / block::row_bytes(rows, dim)).min(MAX_BLOCK) / WORD * WORD;
-    Ok(Shape { rows: n, dim, block: block.max(WORD) })
+    let most = settings.block_bytes / block::row_bytes(rows, dim);
+    let block = block::whole_words(most.min(n / (settings.threads * SHARE)));
+    Ok(Shape { rows: n, dim, block })
 }
 
 fn check(shape: Shape, query: &[f32], admit: Option<&Bitmap>) -> Result<(), ScanError> {

@@ -55,11 +55,8 @@ pub(crate) trait Lanes: Copy {
     fn sum(self, v: Self::V) -> f32;
     /// Four sums at once, with the bits of [`Lanes::sum`].
     #[inline(always)]
-    fn sums(self, v: [Self::V; 4]) -> [f32; 4] {
-        v.map(
-            #[inline(always)]
-            |v| self.sum(v),
-        )
+    fn sums(self, [a, b, c, d]: [Self::V; 4]) -> [f32; 4] {
+        [self.sum(a), self.sum(b), self.sum(c), self.sum(d)]
     }
     fn largest(self, v: Self::V) -> f32;
 

@@ -4,6 +4,8 @@
 //! through together. Every result is a sum in one fixed order, whatever else is computed at the same time and by however
 //! many threads: a row has the same bits alone and in company, and whether it came in one piece or in many.
 //!
+//! Scores of stored rows for a search ([`dots`]) keep to the same rule.
+//!
 //! Source of the attention's memory: Kwon et al. 2023 (PagedAttention). Touches nothing outside.
 
 mod attention;
@@ -23,7 +25,7 @@ mod team;
 
 pub use attention::POSITIONS;
 pub use buffers::{BufferId, Buffers};
-pub use dots::{Query, Stored, dots, dots_of, read};
+pub use dots::{Query, Stored, dots, dots_of, read, will_read};
 pub use kv::KvMemory;
 pub use machine::Machine;
 pub use matrix::{Form, Matrix};

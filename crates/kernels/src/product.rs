@@ -86,7 +86,7 @@ fn part<L: Lanes, W: Element, const R: usize, const N: usize>(
         let mut sums = [[lanes.zero(); N]; R];
         for (k, weights) in tile.iter().enumerate() {
             if start == 0 {
-                prefetch::ahead_of(weights);
+                prefetch::ahead_of::<{ prefetch::WEIGHTS }, _>(weights);
             }
             let mut loaded = [lanes.zero(); N];
             for n in 0..N {

@@ -3,8 +3,14 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::Parser;
+use fondue_index::{
+    graph::{Graphing, Params},
+    live::{Limits as ChangeLimits, Settings as LiveSettings},
+};
 use fondue_serving::settings::{self, Serving, ServingSettings, SettingsError, within};
 use serde::{Deserialize, Serialize};
+
+use crate::local::{Keeping, Searching};
 
 /// The retrieval service: query embeddings in, pictures out.
 #[derive(Debug, Parser)]
@@ -29,7 +35,8 @@ pub struct Settings {
     #[arg(long, value_name = "ROOT")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub index: Option<PathBuf>,
-    /// Compare a generation with its checksums before it becomes the active one [default: true].
+    /// Compare a generation with its checksums before it becomes the active one, and, when the service starts, while it is
+    /// searched [default: true].
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub verify: Option<bool>,
@@ -69,14 +76,64 @@ pub struct Settings {
     #[arg(long, value_name = "BYTES")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_data_bytes: Option<usize>,
-    /// Searches that run at once; others wait [default: 4].
+    /// Calls that run at once; others wait [default: 64].
     #[arg(long, value_name = "N")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_searching: Option<usize>,
-    /// Searches that wait; more are refused [default: 256].
+    /// Calls that wait; more are refused [default: 256].
     #[arg(long, value_name = "N")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_queued: Option<usize>,
+    /// Threads that scan vectors [default: one for each core].
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub search_threads: Option<usize>,
+    /// Candidates that an approximate search keeps, where the caller does not say: more find more, and take longer
+    /// [default: 192].
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub effort: Option<usize>,
+    /// Pictures above which a compacted generation gets a graph for approximate search [default: 50000].
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub graph_above: Option<usize>,
+    /// Links of a node of such a graph on the upper levels; on the lowest it has up to twice as many [default: 16].
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub graph_m: Option<usize>,
+    /// Candidates that are kept while such a graph is built [default: 100].
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub graph_ef_construction: Option<usize>,
+    /// Threads that build such a graph, beside those that search [default: half of the cores].
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub graph_threads: Option<usize>,
+    /// Changes that are kept beside a generation; more are refused until they are compacted [default: 1000000].
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_changes: Option<usize>,
+    /// Bytes of memory for changes, but for stored pictures [default: 4294967296].
+    #[arg(long, value_name = "BYTES")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_change_bytes: Option<usize>,
+    /// Bytes that may be made durable together [default: 67108864].
+    #[arg(long, value_name = "BYTES")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_batch_bytes: Option<usize>,
+    /// Changes after which the index is compacted in the background; 0: only when asked [default: 50000].
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub compact_above: Option<usize>,
+    /// Seconds for which a generation that was compacted must be unused before it is removed; well above the gateway's
+    /// pin_interval_ms [default: 3600].
+    #[arg(long, value_name = "S")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub collect_after_seconds: Option<u64>,
+    /// Milliseconds between looks at what is to be compacted and collected [default: 10000].
+    #[arg(long, value_name = "MS")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keep_interval_ms: Option<u64>,
     /// Generations that stay open beside the active one, for dialogues that began with them [default: 4].
     #[arg(long, value_name = "N")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -94,8 +151,12 @@ pub struct Config {
     pub serving: Serving,
     /// The index's root.
     pub index: PathBuf,
-    /// Whether checksums are compared before a generation becomes the active one.
-    pub verify: bool,
+    /// How the index is opened, changed and collected.
+    pub live: LiveSettings,
+    /// How it is searched.
+    pub searching: Searching,
+    /// What goes on behind the searches.
+    pub keeping: Keeping,
     /// Limits of requests.
     pub limits: Limits,
 }
@@ -125,8 +186,6 @@ pub struct Limits {
     pub searching: usize,
     /// Searches that wait.
     pub queued: usize,
-    /// Generations that stay open.
-    pub open: usize,
     /// Time of a call, and of silence in a stream.
     pub timeout: Duration,
 }
@@ -148,9 +207,57 @@ impl Settings {
     /// [`SettingsError`] that names the setting and what would be right.
     pub fn resolve(self) -> Result<Config, SettingsError> {
         let serving = self.serving.resolve("127.0.0.1:7403")?;
+        let searching = within("max_searching", self.max_searching, 64, 1, 1024)?;
+        let open = within("max_open", self.max_open, 4, 0, 1024)?;
+        let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get().min(1024));
         Ok(Config {
             index: self.index.unwrap_or_else(|| ".fondue/index".into()),
-            verify: self.verify.unwrap_or(true),
+            live: LiveSettings {
+                verify: self.verify.unwrap_or(true),
+                max_open: open,
+                collect_after: Duration::from_secs(within(
+                    "collect_after_seconds",
+                    self.collect_after_seconds,
+                    3600,
+                    0,
+                    365 * 86_400,
+                )?),
+                graphing: Graphing {
+                    above: within("graph_above", self.graph_above, 50_000, 0, 1 << 31)?,
+                    params: Params {
+                        m: within("graph_m", self.graph_m, 16, 2, 64)?,
+                        ef_construction: within(
+                            "graph_ef_construction",
+                            self.graph_ef_construction,
+                            100,
+                            1,
+                            10_000,
+                        )?,
+                        threads: within("graph_threads", self.graph_threads, cores.div_ceil(2), 1, 1024)?,
+                    },
+                },
+                limits: ChangeLimits {
+                    changes: within("max_changes", self.max_changes, 1_000_000, 1, 1 << 31)?,
+                    bytes: within("max_change_bytes", self.max_change_bytes, 4 << 30, 1, 1 << 44)?,
+                    batch_bytes: within("max_batch_bytes", self.max_batch_bytes, 64 << 20, 1, 1 << 30)?,
+                },
+            },
+            searching: Searching {
+                calls: searching,
+                threads: within("search_threads", self.search_threads, cores, 1, 1024)?,
+                ef: within("effort", self.effort, 192, 1, 1 << 20)?,
+            },
+            keeping: Keeping {
+                compact_above: Some(within("compact_above", self.compact_above, 50_000, 0, 1 << 31)?)
+                    .filter(|most| *most > 0),
+                interval: Duration::from_millis(within(
+                    "keep_interval_ms",
+                    self.keep_interval_ms,
+                    10_000,
+                    1,
+                    86_400_000,
+                )?),
+            },
             limits: Limits {
                 k: within("max_k", self.max_k, 1000, 1, 1 << 20)?,
                 excluded: within("max_excluded", self.max_excluded, 10_000, 0, 1 << 20)?,
@@ -161,9 +268,8 @@ impl Settings {
                 batch_rows: within("batch_rows", self.batch_rows, 256, 1, 1 << 16)?,
                 batch_bytes: within("batch_bytes", self.batch_bytes, 8 << 20, 1, 1 << 30)?,
                 data_bytes: within("max_data_bytes", self.max_data_bytes, 16 << 20, 0, 1 << 30)?,
-                searching: within("max_searching", self.max_searching, 4, 1, 1024)?,
+                searching,
                 queued: within("max_queued", self.max_queued, 256, 0, 1 << 20)?,
-                open: within("max_open", self.max_open, 4, 0, 1024)?,
                 timeout: Duration::from_millis(within(
                     "timeout_limit_ms",
                     self.timeout_limit_ms,
@@ -192,7 +298,7 @@ mod tests {
         let file = folder.path().join("retrieval.toml");
         std::fs::write(&file, "index = \"/there\"\nmax_k = 7\nmax_open = 2\nverify = false\n").unwrap();
         let config = resolve(&["--config", file.to_str().unwrap(), "--max-k", "9"]).unwrap();
-        assert_eq!((config.limits.k, config.limits.open, config.verify), (9, 2, false));
+        assert_eq!((config.limits.k, config.live.max_open, config.live.verify), (9, 2, false));
         assert_eq!((config.index, config.limits.excluded), (PathBuf::from("/there"), 10_000));
         std::fs::write(&file, "max_l = 7\n").unwrap();
         let error = resolve(&["--config", file.to_str().unwrap()]).unwrap_err();

@@ -18,10 +18,16 @@ use fondue_serving::{
     loading::Loading,
     server::{Readiness, ServeError, Site},
 };
+use futures::future::BoxFuture;
 use tokio::net::TcpListener;
 use tonic::service::RoutesBuilder;
 
-use crate::{config::Config, handler::Handler, local::Local, store::Store};
+use crate::{
+    config::Config,
+    handler::Handler,
+    local::Local,
+    store::{Store, StoreError},
+};
 
 /// Why the retrieval service cannot run.
 #[derive(Debug, thiserror::Error)]
@@ -55,9 +61,18 @@ pub async fn run(
     let site =
         Site { serving: &serving, listener, routes, readiness, descriptors: fondue_proto::DESCRIPTORS };
     let load = move || {
-        let local = Local::open(&config.index, config.verify, config.limits.open, config.limits.searching)?;
-        Ok::<Box<dyn Store>, RunError>(Box::new(local))
+        let Config { index, live, searching, keeping, .. } = config;
+        Ok::<Box<dyn Store>, RunError>(Box::new(Local::open(&index, live, searching, keeping)?))
     };
-    // Nothing of it runs by itself.
-    site.serve_while_loading(&store, load, |_| std::future::pending(), shutdown).await
+    let (sender, mut useless) = tokio::sync::oneshot::channel();
+    let ended = |keeper: BoxFuture<'static, StoreError>| async move {
+        let _ = sender.send(keeper.await);
+    };
+    match site.serve_while_loading(&store, load, |store| ended(store.keeper()), shutdown).await {
+        Err(RunError::Serve(ServeError::Ended(what))) => match useless.try_recv() {
+            Ok(StoreError::Index(error)) => Err(error.into()),
+            _ => Err(ServeError::Ended(what).into()),
+        },
+        other => other,
+    }
 }

@@ -1,60 +1,94 @@
 //! The back end on this machine's own files.
 
-mod shelf;
+mod keeper;
 
-use std::{path::Path, sync::Arc};
+use std::{path::Path, sync::Arc, thread};
 
 use bytes::Bytes;
 use fondue_domain::Embedding;
-use fondue_index::{Generation, IndexError, NewItem, Query};
+use fondue_index::{How, Index, IndexError, NewItem, Place, Query, Searcher, View, live::Settings};
+use futures::future::BoxFuture;
 use tokio::sync::Semaphore;
 
-use self::shelf::Shelf;
+pub use self::keeper::Keeping;
 use crate::store::{
     Activated, Compacted, Deleted, Description, Found, Ingested, Picture, Search, Store, StoreError,
 };
 
-const NOT_OFFERED: StoreError = StoreError::Unsupported(
-    "the index cannot be changed while it is served; build a new generation with `fondue index build` and activate it",
-);
-
 /// An index folder.
 pub struct Local {
-    shelf: Arc<Shelf>,
+    inner: Arc<Inner>,
     running: Arc<Semaphore>,
+    keeping: Keeping,
+}
+
+struct Inner {
+    index: Index,
+    searcher: Searcher,
+}
+
+/// How the folder is searched.
+#[derive(Clone, Copy, Debug)]
+pub struct Searching {
+    /// Calls that run at once; others wait.
+    pub calls: usize,
+    /// Threads that scan.
+    pub threads: usize,
+    /// Candidates of an approximate search, where the caller does not say.
+    pub ef: usize,
 }
 
 impl Local {
-    /// Opens the folder's active generation. `searching` searches run at once; others wait.
+    /// Opens the folder's active generation with its changes.
     ///
     /// # Errors
-    /// [`IndexError`] if there is no index, none is active, or the active one is damaged.
-    pub fn open(root: &Path, verify: bool, max_open: usize, searching: usize) -> Result<Self, IndexError> {
-        let shelf = Arc::new(Shelf::open(root, verify, max_open)?);
-        Ok(Self { shelf, running: Arc::new(Semaphore::new(searching)) })
+    /// [`IndexError`] if there is no index, none is active, or the active one is damaged as far as can be seen without
+    /// reading it all; the rest is found by its keeper, while it is searched.
+    pub fn open(
+        root: &Path,
+        settings: Settings,
+        searching: Searching,
+        keeping: Keeping,
+    ) -> Result<Self, IndexError> {
+        let index = Index::open(root, settings)?;
+        if index.cut() > 0 {
+            tracing::warn!(
+                bytes = index.cut(),
+                "an unfinished batch of changes was cut off; nobody was told of it"
+            );
+        }
+        if !index.writable() {
+            tracing::warn!("another process changes this index: it is read-only here");
+        }
+        let view = index.view("")?;
+        let generation = view.generation();
+        let (id, dim, added, removed) = (generation.id(), generation.dim(), view.added(), view.removed());
+        tracing::info!(generation = id, rows = generation.len(), dim, added, removed, "index open");
+        let inner = Inner { index, searcher: Searcher::new(searching.threads, searching.ef)? };
+        Ok(Self { inner: Arc::new(inner), running: Arc::new(Semaphore::new(searching.calls)), keeping })
     }
 
-    /// Has as many permits as searches may run at once.
+    /// Has as many permits as calls may run at once.
     #[cfg(test)]
     pub(crate) fn running(&self) -> &Arc<Semaphore> {
         &self.running
     }
 
-    /// Runs what reads files or scans off the async threads.
+    /// Runs what reads files or waits for others off the async threads.
     async fn work<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Shelf) -> Result<T, IndexError> + Send + 'static,
+        work: impl FnOnce(&Inner) -> Result<T, IndexError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let broken = |_| StoreError::Broken { reason: "the work broke off".to_owned() };
         let permit = Arc::clone(&self.running).acquire_owned().await;
         let permit = permit.map_err(|_| StoreError::Broken { reason: "the index is closed".to_owned() })?;
-        let shelf = Arc::clone(&self.shelf);
+        let inner = Arc::clone(&self.inner);
         // What the work logs belongs to the call.
         let span = tracing::Span::current();
         let task = tokio::task::spawn_blocking(move || {
             let _permit = permit;
-            span.in_scope(|| work(&shelf))
+            span.in_scope(|| work(&inner))
         });
+        let broken = |_| StoreError::Broken { reason: "the work broke off".to_owned() };
         Ok(task.await.map_err(broken)??)
     }
 }
@@ -62,64 +96,82 @@ impl Local {
 #[tonic::async_trait]
 impl Store for Local {
     async fn search(&self, search: Search) -> Result<Found, StoreError> {
-        self.work(move |shelf| {
-            let generation = shelf.get(&search.generation)?;
-            let found = generation.search(&Query {
+        self.work(move |Inner { index, searcher }| {
+            let view = index.view(&search.generation)?;
+            let query = Query {
                 vector: &search.query,
                 k: search.k,
                 filter: &search.filter,
                 exclusions: &search.exclusions,
-            })?;
+            };
+            let how = if search.exact { How::Exactly } else { How::Nearly { ef: search.effort } };
+            let answer = searcher.search(&view, &query, how)?;
             let mut room = search.data_bytes;
-            let mut hits = Vec::with_capacity(found.len());
-            for hit in found {
-                let stored = generation.picture(hit.row).map_or(0, <[u8]>::len);
+            let mut hits = Vec::with_capacity(answer.found.len());
+            for found in answer.found {
+                let stored = view.picture_bytes(found.place);
                 let include_data = stored <= room;
                 room -= if include_data { stored } else { 0 };
-                hits.push((hit.score, picture(&generation, hit.row, include_data)?));
+                hits.push((found.score, picture(&view, found.place, include_data)?));
             }
-            Ok(Found { hits, generation: generation.id().to_owned(), exact: true })
+            Ok(Found { hits, generation: view.generation().id().to_owned(), exact: answer.exact })
         })
         .await
     }
 
     async fn fetch(&self, id: &str, generation: &str) -> Result<Option<(Picture, String)>, StoreError> {
         let (id, generation) = (id.to_owned(), generation.to_owned());
-        self.work(move |shelf| {
-            let generation = shelf.get(&generation)?;
-            let Some(row) = generation.row(&id)? else { return Ok(None) };
-            Ok(Some((picture(&generation, row, true)?, generation.id().to_owned())))
+        self.work(move |Inner { index, .. }| {
+            let view = index.view(&generation)?;
+            let Some(place) = view.find(&id)? else { return Ok(None) };
+            Ok(Some((picture(&view, place, true)?, view.generation().id().to_owned())))
         })
         .await
     }
 
-    async fn ingest(&self, _: Vec<(NewItem, Embedding)>) -> Result<Ingested, StoreError> {
-        Err(NOT_OFFERED)
+    async fn ingest(&self, batch: Vec<(NewItem, Embedding)>) -> Result<Ingested, StoreError> {
+        let done = self.work(move |Inner { index, .. }| index.ingest(batch)).await?;
+        Ok(Ingested { replaced: done.replaced, generation: done.generation })
     }
 
-    async fn delete(&self, _: Vec<String>) -> Result<Deleted, StoreError> {
-        Err(NOT_OFFERED)
+    async fn delete(&self, ids: Vec<String>) -> Result<Deleted, StoreError> {
+        let done = self.work(move |Inner { index, .. }| index.delete(ids)).await?;
+        Ok(Deleted { deleted: done.deleted, generation: done.generation })
     }
 
     async fn activate(&self, id: &str) -> Result<Activated, StoreError> {
         let id = id.to_owned();
-        let (active, previous) = self.work(move |shelf| shelf.activate(&id)).await?;
+        let (active, previous) = self.work(move |Inner { index, .. }| index.activate(&id)).await?;
         Ok(Activated { active, previous })
     }
 
     async fn compact(&self) -> Result<Compacted, StoreError> {
-        Err(NOT_OFFERED)
+        let inner = Arc::clone(&self.inner);
+        let (done, result) = tokio::sync::oneshot::channel();
+        // A thread of its own: it takes long, and is not undone when the caller leaves.
+        let started = thread::Builder::new().name("compact".to_owned()).spawn(move || {
+            let _ = done.send(inner.index.compact(&mut |_, _| true));
+        });
+        started.map_err(|error| StoreError::Unavailable { reason: error.to_string() })?;
+        let broken = |_| StoreError::Broken { reason: "the compaction broke off".to_owned() };
+        let done = result.await.map_err(broken)??;
+        Ok(Compacted { generation: done.generation, previous: done.previous, rows: done.rows })
+    }
+
+    fn keeper(&self) -> BoxFuture<'static, StoreError> {
+        Box::pin(keeper::keep(Arc::clone(&self.inner), self.keeping))
     }
 
     async fn describe(&self, generation: &str) -> Result<Description, StoreError> {
         let asked = generation.to_owned();
-        self.work(move |shelf| {
-            let generation = shelf.get(&asked)?;
+        self.work(move |Inner { index, .. }| {
+            let view = index.view(&asked)?;
+            let generation = view.generation();
             Ok(Description {
                 generation: generation.id().to_owned(),
-                active: shelf.get("")?.id().to_owned(),
-                generations: shelf.generations()?,
-                rows: generation.len(),
+                active: index.view("")?.generation().id().to_owned(),
+                generations: index.generations()?,
+                rows: view.len(),
                 dim: generation.dim(),
                 fingerprint: generation.fingerprint().to_owned(),
                 vision_fingerprint: generation.vision_fingerprint().unwrap_or_default().to_owned(),
@@ -127,16 +179,17 @@ impl Store for Local {
                 parent: generation.parent().unwrap_or_default().to_owned(),
                 precision: generation.precision().to_string(),
                 has_graph: generation.graph_facts().is_some(),
-                fields: generation.fields().map(|(name, kind)| (name.to_owned(), kind)).collect(),
+                ingested: view.added(),
+                removed: view.removed(),
+                fields: view.fields().map(|(name, kind)| (name.to_owned(), kind)).collect(),
                 backend: "local",
-                ..Description::default()
             })
         })
         .await
     }
 }
 
-fn picture(generation: &Generation, row: usize, include_data: bool) -> Result<Picture, IndexError> {
-    let data = if include_data { generation.picture(row).unwrap_or_default() } else { &[] };
-    Ok(Picture { item: generation.item(row)?, data: Bytes::copy_from_slice(data) })
+fn picture(view: &View, place: Place, include_data: bool) -> Result<Picture, IndexError> {
+    let data = if include_data { Bytes::from(view.picture(place)?) } else { Bytes::new() };
+    Ok(Picture { item: view.item(place)?, data })
 }

@@ -108,7 +108,6 @@ mod tests {
         data_bytes: 0,
         searching: 1,
         queued: 0,
-        open: 0,
         timeout: Duration::from_secs(1),
     };
 

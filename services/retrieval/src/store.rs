@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use fondue_domain::{Classify, Embedding, Fault, Violation};
 use fondue_index::{Exclusions, Filter, IndexError, Item, NewItem, metadata::Kind};
+use futures::future::BoxFuture;
 
 /// An index that is served.
 ///
@@ -26,6 +27,11 @@ pub trait Store: Send + Sync + 'static {
 
     /// Makes the active generation and its changes one new generation, and activates it.
     async fn compact(&self) -> Result<Compacted, StoreError>;
+
+    /// What goes on behind the calls, as long as it is polled. Ends only with what makes the index useless.
+    fn keeper(&self) -> BoxFuture<'static, StoreError> {
+        Box::pin(std::future::pending())
+    }
 
     /// What is known of a generation; without an id of the active one.
     async fn describe(&self, generation: &str) -> Result<Description, StoreError>;

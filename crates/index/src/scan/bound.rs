@@ -8,10 +8,16 @@
 /// Half a unit in the last place of 1.
 const ROUNDING: f64 = 1.0 / (1u64 << 24) as f64;
 
-/// What numbers too small for f32's whole precision may add.
-pub(super) const SMALLEST: f32 = f32::MIN_POSITIVE;
+/// What numbers too small for f32's whole precision may add: far more than dim · (1 + ‖q‖₁) of the smallest.
+const SMALLEST: f32 = f32::MIN_POSITIVE * 65_536.0;
 
-/// The error in scales of the row; [`SMALLEST`] comes on top, times 1 + ‖q‖₁, which unit vectors keep below 2¹⁵.
+/// The highest score that a row may have whose codes have this one.
+#[inline]
+pub(super) fn highest(score: f32, scale: f32, margin: f32) -> f32 {
+    score + (scale * margin + SMALLEST)
+}
+
+/// The error in scales of the row.
 pub(super) fn margin(query: &[f32]) -> f32 {
     let l1: f64 = query.iter().map(|value| f64::from(value.abs())).sum();
     // A product and a sum for each vector of sixteen, four sums of halves, and the scale, the margin and their sum.

@@ -16,10 +16,6 @@ use super::{
 };
 use crate::{Bitmap, Hit};
 
-/// Of a block's rows, one in so many must be admitted for the whole block to be scored. Below it the admitted rows are
-/// picked out, which reads less but in no order that the machine could foresee.
-const SPARSE: usize = 2;
-
 pub(super) struct Search {
     pub(super) query: Query,
     /// How far a score of codes may be from that of the row as it was, in scales of the row, and beyond them.
@@ -70,11 +66,11 @@ impl Search {
         self.over.load(Ordering::Relaxed)
     }
 
-    /// How a block is to be looked at.
-    pub(super) fn look(&self, rows: &Range<usize>) -> Look {
+    /// How a block is to be looked at, where picking pays below one row in `sparse`.
+    pub(super) fn look(&self, rows: &Range<usize>, sparse: usize) -> Look {
         match self.admit.as_ref().map(|admit| admit.count_in(rows)) {
             Some(0) => Look::None,
-            Some(n) if n * SPARSE < rows.len() => Look::Picked,
+            Some(n) if n * sparse < rows.len() => Look::Picked,
             _ => Look::All,
         }
     }

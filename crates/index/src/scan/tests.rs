@@ -12,6 +12,7 @@ use half::f16;
 use proptest::prelude::*;
 
 use super::*;
+use crate::rows::quantize;
 
 /// Owned rows.
 #[derive(Clone)]
@@ -66,11 +67,10 @@ impl Owned {
 
     fn of(form: u8, dim: usize, f32s: Vec<f32>) -> Self {
         let bits: Vec<u16> = f32s.iter().map(|value| f16::from_f32(*value).to_bits()).collect();
-        let (mut codes, mut scales) = (Vec::new(), Vec::new());
+        let (mut codes, mut scales, mut row_codes) = (Vec::new(), Vec::new(), Vec::new());
         for row in f32s.chunks(dim) {
-            let scale = row.iter().fold(0f32, |max, value| max.max(value.abs())) / 127.0;
-            scales.push(scale);
-            codes.extend(row.iter().map(|value| if scale > 0.0 { (value / scale).round() as i8 } else { 0 }));
+            scales.push(quantize(row, &mut row_codes));
+            codes.extend_from_slice(&row_codes);
         }
         Self { dim, form, f32s, bits, codes, scales }
     }

@@ -32,15 +32,15 @@ fn blocks<L: Lanes, E: Element, const R: usize, const Q: usize>(
     let dim = queries[0].dim;
     let mut row = 0;
     while row + R <= n {
-        let group: [&[E]; R] = std::array::from_fn(
-            #[inline(always)]
-            |r| &rows[(row + r) * dim..][..dim],
-        );
-        some::<L, E, R, Q>(lanes, group, queries, n, row, out);
+        let mut group = [&rows[..0]; R];
+        for r in 0..R {
+            group[r] = &rows[(row + r) * dim..][..dim];
+        }
+        some::<L, E, R, Q>(lanes, &group, queries, n, row, out);
         row += R;
     }
     for row in row..n {
-        some::<L, E, 1, Q>(lanes, [&rows[row * dim..][..dim]], queries, n, row, out);
+        some::<L, E, 1, Q>(lanes, &[&rows[row * dim..][..dim]], queries, n, row, out);
     }
 }
 
@@ -48,23 +48,47 @@ fn blocks<L: Lanes, E: Element, const R: usize, const Q: usize>(
 #[inline(always)]
 fn some<L: Lanes, E: Element, const R: usize, const Q: usize>(
     lanes: L,
-    rows: [&[E]; R],
+    rows: &[&[E]; R],
     queries: &[&Query],
     n: usize,
     row: usize,
     out: &mut [f32],
 ) {
     let (groups, rest) = queries.as_chunks::<Q>();
+    // Each group of queries asks for its share of the rows that come, so that memory is never idle.
+    let parts = queries.len().div_ceil(Q);
     for (g, group) in groups.iter().enumerate() {
-        let sums = products::<L, E, R, Q>(lanes, rows, group, g == 0);
-        for (q, sums) in sums.iter().enumerate() {
-            out[(g * Q + q) * n + row..][..R].copy_from_slice(sums);
-        }
+        few::<L, E, R, Q>(lanes, rows, group, (g, parts), (g * Q, n, row), out);
     }
-    for (q, query) in rest.iter().enumerate() {
-        let q = groups.len() * Q + q;
-        let [sums] = products::<L, E, R, 1>(lanes, rows, &[*query], q == 0);
-        out[q * n + row..][..R].copy_from_slice(&sums);
+    // Q is four at most.
+    let (last, first) = (groups.len(), groups.len() * Q);
+    match *rest {
+        [a] => few::<L, E, R, 1>(lanes, rows, &[a], (last, parts), (first, n, row), out),
+        [a, b] => few::<L, E, R, 2>(lanes, rows, &[a, b], (last, parts), (first, n, row), out),
+        [a, b, c] => few::<L, E, R, 3>(lanes, rows, &[a, b, c], (last, parts), (first, n, row), out),
+        _ => {}
+    }
+}
+
+/// These rows for queries from `first` on.
+#[inline(always)]
+fn few<L: Lanes, E: Element, const R: usize, const Q: usize>(
+    lanes: L,
+    rows: &[&[E]; R],
+    queries: &[&Query; Q],
+    (part, parts): (usize, usize),
+    (first, n, row): (usize, usize, usize),
+    out: &mut [f32],
+) {
+    let sums = match (parts, part) {
+        (1, _) => products::<L, E, R, Q, R>(lanes, rows, queries, rows),
+        (2, 0) if R == 4 => products::<L, E, R, Q, 2>(lanes, rows, queries, &[rows[0], rows[1]]),
+        (2, _) if R == 4 => products::<L, E, R, Q, 2>(lanes, rows, queries, &[rows[R - 2], rows[R - 1]]),
+        _ if part < R => products::<L, E, R, Q, 1>(lanes, rows, queries, &[rows[part]]),
+        _ => products::<L, E, R, Q, 0>(lanes, rows, queries, &[]),
+    };
+    for (q, sums) in sums.iter().enumerate() {
+        out[(first + q) * n + row..][..R].copy_from_slice(sums);
     }
 }
 
@@ -79,46 +103,55 @@ pub(super) fn picked<L: Lanes, E: Element>(
 ) {
     const R: usize = 4;
     let dim = query.dim;
-    let of = |row: u32| &rows[row as usize * dim..][..dim];
     let (groups, rest) = picks.as_chunks::<R>();
     let (out, out_rest) = out.as_chunks_mut::<R>();
     for (picks, out) in groups.iter().zip(out) {
-        [*out] = products::<L, E, R, 1>(lanes, picks.map(of), &[query], false);
+        let mut group = [&rows[..0]; R];
+        for r in 0..R {
+            group[r] = &rows[picks[r] as usize * dim..][..dim];
+        }
+        [*out] = products::<L, E, R, 1, 0>(lanes, &group, &[query], &[]);
     }
     for (pick, out) in rest.iter().zip(out_rest) {
-        [[*out]] = products::<L, E, 1, 1>(lanes, [of(*pick)], &[query], false);
+        let row = &rows[*pick as usize * dim..][..dim];
+        [[*out]] = products::<L, E, 1, 1, 0>(lanes, &[row], &[query], &[]);
     }
 }
 
-/// The sums of R rows times Q queries; `ahead` asks for the rows that come.
+/// The sums of R rows times Q queries; as it goes it asks for what comes behind the rows `ahead`.
+///
+/// Loops over indices and no closures: what is not inlined has not the machine's instructions.
 #[inline(always)]
-fn products<L: Lanes, E: Element, const R: usize, const Q: usize>(
+#[allow(clippy::needless_range_loop)]
+fn products<L: Lanes, E: Element, const R: usize, const Q: usize, const A: usize>(
     lanes: L,
-    rows: [&[E]; R],
+    rows: &[&[E]; R],
     queries: &[&Query; Q],
-    ahead: bool,
+    ahead: &[&[E]; A],
 ) -> [[f32; R]; Q] {
-    let whole = queries[0].dim / LANES;
-    let vectors = rows.map(
-        #[inline(always)]
-        |row| &row.as_chunks::<LANES>().0[..whole],
-    );
-    let queries = queries.map(
-        #[inline(always)]
-        |query| query.padded(),
-    );
-    let values = queries.map(
-        #[inline(always)]
-        |query| &query[..whole],
-    );
+    let (dim, whole) = (queries[0].dim, queries[0].dim / LANES);
+    let mut vectors = [&[][..]; R];
+    for r in 0..R {
+        vectors[r] = &rows[r].as_chunks::<LANES>().0[..whole];
+    }
+    let mut coming = [&[][..]; A];
+    for a in 0..A {
+        coming[a] = &ahead[a].as_chunks::<LANES>().0[..whole];
+    }
+    let mut values = [&[][..]; Q];
+    for q in 0..Q {
+        values[q] = &queries[q].padded()[..whole];
+    }
     let mut sums = [[lanes.zero(); R]; Q];
     for k in 0..whole {
+        // Once a cache line.
+        if (k * size_of::<[E; LANES]>()).is_multiple_of(64) {
+            for a in 0..A {
+                prefetch::ahead_of::<{ prefetch::ROWS }, _>(&coming[a][k]);
+            }
+        }
         let mut loaded = [lanes.zero(); R];
         for r in 0..R {
-            // Once a cache line.
-            if ahead && (k * size_of::<[E; LANES]>()).is_multiple_of(64) {
-                prefetch::ahead_of(&vectors[r][k]);
-            }
             loaded[r] = E::load(lanes, &vectors[r][k]);
         }
         for q in 0..Q {
@@ -128,30 +161,29 @@ fn products<L: Lanes, E: Element, const R: usize, const Q: usize>(
             }
         }
     }
-    if queries[0].len() > whole {
+    if dim > whole * LANES {
         for r in 0..R {
             let rest = &rows[r][whole * LANES..];
             let mut padded = [E::zeroed(); LANES];
             padded[..rest.len()].copy_from_slice(rest);
             let row = E::load(lanes, &padded);
             for q in 0..Q {
-                sums[q][r] = lanes.fma(row, lanes.load(&queries[q][whole]), sums[q][r]);
+                sums[q][r] = lanes.fma(row, lanes.load(&queries[q].padded()[whole]), sums[q][r]);
             }
         }
     }
-    sums.map(
-        #[inline(always)]
-        |sums| {
-            let mut out = [0.0; R];
-            let (fours, rest) = sums.as_chunks::<4>();
-            let (out_fours, out_rest) = out.as_chunks_mut::<4>();
-            for (out, four) in out_fours.iter_mut().zip(fours) {
-                *out = lanes.sums(*four);
+    let mut out = [[0.0; R]; Q];
+    for q in 0..Q {
+        if R.is_multiple_of(4) {
+            for r in (0..R).step_by(4) {
+                let four = lanes.sums([sums[q][r], sums[q][r + 1], sums[q][r + 2], sums[q][r + 3]]);
+                out[q][r..r + 4].copy_from_slice(&four);
             }
-            for (out, one) in out_rest.iter_mut().zip(rest) {
-                *out = lanes.sum(*one);
+        } else {
+            for r in 0..R {
+                out[q][r] = lanes.sum(sums[q][r]);
             }
-            out
-        },
-    )
+        }
+    }
+    out
 }

@@ -17,10 +17,9 @@ impl Avx2 {
 
     #[inline(always)]
     fn bits_to_f32(self, bits: [__m128i; 2], each: impl Fn(__m256i) -> __m256) -> [__m256; 2] {
-        bits.map(
-            #[inline(always)]
-            |half| each(self.0.avx2._mm256_cvtepu16_epi32(half)),
-        )
+        // Not `map`, whose loop is not always inlined; what is not has not the machine's instructions.
+        let avx2 = self.0.avx2;
+        [each(avx2._mm256_cvtepu16_epi32(bits[0])), each(avx2._mm256_cvtepu16_epi32(bits[1]))]
     }
 }
 
@@ -73,13 +72,10 @@ impl Lanes for Avx2 {
     #[inline(always)]
     fn load_i8(self, values: &[i8; LANES]) -> Self::V {
         let [low, high]: [u64; 2] = cast(*values);
-        [low, high].map(
-            #[inline(always)]
-            |half| {
-                let wide = self.0.avx2._mm256_cvtepi8_epi32(cast([half, 0]));
-                self.0.avx._mm256_cvtepi32_ps(wide)
-            },
-        )
+        let (avx, avx2) = (self.0.avx, self.0.avx2);
+        let (low, high) =
+            (avx2._mm256_cvtepi8_epi32(cast([low, 0])), avx2._mm256_cvtepi8_epi32(cast([high, 0])));
+        [avx._mm256_cvtepi32_ps(low), avx._mm256_cvtepi32_ps(high)]
     }
     #[inline(always)]
     fn add(self, a: Self::V, b: Self::V) -> Self::V {
@@ -162,19 +158,19 @@ impl Lanes for Avx2 {
         sum(self.0, self.0.avx._mm256_add_ps(v[0], v[1]))
     }
     #[inline(always)]
-    fn sums(self, v: [Self::V; 4]) -> [f32; 4] {
+    fn sums(self, [a, b, c, d]: [Self::V; 4]) -> [f32; 4] {
         let avx = self.0.avx;
-        let [a, b, c, d] = v.map(
-            #[inline(always)]
-            |v| avx._mm256_add_ps(v[0], v[1]),
+        let (a, b) = (avx._mm256_add_ps(a[0], a[1]), avx._mm256_add_ps(b[0], b[1]));
+        let (c, d) = (avx._mm256_add_ps(c[0], c[1]), avx._mm256_add_ps(d[0], d[1]));
+        // Halves of two, then quarters of four side by side.
+        let ab = avx._mm256_add_ps(
+            avx._mm256_permute2f128_ps::<0x20>(a, b),
+            avx._mm256_permute2f128_ps::<0x31>(a, b),
         );
-        let fours = |a, b| {
-            avx._mm256_add_ps(
-                avx._mm256_permute2f128_ps::<0x20>(a, b),
-                avx._mm256_permute2f128_ps::<0x31>(a, b),
-            )
-        };
-        let (ab, cd) = (fours(a, b), fours(c, d));
+        let cd = avx._mm256_add_ps(
+            avx._mm256_permute2f128_ps::<0x20>(c, d),
+            avx._mm256_permute2f128_ps::<0x31>(c, d),
+        );
         let twos =
             avx._mm256_add_ps(avx._mm256_shuffle_ps::<0x44>(ab, cd), avx._mm256_shuffle_ps::<0xee>(ab, cd));
         let ones: [f32; 8] = cast(avx._mm256_add_ps(twos, avx._mm256_permute_ps::<0xb1>(twos)));

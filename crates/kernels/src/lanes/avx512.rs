@@ -90,10 +90,8 @@ impl Lanes for Avx512 {
     fn sums(self, [a, b, c, d]: [__m512; 4]) -> [f32; 4] {
         let f = self.0.avx512f;
         // Halves of two, then quarters of four side by side; what is left lies within each quarter.
-        let eights = |a, b| {
-            f._mm512_add_ps(f._mm512_shuffle_f32x4::<0x44>(a, b), f._mm512_shuffle_f32x4::<0xee>(a, b))
-        };
-        let (ab, cd) = (eights(a, b), eights(c, d));
+        let ab = f._mm512_add_ps(f._mm512_shuffle_f32x4::<0x44>(a, b), f._mm512_shuffle_f32x4::<0xee>(a, b));
+        let cd = f._mm512_add_ps(f._mm512_shuffle_f32x4::<0x44>(c, d), f._mm512_shuffle_f32x4::<0xee>(c, d));
         let fours =
             f._mm512_add_ps(f._mm512_shuffle_f32x4::<0x88>(ab, cd), f._mm512_shuffle_f32x4::<0xdd>(ab, cd));
         let twos = f._mm512_add_ps(fours, f._mm512_permute_ps::<0x4e>(fours));

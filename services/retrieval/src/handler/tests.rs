@@ -1,11 +1,15 @@
 //! Room, waiting, and what comes before the index is open.
 
 use fondue_domain::Embedding;
-use fondue_index::{Builder, Item, NewItem, Root};
+use fondue_index::{
+    Builder, Item, NewItem, Root,
+    graph::{Graphing, Params},
+    live::Settings,
+};
 use fondue_serving::status::fault_of;
 
 use super::*;
-use crate::local::Local;
+use crate::local::{Keeping, Local, Searching};
 
 const LIMITS: Limits = Limits {
     k: 10,
@@ -19,7 +23,6 @@ const LIMITS: Limits = Limits {
     data_bytes: 0,
     searching: 1,
     queued: 1,
-    open: 0,
     timeout: Duration::from_secs(20),
 };
 
@@ -38,7 +41,16 @@ fn open() -> Opened {
     builder.add(new, &Embedding::normalized(vec![1.0, 0.0]).unwrap()).unwrap();
     let id = builder.publish().unwrap();
     Root::open(folder.path()).unwrap().activate(&id).unwrap();
-    let local = Local::open(folder.path(), true, 0, 1).unwrap();
+    let settings = Settings {
+        verify: true,
+        max_open: 0,
+        collect_after: Duration::ZERO,
+        graphing: Graphing { above: usize::MAX, params: Params::new(1) },
+        limits: fondue_index::live::Limits { changes: 1, bytes: 1, batch_bytes: 1 },
+    };
+    let keeping = Keeping { compact_above: None, interval: Duration::from_secs(1) };
+    let searching = Searching { calls: 1, threads: 1, ef: 1 };
+    let local = Local::open(folder.path(), settings, searching, keeping).unwrap();
     let running = Arc::clone(local.running());
     let store: Arc<Loading<Box<dyn Store>>> = Arc::new(Loading::new("the index"));
     store.fill(Box::new(local));

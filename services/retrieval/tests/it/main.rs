@@ -3,5 +3,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod activation;
+mod changing;
 mod searching;
 mod service;

@@ -1,8 +1,6 @@
 //! Search and Fetch, and what they refuse.
 
-use fondue_proto::retrieval::{
-    DeleteRequest, FetchRequest, IngestRequest, Picture, SearchRequest, SearchResponse,
-};
+use fondue_proto::retrieval::{FetchRequest, Picture, SearchRequest, SearchResponse};
 use tonic::Code;
 
 use crate::service::{DIM, found, index, query, refusal, search, start};
@@ -104,18 +102,4 @@ async fn a_picture_is_fetched_by_its_id() {
     assert_eq!(refusal(&refused), (Code::NotFound, vec!["id".to_owned()]));
     let refused = client.fetch(ask("a2", "gffffffffffffffff")).await.unwrap_err();
     assert_eq!(refusal(&refused), (Code::NotFound, vec!["generation".to_owned()]));
-}
-
-#[tokio::test]
-async fn changing_the_live_index_is_unimplemented_and_says_what_to_do() {
-    let (root, _) = index(1);
-    let mut client = start(root.path(), &[]).await;
-    let picture = Some(Picture { id: "b".to_owned(), ..Picture::default() });
-    let new = IngestRequest { picture, embedding: query(1), ..IngestRequest::default() };
-    let ingest = client.ingest(tokio_stream::iter([new])).await.unwrap_err();
-    let delete = client.delete(DeleteRequest { ids: vec!["a0".to_owned()] }).await.unwrap_err();
-    for refused in [ingest, delete] {
-        assert_eq!(refused.code(), Code::Unimplemented);
-        assert!(refused.message().contains("fondue index build"), "{refused:?}");
-    }
 }
