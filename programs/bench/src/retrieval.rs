@@ -70,7 +70,7 @@ async fn one_size(
     let precisions = plan.precisions.clone();
     let (data, galleries) = aside(move || {
         let data = Data::ready(&cache, rows, queries, threads)?;
-        let galleries = precisions.into_iter().map(|precision| Gallery::ready(&data, precision));
+        let galleries = precisions.into_iter().map(|precision| Gallery::ready(&data, precision, threads));
         let galleries = galleries.collect::<Result<Vec<_>>>()?;
         Ok((data, galleries))
     })

@@ -9,7 +9,7 @@ use super::at_least_one;
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Retrieval")]
 pub(crate) struct RetrievalArgs {
-    /// Pictures, each number by itself: 100k, 1m, 3.3m [default: 100k,1m; with --quick: 5k].
+    /// Pictures, each number by itself: 100k, 1m, 3.3m [default: 100k,1m; with --quick: 6k].
     #[arg(long, value_delimiter = ',', value_name = "N", value_parser = rows)]
     pub(crate) rows: Vec<usize>,
     /// How ours stores vectors: f32, f16, int8 [default: f32].

@@ -41,7 +41,7 @@ impl RetrievalPlan {
         };
         let meant = |peer: &Peer| if common.peers.is_empty() { !quick } else { named(peer) };
         Self {
-            rows: or(args.rows, quick, &[5000], &[100_000, 1_000_000]),
+            rows: or(args.rows, quick, &[6000], &[100_000, 1_000_000]),
             precisions: or(args.precision, quick, &[Precision::F32], &[Precision::F32]),
             efs,
             queries: args.queries.unwrap_or(if quick { 100 } else { 1000 }),
@@ -77,11 +77,11 @@ mod tests {
     #[test]
     fn quick_is_small_and_alone_unless_asked() {
         let quick = plan(&["--quick"]);
-        assert_eq!((quick.rows, quick.peers, quick.runs), (vec![5000], Vec::new(), 1));
+        assert_eq!((quick.rows, quick.peers, quick.runs), (vec![6000], Vec::new(), 1));
         let asked = plan(&["--quick", "--peers", "usearch", "--rows", "20k", "--ef", "64,16"]);
         assert_eq!((asked.rows, asked.peers, asked.efs), (vec![20_000], vec![Peer::Usearch], vec![16, 64]));
         let whole = plan(&[]);
-        assert_eq!((whole.rows, whole.peers), (vec![100_000, 1_000_000], Peer::ALL.to_vec()));
+        assert_eq!((&whole.rows, &whole.peers), (&vec![100_000, 1_000_000], &Peer::ALL.to_vec()));
         assert!(whole.has(Part::Live) && whole.precisions == [Precision::F32]);
         let part = plan(&["--part", "open,swap", "--peers", "none"]);
         assert!(part.has(Part::Swap) && !part.has(Part::Within) && part.peers.is_empty());

@@ -2,14 +2,18 @@
 //! place.
 
 use std::{
-    fs,
+    fs::{self, File},
+    io,
     path::{Path, PathBuf},
     time::Instant,
 };
 
 use anyhow::{Context, Result};
 use fondue_domain::Embedding;
-use fondue_index::{Builder, Item, NewItem, Precision, Root};
+use fondue_index::{
+    Builder, Generation, Item, Laid, NewItem, Precision, Root,
+    graph::{self, Params},
+};
 use serde::{Deserialize, Serialize};
 
 use super::data::{DIM, Data};
@@ -47,13 +51,13 @@ impl Gallery {
     ///
     /// # Errors
     /// If it cannot be built.
-    pub(crate) fn ready(data: &Data, precision: Precision) -> Result<Self> {
+    pub(crate) fn ready(data: &Data, precision: Precision, threads: usize) -> Result<Self> {
         let root = data.folder.join(format!("index-{precision}-{VERSION}"));
         if root.exists() && open(&root).is_err() {
             // Of a format that is no more.
             fs::remove_dir_all(&root).with_context(|| root.display().to_string())?;
         }
-        cached::make(&root, |root| build(root, data, precision))?;
+        cached::make(&root, |root| build(root, data, precision, threads))?;
         let built = open(&root)?;
         Ok(Self { root, precision, built })
     }
@@ -94,14 +98,16 @@ fn open(root: &Path) -> Result<Built> {
     Ok(built)
 }
 
-fn build(root: &Path, data: &Data, precision: Precision) -> Result<()> {
+fn build(root: &Path, data: &Data, precision: Precision, threads: usize) -> Result<()> {
     let start = Instant::now();
-    let first = generation(root, data, precision, "one")?;
+    let mut laid = laid(root, data, precision, "one")?;
+    graph::add(&mut laid, Params::new(threads), &|_, _| true)?;
+    let first = laid.seal()?.publish()?;
     let seconds = start.elapsed().as_secs_f64();
-    let second = generation(root, data, precision, "two")?;
     let index = Root::open(root)?;
     index.activate(&first)?;
     let opened = index.generation(&first)?;
+    let second = with_graph_of(&opened, self::laid(root, data, precision, "two")?)?;
     let bytes = |start: &str| {
         opened.files().filter(|(name, _)| name.starts_with(start)).map(|(_, bytes)| bytes as f64).sum::<f64>()
     };
@@ -114,8 +120,8 @@ fn build(root: &Path, data: &Data, precision: Precision) -> Result<()> {
     Ok(fs::write(root.join(BUILT), serde_json::to_string(&built)?)?)
 }
 
-/// A generation; another fingerprint makes it another one.
-fn generation(root: &Path, data: &Data, precision: Precision, fingerprint: &str) -> Result<String> {
+/// A generation without a graph; another fingerprint makes it another one.
+fn laid(root: &Path, data: &Data, precision: Precision, fingerprint: &str) -> Result<Laid> {
     let mut builder = Builder::new(root, DIM, fingerprint)?.stored_as(precision)?;
     let mut block = vec![0.0; BLOCK * DIM];
     for first in (0..data.rows).step_by(BLOCK) {
@@ -126,7 +132,18 @@ fn generation(root: &Path, data: &Data, precision: Precision, fingerprint: &str)
             builder.add(item, &embedding)?;
         }
     }
-    Ok(builder.publish()?)
+    Ok(builder.lay_down()?)
+}
+
+/// Publishes a generation of the same vectors as another's, and so with the same graph, which takes long to build.
+fn with_graph_of(other: &Generation, mut laid: Laid) -> Result<String> {
+    for (name, _) in other.files().filter(|(name, _)| name.starts_with("graph.")) {
+        let mut file = laid.file(name)?;
+        io::copy(&mut File::open(other.folder().join(name))?, &mut file)?;
+        file.finish()?;
+    }
+    laid.set_graph(other.graph_facts().context("a generation without a graph")?.clone());
+    Ok(laid.seal()?.publish()?)
 }
 
 /// A picture of a row: its number is its id.
@@ -145,13 +162,13 @@ mod tests {
     fn it_is_built_once_and_anew_if_it_cannot_be_opened() {
         let cache = tempfile::tempdir().unwrap();
         let data = Data::ready(cache.path(), 500, 5, 1).unwrap();
-        let one = Gallery::ready(&data, Precision::F32).unwrap();
+        let one = Gallery::ready(&data, Precision::F32, 1).unwrap();
         assert_eq!((one.built.vectors, one.scanned()), (data.bytes(), data.bytes()));
-        let same = Gallery::ready(&data, Precision::F32).unwrap();
+        let same = Gallery::ready(&data, Precision::F32, 1).unwrap();
         assert_eq!(one.built.seconds, same.built.seconds);
         let manifest = one.root.join("generations").join(&one.built.generations[1]).join("manifest.json");
         fs::write(manifest, "{\"format\": 1}").unwrap();
-        let anew = Gallery::ready(&data, Precision::F32).unwrap();
+        let anew = Gallery::ready(&data, Precision::F32, 1).unwrap();
         assert_eq!(anew.built.generations, one.built.generations);
         assert_ne!(anew.built.generations[0], anew.built.generations[1]);
     }
@@ -160,7 +177,7 @@ mod tests {
     fn a_copy_is_an_index_of_its_own() {
         let cache = tempfile::tempdir().unwrap();
         let data = Data::ready(cache.path(), 100, 5, 1).unwrap();
-        let gallery = Gallery::ready(&data, Precision::F16).unwrap();
+        let gallery = Gallery::ready(&data, Precision::F16, 1).unwrap();
         let copy = gallery.copy().unwrap();
         let index = Root::open(copy.path()).unwrap();
         assert_eq!(index.generations().unwrap(), [gallery.built.generations[0].clone()]);

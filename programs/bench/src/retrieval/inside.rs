@@ -3,14 +3,19 @@
 use std::{
     io::{BufRead, Write},
     path::{Path, PathBuf},
-    sync::{Arc, mpsc},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+        mpsc,
+    },
     time::Instant,
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use clap::Args;
 use fondue_index::{
-    Generation, Hit, Root, Scanner,
+    Generation, Graph, Hit, Root, Scanner,
+    graph::{self, Scratch},
     scan::{Job, Settings, Source},
 };
 
@@ -66,7 +71,10 @@ pub(crate) fn answer(args: &InProcess) -> Result<()> {
                 }
                 say(FOUND, &found)?;
             }
-            Ask::Graph { .. } => bail!("the index has no graph"),
+            Ask::Graph { first, count, ef, one_by_one } => {
+                let all: Vec<&Vec<f32>> = (first..first + count).map(round).collect();
+                say(FOUND, &opened.walk(&all, ef, if one_by_one { None } else { Some(args.threads) })?)?;
+            }
             Ask::Open => {
                 drop(opened);
                 let start = Instant::now();
@@ -101,6 +109,47 @@ impl Opened {
             all[n] = numbers(&hits?);
         }
         Ok(all)
+    }
+
+    /// What the graph finds: by so many threads in one go, or query by query on this thread.
+    fn walk(&self, queries: &[&Vec<f32>], ef: usize, threads: Option<usize>) -> Result<Found> {
+        let graph = Graph::of(&self.generation)?.context("the index has no graph")?;
+        let search = |query: &[f32], scratch: &mut Scratch| {
+            let ask = graph::Ask { query, k: K, ef, admit: None, accept: None };
+            graph.search(&ask, scratch).map(|answer| numbers(&answer.hits))
+        };
+        let (mut found, mut scratch) = (Found::default(), Scratch::default());
+        let Some(threads) = threads else {
+            for query in queries {
+                let start = Instant::now();
+                let rows = search(query, &mut scratch)?;
+                found.seconds.push(start.elapsed().as_secs_f64());
+                found.rows.push(rows);
+            }
+            return Ok(found);
+        };
+        let (start, next) = (Instant::now(), AtomicUsize::new(0));
+        let work = || {
+            let (mut mine, mut scratch) = (Vec::new(), Scratch::default());
+            while let at = next.fetch_add(1, Ordering::Relaxed)
+                && let Some(query) = queries.get(at)
+            {
+                mine.push((at, search(query, &mut scratch)?));
+            }
+            Ok::<_, anyhow::Error>(mine)
+        };
+        let mut all = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+            let join = |thread: std::thread::ScopedJoinHandle<'_, Result<Vec<_>>>| {
+                thread.join().ok().context("a search broke off")?
+            };
+            threads.into_iter().map(join).collect::<Result<Vec<_>>>()
+        })?
+        .concat();
+        found.seconds.push(start.elapsed().as_secs_f64());
+        all.sort_unstable_by_key(|(at, _)| *at);
+        found.rows = all.into_iter().map(|(_, rows)| rows).collect();
+        Ok(found)
     }
 }
 

@@ -41,6 +41,9 @@ pub(super) struct Service {
 impl Service {
     pub(super) async fn start(plan: &RetrievalPlan, site: &Site<'_>, root: &std::path::Path) -> Result<Self> {
         let mut flags = vec!["--index".to_owned(), root.display().to_string()];
+        flags.extend(["--search-threads".to_owned(), site.threads.to_string()]);
+        // The background must not take what is measured away.
+        flags.extend(["--compact-above".to_owned(), "0".to_owned()]);
         flags.extend(plan.service_flags.iter().cloned());
         let (process, url) = process::service("retrieval", &flags, site.logs).await?;
         let client = client::connect(&url).await?;
