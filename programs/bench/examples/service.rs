@@ -1,4 +1,4 @@
-//! The language or the vision service, by the name that it is started with. The test puts it beside `fondue-bench`: cargo
+//! The language, vision or retrieval service, by the name that it is started with. The test puts it beside `fondue-bench`: cargo
 //! builds examples with a package's tests, but not other packages' programs.
 
 use std::path::Path;
@@ -27,7 +27,13 @@ async fn serve() -> anyhow::Result<()> {
             let shutdown = stop::signal(config.serving.stop_with_stdin);
             fondue_vision::run(config, listener, shutdown).await?;
         }
-        other => bail!("{other:?} is neither fondue-language nor fondue-vision"),
+        Some("fondue-retrieval") => {
+            let config = fondue_retrieval::config::Args::parse().resolve()?;
+            let listener = TcpListener::bind(config.serving.listen).await?;
+            let shutdown = stop::signal(config.serving.stop_with_stdin);
+            fondue_retrieval::run(config, listener, shutdown).await?;
+        }
+        other => bail!("{other:?} is no service of Fondue's"),
     }
     Ok(())
 }

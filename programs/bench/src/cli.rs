@@ -1,10 +1,14 @@
 //! The command line.
 
+mod retrieval;
+
 use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
+pub(crate) use self::retrieval::{Part, RetrievalArgs};
 use crate::{
+    retrieval::InProcess,
     shape::Shape,
     systems::{PeerName, Weights},
 };
@@ -16,6 +20,7 @@ Examples:
   fondue bench language --shape 125m --prompt 256 --dialogues 1,8 --weights f32,int8
   fondue bench language --shape 350m --prompt 256 --dialogues 1 --peers none
   fondue bench vision --peers transformers
+  fondue bench retrieval --rows 1m --peers faiss,usearch --markdown docs/benchmarks.md
   fondue bench all --out figures.json --markdown docs/benchmarks.md
 
 Runs of all systems alternate, so that whatever else the machine does disturbs them alike; still, let it do nothing else.
@@ -23,9 +28,10 @@ The bars are for prompts of 256 tokens and 1 and 8 dialogues: leave these in whe
 
 /// The running services beside their peers, and against the machine's memory bandwidth.
 ///
-/// Starts fondue-language and fondue-vision, speaks gRPC with them as any client does, and gives the same prompts and pictures to
-/// the peers: the published loop on Transformers, Transformers with its cache, CTranslate2. Models of random weights are
-/// written once into the user's cache; the peers are installed once from PyPI beside them. Without a command: all.
+/// Starts fondue-language, fondue-vision and fondue-retrieval, speaks gRPC with them as any client does, and gives the same
+/// prompts, pictures and queries to the peers: the published loop on Transformers, Transformers with its cache, CTranslate2;
+/// faiss and usearch. Models of random weights and indexes are written once into the user's cache; the peers are installed
+/// once from PyPI beside them. Without a command: all.
 #[derive(Debug, Parser)]
 #[command(name = "fondue bench", version, after_help = EXAMPLES)]
 pub(crate) struct Cli {
@@ -50,7 +56,14 @@ pub(crate) enum Command {
         #[command(flatten)]
         vision: VisionArgs,
     },
-    /// Both.
+    /// Searches among 100 thousand and a million pictures: scans, graphs, gRPC, changes.
+    Retrieval {
+        #[command(flatten)]
+        common: CommonArgs,
+        #[command(flatten)]
+        retrieval: Box<RetrievalArgs>,
+    },
+    /// All of it.
     All {
         #[command(flatten)]
         common: CommonArgs,
@@ -58,7 +71,12 @@ pub(crate) enum Command {
         language: LanguageArgs,
         #[command(flatten)]
         vision: VisionArgs,
+        #[command(flatten)]
+        retrieval: Box<RetrievalArgs>,
     },
+    /// Ours within a process of its own: what `retrieval` starts beside the peers.
+    #[command(hide = true)]
+    InProcess(InProcess),
 }
 
 /// What all measurements take.
@@ -70,7 +88,7 @@ pub(crate) struct CommonArgs {
     /// Tiny models, few cells, one run and no peers, where nothing else is asked for: shows that all works.
     #[arg(long)]
     pub(crate) quick: bool,
-    /// What runs beside ours: ctranslate2 is both of its precisions [default: all; with --quick: none].
+    /// What runs beside ours, where it can; ctranslate2 is both of its precisions [default: all; with --quick: none].
     #[arg(long, value_enum, value_delimiter = ',', value_name = "PEER")]
     pub(crate) peers: Vec<PeerName>,
     /// Folder for models and peers [default: fondue/bench in the user's cache].
@@ -161,7 +179,7 @@ impl Cli {
     }
 }
 
-fn at_least_one(text: &str) -> Result<usize, String> {
+pub(crate) fn at_least_one(text: &str) -> Result<usize, String> {
     within(text, 1, 1 << 20)
 }
 

@@ -45,7 +45,7 @@ pub(crate) struct Site<'a> {
 
 impl Site<'_> {
     /// Says a line that stays, whether a terminal is there or not.
-    fn tell(&self, line: &str) {
+    pub(crate) fn tell(&self, line: &str) {
         self.progress.suspend(|| eprintln!("{line}"));
     }
 }

@@ -1,19 +1,22 @@
 //! fondue bench: the running services beside their peers and against the machine.
 //!
-//! Drives real processes over gRPC, as a client would; knows no model and no engine. Read `cli` first, then `language` and
-//! `vision`.
+//! Drives real processes over gRPC, as a client would; knows no model and no engine. Read `cli` first, then `language`,
+//! `vision` and `retrieval`.
 
 mod bandwidth;
+mod cached;
 mod cli;
 mod client;
 mod language;
 mod limit;
 mod machine;
 mod models;
+mod npy;
 mod peers;
 mod plan;
 mod process;
 mod report;
+mod retrieval;
 mod shape;
 mod statistics;
 mod systems;
@@ -33,10 +36,13 @@ use self::{
     cli::{Cli, Command, CommonArgs},
     language::Site,
     peers::Python,
-    plan::{LanguagePlan, VisionPlan},
+    plan::{LanguagePlan, RetrievalPlan, VisionPlan},
 };
 pub use self::{
-    report::{Against, Bar, Cell, Pictures, Report, System, Wanted},
+    report::{
+        Against, Bar, Cell, Gallery, Pictures, Report, System, Wanted,
+        gallery::{Indexed, Scanned, Served, Walked},
+    },
     statistics::Figures,
 };
 
@@ -46,21 +52,39 @@ const READINGS: usize = 10;
 /// Runs the command line that this process was given; failures are told on stderr.
 pub fn main() -> ExitCode {
     let cli = Cli::read(std::env::args_os()).unwrap_or_else(|error| error.exit());
-    let (common, language, vision) = match cli.command {
-        Command::Language { common, language } => (common, Some(language), None),
-        Command::Vision { common, vision } => (common, None, Some(vision)),
-        Command::All { common, language, vision } => (common, Some(language), Some(vision)),
+    let (common, language, vision, retrieval) = match cli.command {
+        Command::Language { common, language } => (common, Some(language), None, None),
+        Command::Vision { common, vision } => (common, None, Some(vision), None),
+        Command::Retrieval { common, retrieval } => (common, None, None, Some(retrieval)),
+        Command::All { common, language, vision, retrieval } => {
+            (common, Some(language), Some(vision), Some(retrieval))
+        }
+        Command::InProcess(args) => return ended(retrieval::answer(&args)),
     };
-    let language = language.map(|args| LanguagePlan::new(&common, args));
-    let vision = vision.map(|args| VisionPlan::new(&common, args));
+    let plans = Plans {
+        language: language.map(|args| LanguagePlan::new(&common, args)),
+        vision: vision.map(|args| VisionPlan::new(&common, args)),
+        retrieval: retrieval.map(|args| RetrievalPlan::new(&common, *args)),
+    };
     let done = tokio::runtime::Runtime::new().map_err(Into::into).and_then(|runtime| {
         runtime.block_on(async {
             tokio::select! {
-                done = run(&common, language, vision) => done,
+                done = run(&common, plans) => done,
                 _ = tokio::signal::ctrl_c() => bail!("interrupted; no file was written"),
             }
         })
     });
+    ended(done)
+}
+
+/// What is to be measured.
+struct Plans {
+    language: Option<LanguagePlan>,
+    vision: Option<VisionPlan>,
+    retrieval: Option<RetrievalPlan>,
+}
+
+fn ended(done: Result<()>) -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -70,7 +94,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-async fn run(common: &CommonArgs, language: Option<LanguagePlan>, vision: Option<VisionPlan>) -> Result<()> {
+async fn run(common: &CommonArgs, plans: Plans) -> Result<()> {
     // Before an hour's work, not after it.
     for file in [&common.out, &common.markdown].into_iter().flatten() {
         let opened = fs::File::options().append(true).create(true).open(file);
@@ -83,20 +107,23 @@ async fn run(common: &CommonArgs, language: Option<LanguagePlan>, vision: Option
         None => cache_folder()?,
     };
     let logs = tempfile::tempdir()?;
-    let with_peers = language.as_ref().is_some_and(|plan| !plan.peers.is_empty() && plan.cells);
-    let with_peers = with_peers || vision.as_ref().is_some_and(|plan| plan.peer);
-    let python = with_peers.then(|| Python::ready(&cache)).transpose()?;
+    let with_peers = plans.language.as_ref().is_some_and(|plan| !plan.peers.is_empty() && plan.cells);
+    let with_peers = with_peers || plans.vision.as_ref().is_some_and(|plan| plan.peer);
+    let python = with_peers.then(|| Python::for_models(&cache)).transpose()?;
+    let searched = plans.retrieval.as_ref().is_some_and(|plan| !plan.peers.is_empty());
+    let retrieval_python = searched.then(|| Python::for_retrieval(&cache)).transpose()?;
     let mut report =
         Report { date: machine::today(), setting: machine::describe(threads), ..Report::default() };
     report.setting.extend(python.as_ref().map(|_| Python::versions().join(", ")));
+    report.setting.extend(retrieval_python.as_ref().map(|_| Python::retrieval_versions().join(", ")));
     let readings = if common.quick { 1 } else { READINGS };
     report.bandwidth = bandwidth::measure(threads, readings);
-    let progress = ProgressBar::new(language.as_ref().map_or(0, LanguagePlan::steps));
+    let progress = ProgressBar::new(plans.language.as_ref().map_or(0, LanguagePlan::steps));
     progress.set_style(ProgressStyle::with_template("{bar:30} {pos}/{len} {elapsed} (left {eta}) {msg}")?);
     progress.enable_steady_tick(std::time::Duration::from_secs(1));
     let (cache, python, logs_path) = (cache.as_path(), python.as_ref(), logs.path());
     let site = Site { threads, readings, cache, logs: logs_path, python, progress: &progress };
-    let measured = measure(language, vision, &site, &mut report).await;
+    let measured = measure(plans, retrieval_python.as_ref(), &site, &mut report).await;
     progress.finish_and_clear();
     println!("{}", report.markdown());
     if let Some(out) = &common.out {
@@ -114,18 +141,21 @@ async fn run(common: &CommonArgs, language: Option<LanguagePlan>, vision: Option
 }
 
 async fn measure(
-    language: Option<LanguagePlan>,
-    vision: Option<VisionPlan>,
+    plans: Plans,
+    retrieval_python: Option<&Python>,
     site: &Site<'_>,
     report: &mut Report,
 ) -> Result<()> {
-    if let Some(plan) = language {
+    if let Some(plan) = plans.language {
         for &shape in &plan.shapes {
             language::measure(&plan, site, shape, report).await?;
         }
     }
-    if let Some(plan) = vision {
+    if let Some(plan) = plans.vision {
         vision::measure(&plan, site, report).await?;
+    }
+    if let Some(plan) = plans.retrieval {
+        retrieval::measure(&plan, site, retrieval_python, report).await?;
     }
     Ok(())
 }

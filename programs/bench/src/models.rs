@@ -9,13 +9,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use safetensors::{Dtype, tensor::TensorView};
 use serde_json::json;
 
 use crate::{
+    cached::make,
     shape::{POSITIONS, Shape, Sizes, VOCABULARY},
     words::{self, Word},
 };
@@ -85,19 +86,6 @@ pub(crate) fn vision(cache: &Path, layers: usize, tiny: bool) -> Result<PathBuf>
         write(&folder.join("model.safetensors"), clip_tensors(width, layers, ffn, patch, size))
     })?;
     Ok(folder)
-}
-
-/// Makes a folder whole or not at all.
-fn make(folder: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
-    if folder.exists() {
-        return Ok(());
-    }
-    let parent = folder.parent().context("a cache folder")?;
-    fs::create_dir_all(parent)?;
-    eprintln!("Making {} (once) …", folder.display());
-    let staged = tempfile::tempdir_in(parent)?;
-    fill(staged.path()).with_context(|| format!("making {}", folder.display()))?;
-    fs::rename(staged.keep(), folder).with_context(|| folder.display().to_string())
 }
 
 fn config(sizes: &Sizes) -> serde_json::Value {

@@ -20,6 +20,9 @@ const OF_TORCH: [&str; 6] = ["filelock", "typing-extensions", "sympy", "networkx
 /// Lets torch start without the rest of CUDA.
 const CPU_TORCH: &str = include_str!("../peers/cpu_torch.py");
 const REQUIREMENTS: &str = include_str!("../peers/requirements.txt");
+/// Those of the index, which need no torch.
+const RETRIEVAL_REQUIREMENTS: &str = include_str!("../peers/retrieval-requirements.txt");
+const RETRIEVAL: &str = include_str!("../peers/retrieval.py");
 const LANGUAGE: &str = include_str!("../peers/language.py");
 const VISION: &str = include_str!("../peers/vision.py");
 
@@ -30,40 +33,72 @@ pub(crate) struct Python {
 }
 
 impl Python {
-    /// Installs them once into the cache, whole or not at all. Takes minutes the first time.
+    /// Installs the models' peers once into the cache, whole or not at all. Takes minutes the first time.
     ///
     /// # Errors
     /// If python3 or pip is missing or fails; pip's own words are on stderr then.
-    pub(crate) fn ready(cache: &Path) -> Result<Self> {
-        let home = cache.join("peers");
-        let (complete, stamp) =
-            (home.join("COMPLETE"), format!("{REQUIREMENTS}{WITHOUT_DEPENDENCIES:?}{CPU_TORCH}"));
-        let program = home.join("bin/python");
-        if fs::read_to_string(&complete).ok().as_deref() != Some(&stamp) {
+    pub(crate) fn for_models(cache: &Path) -> Result<Self> {
+        let stamp = format!("{REQUIREMENTS}{WITHOUT_DEPENDENCIES:?}{CPU_TORCH}");
+        let python = Self::ready(cache.join("peers"), &stamp, |python, home| {
+            let list = home.join("requirements.txt");
+            fs::write(&list, REQUIREMENTS)?;
+            call(python.pip().arg("-r").arg(list).args(OF_TORCH))?;
+            // After the others, so that pip has nothing to say of what is missing on purpose.
+            call(python.pip().arg("--no-deps").args(WITHOUT_DEPENDENCIES))?;
+            let stubs = home.join("cpu_torch.py");
+            fs::write(&stubs, CPU_TORCH)?;
+            call(Blocking::new(&python.program).arg(stubs))
+                .context("torch does not start without CUDA's libraries")
+        })?;
+        fs::write(python.scripts.join("language.py"), LANGUAGE)?;
+        fs::write(python.scripts.join("vision.py"), VISION)?;
+        Ok(python)
+    }
+
+    /// Installs the index's peers in the same way, into an environment of their own.
+    ///
+    /// # Errors
+    /// As [`Python::for_models`].
+    pub(crate) fn for_retrieval(cache: &Path) -> Result<Self> {
+        let python = Self::ready(cache.join("retrieval-peers"), RETRIEVAL_REQUIREMENTS, |python, home| {
+            let list = home.join("requirements.txt");
+            fs::write(&list, RETRIEVAL_REQUIREMENTS)?;
+            call(python.pip().arg("-r").arg(list))
+        })?;
+        fs::write(python.scripts.join("retrieval.py"), RETRIEVAL)?;
+        Ok(python)
+    }
+
+    fn ready(home: PathBuf, stamp: &str, install: impl FnOnce(&Self, &Path) -> Result<()>) -> Result<Self> {
+        let complete = home.join("COMPLETE");
+        let python = Self { program: home.join("bin/python"), scripts: home.join("scripts") };
+        if fs::read_to_string(&complete).ok().as_deref() != Some(stamp) {
             let _ = fs::remove_dir_all(&home);
             eprintln!("Installing the peers into {} (once, some minutes) …", home.display());
             call(Blocking::new("python3").args(["-m", "venv"]).arg(&home))?;
-            let pip = || {
-                let mut pip = Blocking::new(&program);
-                pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
-                pip
-            };
-            let list = home.join("requirements.txt");
-            fs::write(&list, REQUIREMENTS)?;
-            call(pip().arg("-r").arg(list).args(OF_TORCH))?;
-            // After the others, so that pip has nothing to say of what is missing on purpose.
-            call(pip().arg("--no-deps").args(WITHOUT_DEPENDENCIES))?;
-            let stubs = home.join("cpu_torch.py");
-            fs::write(&stubs, CPU_TORCH)?;
-            call(Blocking::new(&program).arg(stubs))
-                .context("torch does not start without CUDA's libraries")?;
+            install(&python, &home)?;
             fs::write(&complete, stamp)?;
         }
-        let scripts = home.join("scripts");
-        fs::create_dir_all(&scripts)?;
-        fs::write(scripts.join("language.py"), LANGUAGE)?;
-        fs::write(scripts.join("vision.py"), VISION)?;
-        Ok(Self { program, scripts })
+        fs::create_dir_all(&python.scripts)?;
+        Ok(python)
+    }
+
+    fn pip(&self) -> Blocking {
+        let mut pip = Blocking::new(&self.program);
+        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
+        pip
+    }
+
+    /// The index's peers' script, to be given its words.
+    pub(crate) fn retrieval(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        command.arg(self.scripts.join("retrieval.py"));
+        command
+    }
+
+    /// Versions of the index's peers, for the report.
+    pub(crate) fn retrieval_versions() -> Vec<&'static str> {
+        RETRIEVAL_REQUIREMENTS.lines().filter(|line| !line.starts_with("numpy")).collect()
     }
 
     /// Versions of what is measured, for the report.

@@ -1,5 +1,8 @@
 //! What will be measured: the command line with its defaults filled in.
 
+mod retrieval;
+
+pub(crate) use self::retrieval::RetrievalPlan;
 use crate::{
     cli::{CommonArgs, LanguageArgs, VisionArgs},
     shape::{POSITIONS, Shape},

@@ -67,12 +67,29 @@ impl Process {
 
     /// Most memory that it has had, in bytes.
     pub(crate) fn peak(&self) -> Result<f64> {
-        let id = self.child.id().with_context(|| format!("{} has ended", self.name))?;
-        let status = std::fs::read_to_string(format!("/proc/{id}/status"))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let kilobytes = line.and_then(|line| line.trim().strip_suffix("kB")).map(str::trim);
-        Ok(kilobytes.context("VmHWM")?.parse::<f64>()? * 1024.0)
+        memory(&self.id()?, "VmHWM:")
     }
+
+    /// Bytes of memory that it has now, mapped files included.
+    pub(crate) fn resident(&self) -> Result<f64> {
+        resident(&self.id()?)
+    }
+
+    fn id(&self) -> Result<String> {
+        Ok(self.child.id().with_context(|| format!("{} has ended", self.name))?.to_string())
+    }
+}
+
+/// Bytes of memory that a process has, mapped files included; by its number, or `self`.
+pub(crate) fn resident(process: &str) -> Result<f64> {
+    memory(process, "VmRSS:")
+}
+
+fn memory(process: &str, field: &str) -> Result<f64> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix(field));
+    let kilobytes = line.and_then(|line| line.trim().strip_suffix("kB")).map(str::trim);
+    Ok(kilobytes.context(field.to_owned())?.parse::<f64>()? * 1024.0)
 }
 
 impl Drop for Process {
@@ -139,6 +156,8 @@ mod tests {
             Process::start("cat", &mut Command::new("cat"), &folder.path().join("log")).unwrap();
         process.say("hello 7").await.unwrap();
         assert_eq!(process.line("hello ").await.unwrap(), "7");
-        assert!(process.peak().unwrap() > 0.0);
+        assert!(process.resident().unwrap() > 0.0);
+        assert!(process.peak().unwrap() >= process.resident().unwrap());
+        assert!(resident("self").unwrap() > 0.0 && resident("nobody").is_err());
     }
 }

@@ -1,8 +1,11 @@
 //! What was measured: as JSON, and as tables for people.
 
+pub(crate) mod gallery;
 pub(crate) mod markdown;
 
 use serde::{Deserialize, Serialize};
+
+pub use self::gallery::Gallery;
 
 use crate::statistics::Figures;
 
@@ -21,6 +24,9 @@ pub struct Report {
     pub pictures: Vec<Pictures>,
     /// What stands against a bar, and what else is no cell.
     pub bars: Vec<Bar>,
+    /// Searches among pictures.
+    #[serde(default)]
+    pub galleries: Vec<Gallery>,
 }
 
 /// One combination of shape, prompt and number of dialogues.

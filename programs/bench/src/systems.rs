@@ -96,9 +96,13 @@ pub(crate) enum PeerName {
     Ctranslate2Float32,
     /// CTranslate2 with int8.
     Ctranslate2Int8,
+    /// faiss: flat, and HNSW.
+    Faiss,
+    /// usearch: HNSW.
+    Usearch,
 }
 
-/// The peers that are meant, each once.
+/// The models' peers that are meant, each once.
 pub(crate) fn peers(names: &[PeerName], quick: bool) -> Vec<Peer> {
     let meant = |peer: &Peer| match peer {
         Peer::Reference => names.contains(&PeerName::Reference),

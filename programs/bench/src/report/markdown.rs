@@ -1,5 +1,7 @@
 //! Tables for people.
 
+mod gallery;
+
 use std::fmt::Write;
 
 use super::{Bar, Cell, Report, System, Wanted};
@@ -14,24 +16,45 @@ be if it only read the weights once a step, and each dialogue's keys and values,
 memory. *same* is the share of a peer's tokens that are ours, with weights as precise as its own.
 ";
 
+/// Parts of a file of runs, each with runs of its own, the newest first.
+#[derive(Clone, Copy, PartialEq)]
+enum Part {
+    /// Text and pictures: from the file's beginning on.
+    Models,
+    /// Searches: from its heading on.
+    Retrieval,
+}
+
 impl Report {
     /// As Markdown, without a title.
     pub fn markdown(&self) -> String {
+        let mut text = self.head();
+        self.models(&mut text);
+        self.retrieval(&mut text);
+        text
+    }
+
+    /// When and where it was.
+    fn head(&self) -> String {
         let mut text = format!("## {}\n\n", self.date);
         for line in &self.setting {
             let _ = writeln!(text, "- {line}");
         }
         let _ = writeln!(text, "- memory is read at {:.1} GB/s", self.bandwidth / 1e9);
+        text
+    }
+
+    fn models(&self, text: &mut String) {
         let mut shapes: Vec<&str> = self.cells.iter().map(|cell| cell.shape.as_str()).collect();
         shapes.dedup();
         for shape in shapes {
             let cells: Vec<&Cell> = self.cells.iter().filter(|cell| cell.shape == shape).collect();
             let _ = writeln!(text, "\n### OPT-{shape}'s shape\n");
-            figures(&mut text, &cells);
-            ratios(&mut text, &cells);
+            figures(text, &cells);
+            ratios(text, &cells);
         }
         if !self.pictures.is_empty() {
-            text += "\n### Pictures\n\n| system | pictures/s | peak MiB |\n|---|---:|---:|\n";
+            *text += "\n### Pictures\n\n| system | pictures/s | peak MiB |\n|---|---:|---:|\n";
             for each in &self.pictures {
                 let _ = writeln!(
                     text,
@@ -42,24 +65,68 @@ impl Report {
                 );
             }
         }
-        if !self.bars.is_empty() {
-            text += "\n### Bars\n\n| what | figure | bar | |\n|---|---|---|---|\n";
-            for bar in &self.bars {
-                let _ = writeln!(text, "| {} | {} | {} |", bar.what, bar.figure, verdict(bar));
-            }
-        }
-        text
+        bars(text, self.bars.iter());
     }
 
-    /// A file of runs with this one as its first.
+    fn retrieval(&self, text: &mut String) {
+        self.galleries.iter().for_each(|gallery| gallery::tables(text, gallery));
+        bars(text, self.galleries.iter().flat_map(|gallery| &gallery.bars));
+    }
+
+    /// A file of runs with this one as the first of each part that it has to do with. Whatever else stands there stays.
     pub(crate) fn before(&self, file: &str) -> String {
-        let (title, others) = match file.find("\n## ") {
-            Some(at) => file.split_at(at + 1),
-            None if file.trim().is_empty() => (TITLE, ""),
-            None => (file, ""),
+        let at = lines(file).find(|(_, line)| *line == gallery::TITLE.lines().next().unwrap_or_default());
+        let (models, retrieval) = file.split_at(at.map_or(file.len(), |(at, _)| at));
+        let (mut models, mut retrieval) = (models.to_owned(), retrieval.to_owned());
+        let searched = !self.galleries.is_empty();
+        if !searched || !self.cells.is_empty() || !self.pictures.is_empty() || !self.bars.is_empty() {
+            models = self.first_of(Part::Models, &models);
+        }
+        if searched {
+            retrieval = self.first_of(Part::Retrieval, &retrieval);
+        }
+        let gap = if models.is_empty() || retrieval.is_empty() { "" } else { "\n" };
+        format!("{}{gap}{retrieval}", if gap.is_empty() { &models } else { models.trim_end_matches('\n') })
+    }
+
+    fn first_of(&self, part: Part, file: &str) -> String {
+        let mut run = self.head();
+        let title = match part {
+            Part::Models => TITLE,
+            Part::Retrieval => gallery::TITLE,
         };
+        match part {
+            Part::Models => self.models(&mut run),
+            Part::Retrieval => self.retrieval(&mut run),
+        }
+        // Runs begin with their day; other headings belong to what is said of all.
+        let is_day = |rest: &str| rest.len() > 4 && rest.bytes().take(4).all(|byte| byte.is_ascii_digit());
+        let is_run = |line: &str| line.strip_prefix("## ").is_some_and(is_day);
+        let first = lines(file).find(|(_, line)| is_run(line)).map_or(file.len(), |(at, _)| at);
+        let (said, others) = file.split_at(first);
+        let said = if file.trim().is_empty() { title } else { said };
         let gap = if others.is_empty() { "" } else { "\n" };
-        format!("{}\n\n{}{gap}{others}", title.trim_end(), self.markdown())
+        format!("{}\n\n{run}{gap}{others}", said.trim_end())
+    }
+}
+
+/// The lines of a text and where each begins.
+fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let mut at = 0;
+    text.split_inclusive('\n').map(move |line| {
+        let begins = at;
+        at += line.len();
+        (begins, line.trim_end())
+    })
+}
+
+fn bars<'a>(text: &mut String, bars: impl Iterator<Item = &'a Bar>) {
+    let mut bars = bars.peekable();
+    if bars.peek().is_some() {
+        *text += "\n### Bars\n\n| what | figure | bar | |\n|---|---|---|---|\n";
+    }
+    for bar in bars {
+        let _ = writeln!(text, "| {} | {} | {} |", bar.what, bar.figure, verdict(bar));
     }
 }
 
@@ -151,6 +218,7 @@ fn mebibytes(bytes: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::Gallery;
 
     #[test]
     fn a_new_run_comes_first_below_the_title() {
@@ -164,6 +232,33 @@ mod tests {
         let places: Vec<_> = ["# Benchmarks", "## 2002", "## 2001"].map(|part| two.find(part)).into();
         assert!(places.is_sorted() && places.iter().all(Option::is_some), "{two}");
         assert_eq!(run("2003-03-03").before("Mine.\n").find("Mine."), Some(0));
+    }
+
+    #[test]
+    fn each_run_finds_its_part_and_what_is_said_stays() {
+        let searched = |date: &str, models: bool| Report {
+            date: date.to_owned(),
+            galleries: vec![Gallery { rows: 5000, ..Gallery::default() }],
+            bars: models.then(|| Bar::ratio("speed".to_owned(), 1.0, None, "")).into_iter().collect(),
+            ..Report::default()
+        };
+        let file = "# Mine\n\nWords.\n\n## How to read\n\nMore.\n\n## 2001-01-01\n\nfigures\n";
+        let one = searched("2002-02-02", false).before(file);
+        assert!(one.starts_with(file) && one[file.len()..].starts_with("\n# Retrieval\n"), "{one}");
+        assert!(one.contains("\n## 2002-02-02\n") && one.contains("\n### 5k pictures\n"), "{one}");
+        // Searches alone change nothing above their part, models alone nothing in it.
+        let two = searched("2003-03-03", false).before(&one);
+        assert!(two.starts_with(file) && two.matches("# Retrieval").count() == 1, "{two}");
+        assert!(two.find("## 2003") < two.find("## 2002"), "{two}");
+        let models = Report { date: "2004-04-04".to_owned(), ..Report::default() }.before(&two);
+        assert!(models.ends_with(&two[file.len()..]), "{models}");
+        let order: Vec<_> =
+            ["More.", "## 2004", "## 2001", "# Retr", "## 2003"].map(|part| models.find(part)).into();
+        assert!(order.is_sorted() && order.iter().all(Option::is_some), "{models}");
+        // Both together stand in both parts.
+        let both = searched("2005-05-05", true).before(&models);
+        assert_eq!(both.matches("## 2005-05-05").count(), 2, "{both}");
+        assert_eq!(searched("2002-02-02", false).before("").find("# Retrieval"), Some(0));
     }
 
     #[test]

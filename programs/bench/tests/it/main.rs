@@ -18,7 +18,7 @@ fn folder() -> TempDir {
     let own = PathBuf::from(env!("CARGO_BIN_EXE_fondue-bench"));
     let service = own.with_file_name("examples").join("service");
     fs::copy(&own, folder.path().join("fondue-bench")).unwrap();
-    for name in ["fondue-language", "fondue-vision"] {
+    for name in ["fondue-language", "fondue-vision", "fondue-retrieval"] {
         symlink(&service, folder.path().join(name)).unwrap();
     }
     folder
@@ -36,7 +36,11 @@ fn told(output: &Output) -> String {
 #[test]
 fn a_quick_run_measures_every_cell_and_keeps_earlier_runs() {
     let folder = folder();
-    fs::write(folder.path().join("all.md"), "# Mine\n\n## Earlier\n\nfigures\n").unwrap();
+    fs::write(
+        folder.path().join("all.md"),
+        "# Mine\n\n## 2001-01-01: earlier\n\nfigures\n\n# Retrieval\n\nSaid.\n",
+    )
+    .unwrap();
     let output = bench(folder.path(), &["--quick", "--out", "all.json", "--markdown", "all.md"]);
     assert!(output.status.success(), "{}", told(&output));
     let report: Report =
@@ -64,8 +68,61 @@ fn a_quick_run_measures_every_cell_and_keeps_earlier_runs() {
     assert!(!reused.figure.contains("; 0 of 544"), "the next turn found nothing: {}", reused.figure);
 
     let text = fs::read_to_string(folder.path().join("all.md")).unwrap();
-    assert!(text.starts_with("# Mine\n") && text.ends_with("\n## Earlier\n\nfigures\n"), "{text}");
-    assert!(text.contains(&report.markdown()), "{text}");
+    assert!(text.starts_with("# Mine\n"), "{text}");
+    let (models, retrieval) =
+        text.split_once("\n## 2001-01-01: earlier\n\nfigures\n\n# Retrieval\n").unwrap();
+    let searched = Report { cells: Vec::new(), pictures: Vec::new(), bars: Vec::new(), ..report.clone() };
+    assert!(models.ends_with(&Report { galleries: Vec::new(), ..report }.markdown()), "{text}");
+    assert!(retrieval.starts_with("\nSaid.\n\n## ") && retrieval.ends_with(&searched.markdown()), "{text}");
+}
+
+#[test]
+fn a_quick_run_searches_scans_swaps_and_changes() {
+    let folder = folder();
+    let words = ["retrieval", "--quick", "--rows", "6k,600", "--out", "all.json", "--markdown", "all.md"];
+    let output = bench(folder.path(), &words);
+    assert!(output.status.success(), "{}", told(&output));
+    let report: Report =
+        serde_json::from_str(&fs::read_to_string(folder.path().join("all.json")).unwrap()).unwrap();
+    assert_eq!(report.galleries.iter().map(|gallery| gallery.rows).collect::<Vec<_>>(), [6000, 600]);
+    for gallery in &report.galleries {
+        let scans: Vec<_> = gallery.exact.iter().map(|scan| (scan.name.as_str(), scan.together)).collect();
+        assert_eq!(scans, [1, 8, 16].map(|together| ("fondue f32", together)));
+        assert!(gallery.exact.iter().all(|scan| scan.recall == 1.0 && scan.bytes_per_second > 0.0));
+        let best = gallery.graph.iter().map(|walk| walk.recall).fold(0.0, f64::max);
+        assert!(best > 0.9 && gallery.graph.iter().all(|walk| walk.qps > 0.0 && walk.p50 <= walk.p99));
+        let served: Vec<_> = gallery.served.iter().map(|one| (one.clients, one.ef.is_some())).collect();
+        assert_eq!(served, [(1, false), (1, true), (8, false), (8, true)]);
+        for one in &gallery.served {
+            assert!(one.qps > 0.0 && one.p50 <= one.p99 && one.recall > 0.9, "{one:?}");
+            assert!(one.ef.is_some() || one.recall == 1.0, "{one:?}");
+        }
+        assert!(gallery.systems.len() == 2 && gallery.systems.iter().all(|system| system.resident > 0.0));
+        assert!(
+            gallery.systems[0].build_seconds > 0.0 && gallery.systems[0].disk > gallery.rows as f64 * 1024.0
+        );
+        // Compared with nobody: speed against memory, memory, opening, swaps, ingest, compaction.
+        let bars: Vec<_> = gallery.bars.iter().map(|bar| bar.what.as_str()).collect();
+        for what in [
+            "share of the bandwidth",
+            "recall",
+            "memory to",
+            "first exact",
+            "swapped",
+            "ingested",
+            "compaction",
+        ] {
+            assert!(bars.iter().any(|bar| bar.contains(what)), "{what}: {bars:?}");
+        }
+        let judged: Vec<_> = gallery.bars.iter().filter(|bar| bar.bar.is_some()).collect();
+        assert!(judged.len() == 2 && judged.iter().all(|bar| bar.is_met() == Some(true)), "{judged:?}");
+    }
+    let text = fs::read_to_string(folder.path().join("all.md")).unwrap();
+    assert!(text.starts_with("# Retrieval\n") && text.ends_with(&report.markdown()), "{text}");
+
+    // What was built is there: nothing is made again.
+    let output = bench(folder.path(), &["retrieval", "--quick", "--rows", "600", "--part", "within"]);
+    assert!(output.status.success() && !told(&output).contains("Making"), "{}", told(&output));
 }
 
 #[test]
