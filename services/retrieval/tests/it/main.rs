@@ -6,6 +6,7 @@ mod activation;
 mod changing;
 mod conformance;
 mod lite;
+mod loading;
 mod outages;
 mod searching;
 mod service;
