@@ -90,6 +90,10 @@ impl Log {
         if writable {
             log.cut_back()?;
         }
+        if end == 0 {
+            // Not even a header is there: the log is made anew with the next change.
+            log.file = None;
+        }
         Ok(Opened { log, batches, cut: length - end })
     }
 
@@ -207,8 +211,7 @@ impl Log {
         {
             file.set_len(self.end).and_then(|()| file.sync_all()).map_err(IndexError::io(&self.path))?;
             if self.end == 0 {
-                // Not even a header is there: it is made anew with the next change.
-                self.file = None;
+                self.file = None; // not even a header is there
             }
             self.dirty = false;
         }
@@ -235,3 +238,6 @@ fn frame(content: &[u8]) -> [u8; FRAME] {
     frame.chunks_exact_mut(4).zip(parts).for_each(|(place, part)| place.copy_from_slice(&part));
     frame
 }
+
+#[cfg(test)]
+mod tests;

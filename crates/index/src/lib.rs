@@ -31,6 +31,7 @@ mod changes;
 
 pub mod builder;
 pub mod generation;
+pub mod graph;
 pub mod root;
 
 mod manifest;
@@ -40,6 +41,7 @@ pub use builder::{Builder, Finished, Laid, NewItem};
 pub use error::IndexError;
 pub use filter::{Condition, Filter, Test};
 pub use generation::{Exclusions, Generation, Hit, Query};
+pub use graph::Graph;
 pub use item::Item;
 pub use live::{Index, Place, View};
 pub use manifest::GraphFacts;
@@ -47,7 +49,7 @@ pub use metadata::{Metadata, Value};
 pub use root::Root;
 pub use rows::{Precision, Rows};
 pub use scan::Scanner;
-pub use search::Searcher;
+pub use search::{How, Searcher};
 
 // The files are little-endian and are read in place.
 const _: () =

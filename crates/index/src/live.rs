@@ -81,9 +81,25 @@ impl Index {
     /// # Errors
     /// [`IndexError`] if there is no index, none is active, or the active one or its log is damaged.
     pub fn open(path: &Path, settings: Settings) -> Result<Self, IndexError> {
+        Self::open_with(path, settings, take_lock)
+    }
+
+    /// The same, to read only, whoever else has it open: it keeps nobody from changing the index.
+    ///
+    /// # Errors
+    /// As [`Index::open`].
+    pub fn open_to_read(path: &Path, settings: Settings) -> Result<Self, IndexError> {
+        Self::open_with(path, settings, |_| None)
+    }
+
+    fn open_with(
+        path: &Path,
+        settings: Settings,
+        lock: impl FnOnce(&Path) -> Option<File>,
+    ) -> Result<Self, IndexError> {
         let root = Root::open(path)?;
         let id = root.active()?;
-        let lock = take_lock(path);
+        let lock = lock(path);
         let (active, cut) = Opened::open(path, root.generation(&id)?, lock.is_some())?;
         let open = Mutex::new(Open { active: Arc::new(active), others: VecDeque::new() });
         Ok(Self {

@@ -59,8 +59,8 @@ pub struct GraphFacts {
     pub ef_construction: usize,
     /// Where every search begins.
     pub entry: u32,
-    /// Levels above the lowest.
-    pub upper_levels: usize,
+    /// Nodes of each level above the lowest, from below.
+    pub upper: Vec<usize>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,9 +1,10 @@
 //! Searches as they are served: shared scans of a generation, its changes beside it, filters that are remembered.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::{
-    Bitmap, Exclusions, Filter, Generation, Hit, IndexError, Place, Query, Rows, View,
+    Bitmap, Exclusions, Filter, Generation, Graph, Hit, IndexError, Place, Query, Rows, View,
+    graph::{Ask, Scratch},
     live::{Found, best_first},
     scan::{Accept, Job, Scanner, Settings, Source},
 };
@@ -11,9 +12,18 @@ use crate::{
 /// Filters whose rows are remembered, one bit a row each.
 const REMEMBERED: usize = 64;
 
+/// Of a generation's rows, one in so many must be admitted for its graph to be searched: below it, most of what a search
+/// meets must not be found, and the admitted rows are scanned faster.
+const SPARSE: usize = 20;
+/// A scan of so many rows is as fast as a search of a graph, whatever it finds.
+const FEW: usize = 5_000;
+
 /// What is shared by all searches.
 pub struct Searcher {
     scanner: Scanner,
+    ef: usize,
+    /// What searches of graphs have used and will use again.
+    scratch: Mutex<Vec<Scratch>>,
     /// The longest unused first.
     selections: Mutex<Vec<Selected>>,
 }
@@ -23,6 +33,18 @@ struct Selected {
     generation: String,
     filter: Filter,
     rows: Arc<Bitmap>,
+}
+
+/// How surely the nearest are to be found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum How {
+    /// Every picture is compared.
+    Exactly,
+    /// Where there is a graph, most likely.
+    Nearly {
+        /// Candidates that are kept: more find more, and take longer. `None` for the searcher's own number.
+        ef: Option<usize>,
+    },
 }
 
 /// What was found.
@@ -35,27 +57,69 @@ pub struct Answer {
 }
 
 impl Searcher {
-    /// Starts `threads` threads that scan.
+    /// Starts `threads` threads that scan. Searches of graphs run on their callers' threads and keep `ef` candidates
+    /// where these do not say.
     ///
     /// # Errors
     /// [`IndexError::Scan`] if the system gives none.
-    pub fn new(threads: usize) -> Result<Self, IndexError> {
-        Ok(Self { scanner: Scanner::new(Settings::new(threads))?, selections: Mutex::default() })
+    pub fn new(threads: usize, ef: usize) -> Result<Self, IndexError> {
+        let scanner = Scanner::new(Settings::new(threads))?;
+        Ok(Self { scanner, ef, scratch: Mutex::default(), selections: Mutex::default() })
     }
 
-    /// The nearest pictures of a view.
+    /// The nearest pictures of a view; those of its generation by the graph, if it has one and that pays.
     ///
     /// # Errors
     /// [`IndexError::Dim`] for a query of another length, [`IndexError::Damaged`] if a file cannot be read.
-    pub fn search(&self, view: &View, query: &Query<'_>) -> Result<Answer, IndexError> {
+    pub fn search(&self, view: &View, query: &Query<'_>, how: How) -> Result<Answer, IndexError> {
         let generation = view.generation();
         generation.check(query.vector)?;
         let admitted = view.admitted(self.select(generation, query.filter)?);
-        let mut found = self.scan(generation, query, admitted)?;
+        let near = match how {
+            How::Exactly => None,
+            How::Nearly { ef } => self.walk(generation, query, ef.unwrap_or(self.ef), admitted.as_deref())?,
+        };
+        let exact = near.is_none();
+        let mut found = match near {
+            Some(near) => near,
+            None => self.scan(generation, query, admitted)?,
+        };
         found.extend(view.search_added(query)?);
         found.sort_by(best_first);
         found.truncate(query.k);
-        Ok(Answer { found, exact: true })
+        Ok(Answer { found, exact })
+    }
+
+    /// What the graph finds; `None` if a scan is to be preferred, or alone can tell what is there.
+    fn walk(
+        &self,
+        generation: &Generation,
+        query: &Query<'_>,
+        ef: usize,
+        admit: Option<&Bitmap>,
+    ) -> Result<Option<Vec<Found>>, IndexError> {
+        let rows = admit.map_or(generation.len(), Bitmap::count);
+        if rows <= FEW.max(query.k) || rows < generation.len() / SPARSE {
+            return Ok(None);
+        }
+        let Some(graph) = Graph::of(generation)? else { return Ok(None) };
+        let accept = |row: usize| !generation.excludes(row, query.exclusions);
+        let ask = Ask {
+            query: query.vector.values(),
+            k: query.k,
+            ef,
+            admit,
+            accept: (!query.exclusions.is_empty()).then_some(&accept),
+        };
+        let mut scratch = lock(&self.scratch).pop().unwrap_or_default();
+        let answer = graph.search(&ask, &mut scratch);
+        lock(&self.scratch).push(scratch);
+        let answer = answer?;
+        // Fewer than there may be: whether there are more, only a scan can tell.
+        if answer.hits.len() < query.k {
+            return Ok(None);
+        }
+        Ok(Some(answer.hits.into_iter().map(in_base).collect()))
     }
 
     fn scan(
@@ -73,8 +137,7 @@ impl Searcher {
             admit,
             accept,
         })?;
-        let place = |Hit { row, score }| Found { place: Place::Base(row), score };
-        Ok(hits.into_iter().map(place).collect())
+        Ok(hits.into_iter().map(in_base).collect())
     }
 
     /// The rows that pass a filter, computed once while they are remembered; `None` if all do.
@@ -83,7 +146,7 @@ impl Searcher {
             return Ok(None);
         }
         {
-            let mut selections = self.selections.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut selections = lock(&self.selections);
             let known = |each: &Selected| each.generation == generation.id() && each.filter == *filter;
             if let Some(at) = selections.iter().position(known) {
                 let selected = selections.remove(at);
@@ -99,13 +162,22 @@ impl Searcher {
             filter: filter.clone(),
             rows: Arc::clone(&rows),
         };
-        let mut selections = self.selections.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut selections = lock(&self.selections);
         if selections.len() >= REMEMBERED {
             selections.remove(0);
         }
         selections.push(selected);
         Ok(Some(rows))
     }
+}
+
+fn in_base(Hit { row, score }: Hit) -> Found {
+    Found { place: Place::Base(row), score }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Whole after every statement.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The slow test of what must not be found, if anything must not.
@@ -127,3 +199,6 @@ impl Source for Generation {
         Self::dim(self)
     }
 }
+
+#[cfg(test)]
+mod tests;

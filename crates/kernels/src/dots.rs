@@ -35,6 +35,14 @@ impl Query {
         Ok(Self { dim: values.len(), lines })
     }
 
+    /// Becomes a query of other values, as many as before.
+    ///
+    /// # Panics
+    /// If they are more or fewer.
+    pub fn set(&mut self, values: &[f32]) {
+        self.lines.of_mut::<f32>()[..self.dim].copy_from_slice(values);
+    }
+
     /// Its values.
     pub fn values(&self) -> &[f32] {
         &self.lines.of::<f32>()[..self.dim]
@@ -99,6 +107,22 @@ pub fn dots_of(machine: Machine, rows: Stored<'_>, picks: &[u32], query: &Query,
             on!(machine, lanes => picked(lanes, codes, query, picks, out));
             out.iter_mut().zip(picks).for_each(|(out, row)| *out *= scales[*row as usize]);
         }
+    }
+}
+
+/// Asks memory for rows that will be scored soon, all at once: their times overlap. A number without a row does nothing.
+pub fn will_read(rows: Stored<'_>, dim: usize, picks: &[u32]) {
+    fn ask<T>(values: &[T], dim: usize, picks: &[u32]) {
+        for &row in picks {
+            if let Some(row) = (row as usize).checked_mul(dim).and_then(|at| values.get(at..at + dim)) {
+                prefetch::all_of(row);
+            }
+        }
+    }
+    match rows {
+        Stored::F32(values) => ask(values, dim, picks),
+        Stored::F16(bits) => ask(bits, dim, picks),
+        Stored::Int8 { codes, .. } => ask(codes, dim, picks),
     }
 }
 

@@ -25,7 +25,7 @@ mod team;
 
 pub use attention::POSITIONS;
 pub use buffers::{BufferId, Buffers};
-pub use dots::{Query, Stored, dots, dots_of, read};
+pub use dots::{Query, Stored, dots, dots_of, read, will_read};
 pub use kv::KvMemory;
 pub use machine::Machine;
 pub use matrix::{Form, Matrix};

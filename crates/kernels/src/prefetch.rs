@@ -12,6 +12,20 @@ pub(crate) const WEIGHTS: usize = 16 << 10;
 /// Bytes ahead in dot products: 4 KiB is too near for sixteen queries, 16 leaves them less of the first cache.
 pub(crate) const ROWS: usize = 8 << 10;
 
+/// Asks for the cache lines of these values.
+#[inline(always)]
+pub(crate) fn all_of<T>(values: &[T]) {
+    #[cfg(target_arch = "x86_64")]
+    for line in (0..size_of_val(values)).step_by(64) {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        let place = values.as_ptr().cast::<i8>().wrapping_add(line);
+        // SAFETY: a prefetch is a hint, valid for every address; SSE is part of x86-64.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(place) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = values;
+}
+
 /// Asks for the cache lines that lie so many bytes ahead of these values.
 #[inline(always)]
 pub(crate) fn ahead_of<const AHEAD: usize, T>(values: &T) {

@@ -1,210 +1,199 @@
-//! `fondue index build`: a generation from a folder of captioned pictures: decode, vision tower, mapping layer, write.
+//! `fondue index build`: a generation of pictures. Two passes over the source: first every picture is read, seen and kept
+//! aside (`kept`), on many threads and in any order; then the index is written in the source's order. So a build that was
+//! killed goes on where it was, and ends in the very generation that it would have made undisturbed.
 
-mod captions;
+pub(crate) mod model;
+pub(crate) mod source;
 
-use std::{
-    fs::File,
-    io::Read,
-    path::{Path, PathBuf},
-};
+pub(crate) mod bad;
+pub(crate) mod eyes;
+pub(crate) mod kept;
+mod see;
+pub(crate) mod store;
+pub(crate) mod web;
+mod write;
 
-use anyhow::{Context, Result, bail, ensure};
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, ensure};
 use clap::Parser;
-use fondue_imaging::{Fit, ImageLimits, Preprocess, decode};
-use fondue_index::{Builder, Item, NewItem};
-use fondue_model::{
-    Placement, Tokenizer, VisionTower, fingerprint, mapping::Mapping, opt::OptConfig, weights::unwatched,
-};
+use fondue_imaging::ImageLimits;
 use sha2::{Digest, Sha256};
 
-use self::captions::Row;
-use crate::{interrupt::Interrupt, output, progress, publish::publish};
+use self::{
+    bad::Shown,
+    eyes::Glasses,
+    kept::Kept,
+    model::{Identity, ModelArgs},
+    source::{FieldSpec, Source, Survey},
+    store::Store,
+    web::FetchArgs,
+};
+use crate::{
+    interrupt::{Interrupt, Interrupted},
+    output, progress,
+    publish::PublishArgs,
+};
 
 const EXAMPLES: &str = "\
-Example:
+Examples:
   fondue index build --pictures .fondue/drawings --model assets/model --index .fondue/index
+  fondue index build --pictures photos/ --thumbnails 256 --index my-index
+  fondue index build --captions photos.jsonl --report bad.tsv --index my-index
+  fondue index build --captions cc3m_train.tsv --fetch --thumbnails 256 --metadata year:number --index my-index
 
-PICTURES/captions.tsv has a header line; its columns `image` (path below PICTURES) and `caption` are needed, \
-`group` may be there. The name of a picture in the index is its path without the extension.";
+What is built of: a table (--captions, or captions.tsv in PICTURES), or all pictures in and below PICTURES, without \
+captions, if there is no table. A table is tab-separated with a header line: `image` (a path below PICTURES, or a URL) \
+and `caption` are needed, `group` may be there, and --metadata names further columns to keep. A .jsonl file has an object \
+in each line: {\"image\": …, \"id\"?, \"caption\"?, \"group\"?, \"metadata\"?: {…}}. A picture's name in the index is its \
+`id`, else its URL, else its path, in tables without the extension.
+
+A build that was stopped or killed goes on where it was when the same command is given again; what it has done so far is \
+in ROOT/.resume-…, which goes when it is finished. Pictures that cannot be read are left out and listed.";
 
 /// Builds an index of pictures and makes it the active one.
 #[derive(Debug, Parser)]
 #[command(name = "build", after_help = EXAMPLES)]
 pub struct Args {
-    /// Folder of pictures.
-    #[arg(long, value_name = "DIR")]
-    pictures: PathBuf,
-    /// Table of captions [default: PICTURES/captions.tsv].
+    /// Folder of pictures [default: that of the table].
+    #[arg(long, value_name = "DIR", required_unless_present = "captions")]
+    pictures: Option<PathBuf>,
+    /// Table of pictures and captions, .tsv or .jsonl [default: PICTURES/captions.tsv, if it is there].
     #[arg(long, value_name = "FILE")]
     captions: Option<PathBuf>,
-    /// Model folder: holds clip/, opt/ and fromage/.
-    #[arg(long, value_name = "DIR", default_value = "assets/model")]
-    model: PathBuf,
+    /// Column of the table to keep as a field that searches can ask for; again for each.
+    #[arg(long, value_name = "NAME[:text|number|truth]")]
+    metadata: Vec<FieldSpec>,
     /// Index folder; it is made if it is not there.
     #[arg(long, value_name = "ROOT")]
     index: PathBuf,
-    /// Where the model runs: cpu, cuda or cuda:N.
-    #[arg(long, value_name = "DEVICE", default_value = "cpu")]
-    device: String,
-    /// Precision of the model: f32, f16 or bf16.
-    #[arg(long, value_name = "DTYPE", default_value = "f32")]
-    dtype: String,
+    #[command(flatten)]
+    model: ModelArgs,
     /// Pictures in one forward pass.
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..))]
     batch: u16,
+    /// Threads that read and decode pictures; each holds one decoded picture [default: as many as there are cores].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    threads: Option<u16>,
     /// Pixels of one picture, checked before it is decoded.
     #[arg(long, value_name = "N", default_value_t = 40_000_000)]
     max_pixels: u64,
     /// Bytes of one picture file.
     #[arg(long, value_name = "BYTES", default_value_t = 32 << 20)]
     max_bytes: usize,
-    /// Leave out pictures that cannot be read instead of stopping at the first.
+    /// Store pictures at this many pixels a side at most, encoded anew, instead of their files.
+    #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u32).range(1..=4096))]
+    thumbnails: Option<u32>,
+    /// Store no pictures; those from the web are known by their URLs then.
+    #[arg(long, conflicts_with = "thumbnails")]
+    no_pictures: bool,
+    /// Stop at the first picture that cannot be read, instead of leaving it out.
     #[arg(long)]
+    strict: bool,
+    /// What is so without it, too.
+    #[arg(long, hide = true, conflicts_with = "strict")]
     skip_broken: bool,
-    /// Publish the generation, but leave the active one active.
+    /// File to list the pictures in that are left out, with the reasons.
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+    /// Of the pictures that are left out, show so many.
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    show: usize,
+    /// Begin anew instead of going on with what an unfinished build has done.
     #[arg(long)]
-    no_activate: bool,
+    fresh: bool,
+    #[command(flatten)]
+    publish: PublishArgs,
+    #[command(flatten)]
+    web: FetchArgs,
 }
 
 /// Builds the index, whatever signals come.
 ///
 /// # Errors
-/// If a file cannot be read, is broken (unless those are to be skipped), or the index cannot be written. Nothing is
-/// published then.
+/// If the source cannot be read, none of its pictures can be, or the index cannot be written. Nothing is published then.
 pub fn run(args: &Args) -> Result<()> {
     build(args, &Interrupt::never())
 }
 
 pub(crate) fn build(args: &Args, interrupt: &Interrupt) -> Result<()> {
-    let captions = args.captions.clone().unwrap_or_else(|| args.pictures.join("captions.tsv"));
-    let rows = captions::read(&captions)?;
-    ensure!(!rows.is_empty(), "{} names no picture", captions.display());
-    let model = Model::load(args)?;
-    let (opt, fromage) = (args.model.join("opt"), args.model.join("fromage"));
-    let (language, vision) =
-        (fingerprint::language(&opt, &fromage)?, fingerprint::vision(&args.model.join("clip"))?);
+    let source = Source::open(args.pictures.as_deref(), args.captions.as_deref(), &args.metadata)?;
+    let survey = survey(&source, interrupt)?;
+    let n = survey.n_entries;
+    ensure!(n > 0, "{} names no picture", source.path().display());
+    ensure!(
+        survey.n_urls == 0 || args.web.fetch,
+        "{}: {} of {n} pictures are named by URLs; --fetch fetches them (see `fondue index build --help`)",
+        source.path().display(),
+        survey.n_urls
+    );
+    let identity = args.model.identity()?;
+    let glasses = Glasses {
+        preprocess: args.model.preprocess()?,
+        limits: ImageLimits { max_pixels: args.max_pixels, max_bytes: args.max_bytes },
+        store: args.store(),
+    };
+    let mut kept = Kept::open(&args.index, &args.key(&survey, &identity), n, args.fresh)?;
     interrupt.begin()?; // from here on there is something to clear up
-    let mut builder = Builder::new(&args.index, model.mapping.embedding_dim(), &language)?.seen_by(&vision);
-    let limits = ImageLimits { max_pixels: args.max_pixels, max_bytes: args.max_bytes };
-    let bar = progress::bar(rows.len() as u64, "pictures");
-    let mut broken = 0;
-    for batch in rows.chunks(args.batch.into()) {
-        let mut read = Vec::with_capacity(batch.len());
-        for row in batch {
-            interrupt.check()?;
-            match model.read(&args.pictures, row, &limits) {
-                Ok(picture) => read.push((row, picture)),
-                Err(error) if args.skip_broken => {
-                    bar.suspend(|| eprintln!("left out: {error:#}"));
-                    broken += 1;
-                }
-                Err(error) => {
-                    bar.abandon();
-                    return Err(
-                        error.context("nothing was published; --skip-broken leaves such pictures out")
-                    );
-                }
-            }
-        }
-        model.add(&mut builder, read)?;
-        bar.inc(batch.len() as u64);
+    let build = Build { args, source, survey, identity, glasses, interrupt };
+    let mut shown = Shown::new(args.show);
+    let written = build.see(&mut kept, &mut shown).and_then(|()| build.write(&kept, &mut shown));
+    if let Err(error) = &written
+        && error.is::<Interrupted>()
+    {
+        eprintln!("{} pictures are done; the same command goes on from there", kept.n_done());
     }
-    bar.finish_and_clear();
-    ensure!(broken < rows.len(), "none of {} pictures could be read", rows.len());
-    let n_pictures = builder.len();
-    let published = publish(builder, &args.index, !args.no_activate, interrupt)?;
-    let (id, state) = (&published.id, published.state());
-    let mut text = format!("{n_pictures} pictures in generation {id}, {state} in {}\n", args.index.display());
-    if broken > 0 {
-        text += &format!("{broken} pictures were left out\n");
+    let written = written?;
+    // The index is there; that its scaffold could not be removed is no failure.
+    if let Err(error) = kept.remove() {
+        eprintln!("warning: {error:#}");
+    }
+    let (id, state) = (&written.published.id, written.published.state());
+    let mut text =
+        format!("{} pictures in generation {id}, {state} in {}\n", written.n_rows, args.index.display());
+    if written.n_bad > 0 {
+        text += &format!("{} pictures were left out", written.n_bad);
+        text += &args.report.as_ref().map_or(String::new(), |path| format!(", see {}", path.display()));
+        text.push('\n');
     }
     output::print(&text).with_context(|| format!("generation {id} is {state}"))
 }
 
-struct Model {
-    preprocess: Preprocess,
-    tower: VisionTower,
-    mapping: Mapping,
+/// A build that goes on.
+struct Build<'a> {
+    args: &'a Args,
+    source: Source,
+    survey: Survey,
+    identity: Identity,
+    glasses: Glasses,
+    interrupt: &'a Interrupt,
 }
 
-struct Picture {
-    bytes: Vec<u8>,
-    media_type: &'static str,
-    pixels: Vec<f32>,
+fn survey(source: &Source, interrupt: &Interrupt) -> Result<Survey> {
+    let spinner = progress::spinner("reading what there is");
+    let survey = source.survey(|| Ok(interrupt.check()?));
+    spinner.finish_and_clear();
+    survey
 }
 
-impl Model {
-    /// The tower and the mapping layers; the language model itself is not needed.
-    fn load(args: &Args) -> Result<Self> {
-        let placement = Placement::on(Placement::device_from(&args.device)?, args.dtype.parse()?);
-        let clip = args.model.join("clip");
-        let preprocess = Preprocess::from_file(&clip.join("preprocessor_config.json"))?;
-        let tower = VisionTower::load(&clip, placement, &unwatched)?;
-        let opt = args.model.join("opt");
-        let (word_dim, ret) = (OptConfig::load(&opt)?.word_dim(), Tokenizer::load(&opt)?.ret());
-        let mapping = Mapping::load(&args.model.join("fromage"), word_dim, ret, placement, &unwatched)?;
-        if mapping.feature_dim() != tower.feature_dim() {
-            let (tower, mapping) = (tower.feature_dim(), mapping.feature_dim());
-            bail!(
-                "the vision tower gives {tower} features, the mapping layers take {mapping}: not of one model"
-            );
+impl Args {
+    fn store(&self) -> Store {
+        match self.thumbnails {
+            _ if self.no_pictures => Store::Nothing,
+            Some(side) => Store::Thumbnails(side),
+            None => Store::Files,
         }
-        Ok(Self { preprocess, tower, mapping })
     }
 
-    fn read(&self, folder: &Path, row: &Row, limits: &ImageLimits) -> Result<Picture> {
-        let path = folder.join(&row.image);
-        let bytes = read(&path, limits.max_bytes)
-            .with_context(|| format!("{} (line {} of the captions)", path.display(), row.line))?;
-        let image = decode(&bytes, limits).with_context(|| path.display().to_string())?;
-        let pixels = self.preprocess.pixels(&image, Fit::Crop)?;
-        let media_type =
-            image::guess_format(&bytes).map_or("application/octet-stream", |format| format.to_mime_type());
-        Ok(Picture { bytes, media_type, pixels })
-    }
-
-    fn add(&self, builder: &mut Builder, batch: Vec<(&Row, Picture)>) -> Result<()> {
-        let (pictures, pixels): (Vec<_>, Vec<_>) = batch
-            .into_iter()
-            .map(|(row, picture)| ((row, picture.bytes, picture.media_type), picture.pixels))
-            .unzip();
-        let embeddings = self.mapping.project(&self.tower.encode(&pixels)?)?;
-        for ((row, bytes, media_type), embedding) in pictures.into_iter().zip(embeddings) {
-            let item = Item {
-                id: row.id(),
-                caption: row.caption.clone(),
-                group: row.group.clone(),
-                media_type: media_type.to_owned(),
-                ..Item::default()
-            };
-            let sha256 = Sha256::digest(&bytes).into();
-            builder.add(NewItem { item, picture: Some(bytes), sha256 }, &embedding)?;
-        }
-        Ok(())
-    }
-}
-
-/// A file of at most `max` bytes; of a larger one no more than that is read.
-fn read(path: &Path, max: usize) -> Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    File::open(path)?.take((max as u64).saturating_add(1)).read_to_end(&mut bytes)?;
-    ensure!(bytes.len() <= max, "has more than {max} bytes, the limit (--max-bytes)");
-    Ok(bytes)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_more_is_read_than_a_file_may_have() {
-        // This one never ends.
-        let error = read(Path::new("/dev/zero"), 1000).unwrap_err().to_string();
-        assert!(error.contains("1000 bytes") && error.contains("--max-bytes"), "{error}");
-        assert_eq!(read(Path::new("/dev/null"), 0).unwrap(), b"");
-        let own = Path::new(file!())
-            .file_name()
-            .map(|name| Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(name));
-        assert!(read(&own.unwrap(), 1 << 20).unwrap().starts_with(b"//!"));
+    /// What tells this build from others: all that its result depends on.
+    fn key(&self, survey: &Survey, identity: &Identity) -> String {
+        let mut hasher = Sha256::new();
+        let Identity { language, vision } = identity;
+        let (device, dtype, limits) =
+            (&self.model.device, &self.model.dtype, (self.max_pixels, self.max_bytes));
+        hasher.update(format!("{language} {vision} {device} {dtype} {limits:?} {:?} ", self.store()));
+        hasher.update(survey.sha256);
+        let digest = hasher.finalize();
+        digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
     }
 }

@@ -7,6 +7,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     thread,
+    time::Duration,
 };
 
 use anyhow::{Context, Result};
@@ -17,8 +18,11 @@ pub(crate) const CODE: u8 = 130;
 
 /// The work was ended by Ctrl-C.
 #[derive(Debug, thiserror::Error)]
-#[error("interrupted; nothing was published")]
-pub(crate) struct Interrupted;
+#[error("interrupted{left}")]
+pub(crate) struct Interrupted {
+    /// What that leaves, for people.
+    left: &'static str,
+}
 
 /// Whether one of the signals came.
 #[derive(Clone, Debug, Default)]
@@ -26,6 +30,7 @@ pub(crate) struct Interrupt {
     came: Arc<AtomicBool>,
     /// Whether there is something to clear up.
     begun: Arc<Mutex<bool>>,
+    left: &'static str,
 }
 
 impl Interrupt {
@@ -34,9 +39,9 @@ impl Interrupt {
         Self::default()
     }
 
-    /// Takes the signals over for the whole process.
-    pub(crate) fn listen() -> Result<Self> {
-        let interrupt = Self::default();
+    /// Takes the signals over for the whole process. `left` ends what is said when one came.
+    pub(crate) fn listen(left: &'static str) -> Result<Self> {
+        let interrupt = Self { left, ..Self::default() };
         let theirs = interrupt.clone();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.context("listening for Ctrl-C")?;
@@ -63,7 +68,7 @@ impl Interrupt {
         let begun = self.begun();
         if before || !*begun {
             // Nothing to clear up yet, or a second time.
-            eprintln!("error: {Interrupted}");
+            eprintln!("error: {}", Interrupted { left: self.left });
             exit(CODE.into());
         }
         eprintln!("interrupted: stops in a moment; Ctrl-C once more leaves at once");
@@ -77,7 +82,20 @@ impl Interrupt {
 
     /// Whether to go on.
     pub(crate) fn check(&self) -> Result<(), Interrupted> {
-        if self.came.load(Ordering::SeqCst) { Err(Interrupted) } else { Ok(()) }
+        if self.came.load(Ordering::SeqCst) { Err(Interrupted { left: self.left }) } else { Ok(()) }
+    }
+
+    /// Waits for an answer, or for one of the signals.
+    pub(crate) async fn or<T>(&self, answer: impl Future<Output = Result<T>>) -> Result<T> {
+        let came = async {
+            while self.check().is_ok() {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        tokio::select! {
+            answer = answer => answer,
+            () = came => Err(Interrupted { left: self.left }.into()),
+        }
     }
 
     fn begun(&self) -> MutexGuard<'_, bool> {

@@ -3,7 +3,10 @@
 use std::{path::PathBuf, str::FromStr, time::Duration};
 
 use clap::Parser;
-use fondue_index::live::{Limits as ChangeLimits, Settings as LiveSettings};
+use fondue_index::{
+    graph::{Graphing, Params},
+    live::{Limits as ChangeLimits, Settings as LiveSettings},
+};
 use fondue_serving::settings::{self, Serving, ServingSettings, SettingsError, parsed, within};
 use serde::{Deserialize, Serialize};
 
@@ -135,6 +138,27 @@ pub struct Settings {
     #[arg(long, value_name = "N")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub search_threads: Option<usize>,
+    /// Candidates that an approximate search keeps, where the caller does not say: more find more, and take longer
+    /// [default: 192].
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub effort: Option<usize>,
+    /// Pictures above which a compacted generation gets a graph for approximate search [default: 50000].
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub graph_above: Option<usize>,
+    /// Links of a node of such a graph on the upper levels; on the lowest it has up to twice as many [default: 16].
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub graph_m: Option<usize>,
+    /// Candidates that are kept while such a graph is built [default: 100].
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub graph_ef_construction: Option<usize>,
+    /// Threads that build such a graph, beside those that search [default: half of the cores].
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub graph_threads: Option<usize>,
     /// Changes that are kept beside a generation; more are refused until they are compacted [default: 1000000].
     #[arg(long, value_name = "N")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -260,6 +284,20 @@ impl Settings {
                     0,
                     365 * 86_400,
                 )?),
+                graphing: Graphing {
+                    above: within("graph_above", self.graph_above, 50_000, 0, 1 << 31)?,
+                    params: Params {
+                        m: within("graph_m", self.graph_m, 16, 2, 64)?,
+                        ef_construction: within(
+                            "graph_ef_construction",
+                            self.graph_ef_construction,
+                            100,
+                            1,
+                            10_000,
+                        )?,
+                        threads: within("graph_threads", self.graph_threads, cores.div_ceil(2), 1, 1024)?,
+                    },
+                },
                 limits: ChangeLimits {
                     changes: within("max_changes", self.max_changes, 1_000_000, 1, 1 << 31)?,
                     bytes: within("max_change_bytes", self.max_change_bytes, 4 << 30, 1, 1 << 44)?,
@@ -269,6 +307,7 @@ impl Settings {
             searching: Searching {
                 calls: searching,
                 threads: within("search_threads", self.search_threads, cores, 1, 1024)?,
+                ef: within("effort", self.effort, 192, 1, 1 << 20)?,
             },
             keeping: Keeping {
                 compact_above: Some(within("compact_above", self.compact_above, 50_000, 0, 1 << 31)?)

@@ -6,7 +6,7 @@ use std::{path::Path, sync::Arc, thread};
 
 use bytes::Bytes;
 use fondue_domain::Embedding;
-use fondue_index::{Index, IndexError, NewItem, Place, Query, Searcher, View, live::Settings};
+use fondue_index::{How, Index, IndexError, NewItem, Place, Query, Searcher, View, live::Settings};
 use futures::future::BoxFuture;
 use tokio::sync::Semaphore;
 
@@ -34,6 +34,8 @@ pub struct Searching {
     pub calls: usize,
     /// Threads that scan.
     pub threads: usize,
+    /// Candidates of an approximate search, where the caller does not say.
+    pub ef: usize,
 }
 
 impl Local {
@@ -62,7 +64,7 @@ impl Local {
         let generation = view.generation();
         let (id, dim, added, removed) = (generation.id(), generation.dim(), view.added(), view.removed());
         tracing::info!(generation = id, rows = generation.len(), dim, added, removed, "index open");
-        let inner = Inner { index, searcher: Searcher::new(searching.threads)? };
+        let inner = Inner { index, searcher: Searcher::new(searching.threads, searching.ef)? };
         Ok(Self { inner: Arc::new(inner), running: Arc::new(Semaphore::new(searching.calls)), keeping })
     }
 
@@ -102,7 +104,8 @@ impl Store for Local {
                 filter: &search.filter,
                 exclusions: &search.exclusions,
             };
-            let answer = searcher.search(&view, &query)?;
+            let how = if search.exact { How::Exactly } else { How::Nearly { ef: search.effort } };
+            let answer = searcher.search(&view, &query, how)?;
             let mut room = search.data_bytes;
             let mut hits = Vec::with_capacity(answer.found.len());
             for found in answer.found {

@@ -1,13 +1,13 @@
 //! A generation and its changes become a new generation, beside everything that goes on.
 
-use std::sync::{Arc, TryLockError};
+use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 
 use super::{
     Index,
     opened::{Opened, lock},
     overlay::Part,
 };
-use crate::{Builder, IndexError, NewItem, View, changes::Log};
+use crate::{Builder, IndexError, NewItem, View, changes::Log, graph};
 
 /// What a compaction came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,7 +28,10 @@ impl Index {
     /// # Errors
     /// [`IndexError::Locked`], [`IndexError::Compacting`], [`IndexError::NothingLeft`], [`IndexError::Overtaken`],
     /// [`IndexError::Stopped`], or what is wrong with the files. The active generation stays as it is then.
-    pub fn compact(&self, step: &mut dyn FnMut(usize, usize) -> bool) -> Result<Compacted, IndexError> {
+    pub fn compact(
+        &self,
+        step: &mut (dyn FnMut(usize, usize) -> bool + Send),
+    ) -> Result<Compacted, IndexError> {
         self.must_be_writable()?;
         let _alone = match self.compacting.try_lock() {
             Ok(alone) => alone,
@@ -63,7 +66,7 @@ impl Index {
     fn written(
         &self,
         view: &View,
-        step: &mut dyn FnMut(usize, usize) -> bool,
+        step: &mut (dyn FnMut(usize, usize) -> bool + Send),
     ) -> Result<crate::Finished, IndexError> {
         let (old, overlay, total) = (view.generation(), view.overlay(), view.len());
         let mut builder = Builder::new(&self.path, old.dim(), old.fingerprint())?
@@ -91,7 +94,12 @@ impl Index {
                 more()?;
             }
         }
-        builder.lay_down()?.seal()
+        let mut laid = builder.lay_down()?;
+        let step = Mutex::new(step);
+        // How far the graph is, is told as all pictures done again and again: it stops when that is refused.
+        let more = |_, _| (step.lock().unwrap_or_else(PoisonError::into_inner))(total, total);
+        graph::add_if_large(&mut laid, self.settings.graphing, &more)?;
+        laid.seal()
     }
 
     /// Puts the new generation in the old one's place, with the changes that were made since `seen`.

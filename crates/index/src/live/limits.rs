@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::graph::Graphing;
+
 /// How an index is served.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
@@ -11,6 +13,8 @@ pub struct Settings {
     pub max_open: usize,
     /// How long a generation that was compacted must be unused before it is removed.
     pub collect_after: Duration,
+    /// Which compacted generations get a graph for approximate search.
+    pub graphing: Graphing,
     /// What may change.
     pub limits: Limits,
 }

@@ -5,7 +5,11 @@ use std::time::Duration;
 use fondue_domain::Embedding;
 
 use super::*;
-use crate::{Builder, Exclusions, Filter, Item, Metadata, Precision, Query, Searcher, Value, metadata::Kind};
+use crate::{
+    Builder, Exclusions, Filter, How, Item, Metadata, Precision, Query, Searcher, Value,
+    graph::{Graphing, Params},
+    metadata::Kind,
+};
 
 const DIM: usize = 6;
 
@@ -13,6 +17,7 @@ const SETTINGS: Settings = Settings {
     verify: true,
     max_open: 2,
     collect_after: Duration::ZERO,
+    graphing: Graphing { above: 100, params: Params { m: 4, ef_construction: 20, threads: 1 } },
     limits: Limits { changes: 1000, bytes: 1 << 20, batch_bytes: 1 << 16 },
 };
 
@@ -64,7 +69,7 @@ fn content(index: &Index, searcher: &Searcher) -> Vec<(usize, usize)> {
     let vector = vector(77);
     let query = Query { vector: &vector, k: 10_000, filter: &filter, exclusions: &exclusions };
     let found = view.search(&query).unwrap();
-    assert_eq!(searcher.search(&view, &query).unwrap().found.len(), found.len());
+    assert_eq!(searcher.search(&view, &query, How::Nearly { ef: None }).unwrap().found.len(), found.len());
     let mut content: Vec<(usize, usize)> = found
         .iter()
         .map(|found| {
@@ -92,7 +97,7 @@ fn ids(ids: std::ops::Range<usize>) -> Vec<String> {
 #[test]
 fn changes_are_seen_at_once_and_after_a_restart() {
     let (root, generation) = built(0..10, Precision::F32);
-    let searcher = Searcher::new(2).unwrap();
+    let searcher = Searcher::new(2, 64).unwrap();
     let index = open(root.path());
     assert!(index.writable());
     let done = index.ingest((8..13).map(|id| new(id, 1)).collect()).unwrap();
@@ -127,7 +132,7 @@ fn a_view_is_one_moment() {
 #[test]
 fn filters_and_exclusions_see_changes() {
     let (root, _) = built(0..10, Precision::F32);
-    let (index, searcher) = (open(root.path()), Searcher::new(2).unwrap());
+    let (index, searcher) = (open(root.path()), Searcher::new(2, 64).unwrap());
     index.ingest((5..12).map(|id| new(id, 1)).collect()).unwrap();
     let filter = Filter {
         conditions: vec![crate::Condition {
@@ -146,7 +151,7 @@ fn filters_and_exclusions_see_changes() {
         for k in [1, 3, 100] {
             let query = Query { vector: &vector, k, filter: &filter, exclusions: &exclusions };
             let found = view.search(&query).unwrap();
-            let served = searcher.search(&view, &query).unwrap().found;
+            let served = searcher.search(&view, &query, How::Nearly { ef: None }).unwrap().found;
             assert_eq!(served.len(), found.len());
             for (a, b) in served.iter().zip(&found) {
                 // Sums of another order.
@@ -165,7 +170,7 @@ fn filters_and_exclusions_see_changes() {
 fn compaction_keeps_everything_and_takes_over() {
     for precision in Precision::ALL {
         let (root, first) = built(0..30, precision);
-        let (index, searcher) = (open(root.path()), Searcher::new(1).unwrap());
+        let (index, searcher) = (open(root.path()), Searcher::new(1, 64).unwrap());
         let unchanged = index.compact(&mut |_, _| true).unwrap();
         assert_eq!((unchanged.generation.as_str(), unchanged.previous.as_str()), (&*first, &*first));
         index.ingest((25..40).map(|id| new(id, 1)).collect()).unwrap();
@@ -222,7 +227,7 @@ fn what_cannot_be_compacted_stays_as_it_is() {
 #[test]
 fn changes_stay_with_their_generation() {
     let (root, first) = built(0..3, Precision::F32);
-    let (index, searcher) = (open(root.path()), Searcher::new(1).unwrap());
+    let (index, searcher) = (open(root.path()), Searcher::new(1, 64).unwrap());
     index.ingest(vec![new(3, 1)]).unwrap();
     let second = build(root.path(), 0..2, Precision::F32);
     assert_eq!(index.activate(&second).unwrap(), (second.clone(), first.clone()));
@@ -263,7 +268,7 @@ fn what_lives_on_in_the_active_one_is_collected_and_nothing_else() {
 #[test]
 fn limits_are_kept_and_a_refused_batch_leaves_nothing() {
     let (root, _) = built(0..3, Precision::F32);
-    let (index, searcher) = (open(root.path()), Searcher::new(1).unwrap());
+    let (index, searcher) = (open(root.path()), Searcher::new(1, 64).unwrap());
     let before = content(&index, &searcher);
     let (mut wrong, vector_) = new(8, 1);
     wrong.item.metadata.set("version", Value::Text("one".to_owned())).unwrap();
@@ -314,7 +319,7 @@ fn one_process_changes_an_index_and_others_read_it() {
 #[test]
 fn many_callers_are_written_together_and_none_is_lost() {
     let (root, _) = built(0..3, Precision::F32);
-    let (index, searcher) = (open(root.path()), Searcher::new(1).unwrap());
+    let (index, searcher) = (open(root.path()), Searcher::new(1, 64).unwrap());
     std::thread::scope(|scope| {
         for caller in 0..8 {
             let index = &index;

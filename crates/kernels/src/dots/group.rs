@@ -60,6 +60,7 @@ fn some<L: Lanes, E: Element, const R: usize, const Q: usize>(
     for (g, group) in groups.iter().enumerate() {
         few::<L, E, R, Q>(lanes, rows, group, (g, parts), (g * Q, n, row), out);
     }
+    // Q is four at most.
     let (last, first) = (groups.len(), groups.len() * Q);
     match *rest {
         [a] => few::<L, E, R, 1>(lanes, rows, &[a], (last, parts), (first, n, row), out),
@@ -79,9 +80,13 @@ fn few<L: Lanes, E: Element, const R: usize, const Q: usize>(
     (first, n, row): (usize, usize, usize),
     out: &mut [f32],
 ) {
-    let mut ahead = [false; R];
-    ahead.iter_mut().skip(part).step_by(parts).for_each(|row| *row = true);
-    let sums = products::<L, E, R, Q>(lanes, rows, queries, ahead);
+    let sums = match (parts, part) {
+        (1, _) => products::<L, E, R, Q, R>(lanes, rows, queries, rows),
+        (2, 0) if R == 4 => products::<L, E, R, Q, 2>(lanes, rows, queries, &[rows[0], rows[1]]),
+        (2, _) if R == 4 => products::<L, E, R, Q, 2>(lanes, rows, queries, &[rows[R - 2], rows[R - 1]]),
+        _ if part < R => products::<L, E, R, Q, 1>(lanes, rows, queries, &[rows[part]]),
+        _ => products::<L, E, R, Q, 0>(lanes, rows, queries, &[]),
+    };
     for (q, sums) in sums.iter().enumerate() {
         out[(first + q) * n + row..][..R].copy_from_slice(sums);
     }
@@ -105,29 +110,33 @@ pub(super) fn picked<L: Lanes, E: Element>(
         for r in 0..R {
             group[r] = &rows[picks[r] as usize * dim..][..dim];
         }
-        [*out] = products::<L, E, R, 1>(lanes, &group, &[query], [false; R]);
+        [*out] = products::<L, E, R, 1, 0>(lanes, &group, &[query], &[]);
     }
     for (pick, out) in rest.iter().zip(out_rest) {
         let row = &rows[*pick as usize * dim..][..dim];
-        [[*out]] = products::<L, E, 1, 1>(lanes, &[row], &[query], [false]);
+        [[*out]] = products::<L, E, 1, 1, 0>(lanes, &[row], &[query], &[]);
     }
 }
 
-/// The sums of R rows times Q queries; where `ahead` says so it asks for the rows that come.
+/// The sums of R rows times Q queries; as it goes it asks for what comes behind the rows `ahead`.
 ///
 /// Loops over indices and no closures: what is not inlined has not the machine's instructions.
 #[inline(always)]
 #[allow(clippy::needless_range_loop)]
-fn products<L: Lanes, E: Element, const R: usize, const Q: usize>(
+fn products<L: Lanes, E: Element, const R: usize, const Q: usize, const A: usize>(
     lanes: L,
     rows: &[&[E]; R],
     queries: &[&Query; Q],
-    ahead: [bool; R],
+    ahead: &[&[E]; A],
 ) -> [[f32; R]; Q] {
     let (dim, whole) = (queries[0].dim, queries[0].dim / LANES);
     let mut vectors = [&[][..]; R];
     for r in 0..R {
         vectors[r] = &rows[r].as_chunks::<LANES>().0[..whole];
+    }
+    let mut coming = [&[][..]; A];
+    for a in 0..A {
+        coming[a] = &ahead[a].as_chunks::<LANES>().0[..whole];
     }
     let mut values = [&[][..]; Q];
     for q in 0..Q {
@@ -135,12 +144,14 @@ fn products<L: Lanes, E: Element, const R: usize, const Q: usize>(
     }
     let mut sums = [[lanes.zero(); R]; Q];
     for k in 0..whole {
+        // Once a cache line.
+        if (k * size_of::<[E; LANES]>()).is_multiple_of(64) {
+            for a in 0..A {
+                prefetch::ahead_of::<{ prefetch::ROWS }, _>(&coming[a][k]);
+            }
+        }
         let mut loaded = [lanes.zero(); R];
         for r in 0..R {
-            // Once a cache line.
-            if ahead[r] && (k * size_of::<[E; LANES]>()).is_multiple_of(64) {
-                prefetch::ahead_of::<{ prefetch::ROWS }, _>(&vectors[r][k]);
-            }
             loaded[r] = E::load(lanes, &vectors[r][k]);
         }
         for q in 0..Q {

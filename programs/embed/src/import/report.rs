@@ -12,26 +12,29 @@ const SHOWN: usize = 100;
 /// Why a row is not in the index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reason {
-    /// Its URL came before.
+    /// Its URL or id came before.
     Duplicate,
     /// Its vector is all zeros.
     Zero,
     /// Its vector has a NaN or an infinity.
     NotFinite,
+    /// Its metadata does not fit the rows before.
+    Metadata,
     /// Its path is not one of http or https, or has control characters.
     NotUrl,
-    /// Its URL is longer than an id may be.
+    /// Its URL or id is longer than an id may be.
     TooLong,
 }
 
 impl Reason {
     fn said(self) -> &'static str {
         match self {
-            Self::Duplicate => "have a URL that came before",
+            Self::Duplicate => "have a URL or an id that came before",
             Self::Zero => "have a vector of zeros",
             Self::NotFinite => "have a vector with NaN or infinity",
+            Self::Metadata => "have metadata of another kind than rows before, or too many fields",
             Self::NotUrl => "have a path that is no URL of http or https",
-            Self::TooLong => "have a URL of more than 1024 bytes",
+            Self::TooLong => "have a URL or an id of more than 1024 bytes",
         }
     }
 }

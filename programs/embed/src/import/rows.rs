@@ -7,6 +7,7 @@ use indicatif::ProgressBar;
 use sha2::{Digest, Sha256};
 
 use super::{
+    npy::NpyFile,
     report::{LeftOut, Reason},
     table::Table,
 };
@@ -58,35 +59,64 @@ impl Rows<'_> {
         Ok(())
     }
 
+    /// Adds every row of an array that can be added, described by the next of `items`.
+    ///
+    /// # Errors
+    /// Those of the index and of the items, or that Ctrl-C came.
+    pub(super) fn add_array(
+        &mut self,
+        array: &NpyFile,
+        items: &mut dyn Iterator<Item = Result<Item>>,
+    ) -> Result<()> {
+        for row in 0..array.n_rows() {
+            // That there are as many items was checked.
+            let item = items.next().with_context(|| format!("row {row}: no id is left"))??;
+            let values = array.row(row).with_context(|| format!("row {row} cannot be read"))?;
+            let id = item.id.clone();
+            if let Some(reason) = self.add_item(item, values)? {
+                self.left_out.add(reason, &id);
+            }
+            if (row + 1) % LOOK == 0 {
+                self.interrupt.check()?;
+                self.bar.inc(LOOK as u64);
+            }
+        }
+        self.bar.inc((array.n_rows() % LOOK) as u64);
+        Ok(())
+    }
+
     /// Why the row is left out, if it is.
     fn add_row(&mut self, path: &str, values: Vec<f32>) -> Result<Option<Reason>> {
         if !is_url(path) {
             return Ok(Some(Reason::NotUrl));
         }
+        let item = Item { id: path.to_owned(), url: path.to_owned(), ..Item::default() };
+        self.add_item(item, values)
+    }
+
+    fn add_item(&mut self, item: Item, values: Vec<f32>) -> Result<Option<Reason>> {
         let embedding = match Embedding::normalized(values) {
             Ok(embedding) => embedding,
             Err(EmbeddingError::Zero) => return Ok(Some(Reason::Zero)),
             Err(EmbeddingError::NotFinite { .. }) => return Ok(Some(Reason::NotFinite)),
         };
-        let item = Item {
-            id: path.to_owned(),
-            caption: String::new(),
-            group: String::new(),
-            media_type: String::new(),
-            url: path.to_owned(),
-        };
-        let sha256 = Sha256::digest(path).into();
+        // Of the URL, or of the name if that is all that is known.
+        let known = if item.url.is_empty() { &item.id } else { &item.url };
+        let sha256 = Sha256::digest(known).into();
         match self.builder.add(NewItem { item, picture: None, sha256 }, &embedding) {
             Ok(()) => Ok(None),
             Err(IndexError::DuplicateId { .. }) => Ok(Some(Reason::Duplicate)),
             Err(IndexError::IdLength { .. }) => Ok(Some(Reason::TooLong)),
+            Err(
+                IndexError::FieldKind { .. } | IndexError::TooManyFields { .. } | IndexError::Metadata { .. },
+            ) => Ok(Some(Reason::Metadata)),
             Err(error) => Err(error.into()),
         }
     }
 }
 
 /// Whether a client could ask for it. What a server says to it is not known here, so this is lenient.
-fn is_url(path: &str) -> bool {
+pub(super) fn is_url(path: &str) -> bool {
     let scheme = ["http://", "https://"]
         .into_iter()
         .find(|scheme| path.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme)));

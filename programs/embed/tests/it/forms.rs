@@ -75,13 +75,7 @@ fn arrays_tensors_and_lists_of_them_in_every_type() {
 fn a_row_is_its_url() {
     let (_, generation) = imported("array_f32.pkl");
     for n in 0..ROWS {
-        let item = Item {
-            id: url(n),
-            caption: String::new(),
-            group: String::new(),
-            media_type: String::new(),
-            url: url(n),
-        };
+        let item = Item { id: url(n), url: url(n), ..Item::default() };
         assert_eq!((generation.item(n).unwrap(), generation.picture(n)), (item, None));
         assert_eq!(generation.row(&url(n)).unwrap(), Some(n));
     }
@@ -124,7 +118,9 @@ fn rows_that_cannot_be_used_are_left_out_and_told() {
     assert_eq!((report.left_out.total(), report.n_kept, generation.len()), (8, 4, 4));
     let text = report.to_string();
     assert!(
-        text.contains("left out: 2 rows that have a URL that came before: https://example.org/0.jpg"),
+        text.contains(
+            "left out: 2 rows that have a URL or an id that came before: https://example.org/0.jpg"
+        ),
         "{text}"
     );
     assert!(

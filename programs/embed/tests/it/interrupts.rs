@@ -18,30 +18,27 @@ use nix::{
     unistd::Pid,
 };
 
-use crate::data;
+use crate::{data, model};
 
 /// Starts building an index of two pictures, of which the second is a pipe that nobody has written to yet.
 fn start(folder: &Path) -> Child {
     RgbImage::new(8, 8).save(folder.join("one.png")).unwrap();
     fs::write(folder.join("captions.tsv"), "image\tcaption\none.png\tone\ntwo.png\ttwo\n").unwrap();
     assert!(Command::new("mkfifo").arg(folder.join("two.png")).status().unwrap().success());
-    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets/model");
-    let mut command = Command::new(env!("CARGO_BIN_EXE_fondue-index"));
-    command
-        .arg("build")
-        .arg("--pictures")
-        .arg(folder)
-        .arg("--model")
-        .arg(model)
-        .arg("--index")
-        .arg(folder.join("index"));
-    command.stderr(Stdio::piped()).spawn().unwrap()
+    build(folder).stderr(Stdio::piped()).spawn().unwrap()
 }
 
-/// Waits until the builder has begun.
+fn build(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_fondue-index"));
+    command.arg("build").arg("--pictures").arg(folder).arg("--model").arg(model());
+    command.arg("--index").arg(folder.join("index"));
+    command
+}
+
+/// Waits until something is in `folder`.
 fn begun(folder: &Path) {
     let start = Instant::now();
-    while fs::read_dir(folder.join("index/generations")).map_or(0, Iterator::count) == 0 {
+    while fs::read_dir(folder).map_or(0, Iterator::count) == 0 {
         assert!(start.elapsed() < Duration::from_secs(60), "it does not begin");
         thread::sleep(Duration::from_millis(10));
     }
@@ -70,7 +67,7 @@ fn send(child: &Child, signal: Signal) {
 }
 
 #[test]
-fn an_interrupted_build_leaves_nothing() {
+fn an_interrupted_build_publishes_nothing() {
     for signal in [Signal::SIGINT, Signal::SIGTERM] {
         ends_a_build(signal);
     }
@@ -79,7 +76,7 @@ fn an_interrupted_build_leaves_nothing() {
 fn ends_a_build(signal: Signal) {
     let folder = tempfile::tempdir().unwrap();
     let mut child = start(folder.path());
-    begun(folder.path());
+    begun(&folder.path().join("index"));
     let mut pipe = reading(folder.path());
     send(&child, signal);
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
@@ -87,26 +84,31 @@ fn ends_a_build(signal: Signal) {
     pipe.write_all(&fs::read(folder.path().join("one.png")).unwrap()).unwrap();
     drop(pipe);
     assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert!(lines.any(|line| line.ends_with("pictures are done; the same command goes on from there")));
     assert!(lines.any(|line| line == "error: interrupted; nothing was published"));
-    assert_eq!(fs::read_dir(folder.path().join("index/generations")).unwrap().count(), 0);
+    assert!(!folder.path().join("index/generations").exists());
     assert!(Root::open(&folder.path().join("index")).unwrap().active().is_err());
 }
 
 #[test]
-fn a_second_interrupt_leaves_at_once_and_the_next_build_clears_up() {
+fn a_second_interrupt_leaves_at_once_and_the_next_build_goes_on() {
     let folder = tempfile::tempdir().unwrap();
     let mut child = start(folder.path());
-    begun(folder.path());
+    begun(&folder.path().join("index"));
     let _pipe = reading(folder.path());
     interrupt(&child);
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
     assert!(lines.any(|line| line.starts_with("interrupted: stops in a moment")));
     interrupt(&child); // it still waits for the second picture
     assert_eq!(child.wait().unwrap().code(), Some(130));
-    let index = folder.path().join("index");
-    assert_eq!(fs::read_dir(index.join("generations")).unwrap().count(), 1);
-    drop(fondue_index::Builder::new(&index, 2, "model").unwrap());
-    assert_eq!(fs::read_dir(index.join("generations")).unwrap().count(), 0);
+    fs::remove_file(folder.path().join("two.png")).unwrap();
+    fs::copy(folder.path().join("one.png"), folder.path().join("two.png")).unwrap();
+    let output = build(folder.path()).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let root = Root::open(&folder.path().join("index")).unwrap();
+    assert_eq!(root.generation(&root.active().unwrap()).unwrap().len(), 2);
+    let left = fs::read_dir(folder.path().join("index")).unwrap().map(|entry| entry.unwrap().file_name());
+    assert!(left.into_iter().all(|name| !name.to_string_lossy().starts_with(".resume-")));
 }
 
 #[test]
@@ -119,7 +121,7 @@ fn an_interrupted_import_leaves_nothing() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_fondue-index"));
     command.arg("import").arg(folder.path()).arg("--index").arg(folder.path().join("index"));
     let child = command.stderr(Stdio::piped()).spawn().unwrap();
-    begun(folder.path());
+    begun(&folder.path().join("index/generations"));
     interrupt(&child);
     let output = child.wait_with_output().unwrap();
     let text = String::from_utf8(output.stderr).unwrap();

@@ -2,9 +2,12 @@
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on has failed
 
+mod arrays;
+mod commands;
 mod forms;
 mod interrupts;
 mod refusals;
+mod resume;
 
 use std::path::{Path, PathBuf};
 

@@ -1,7 +1,11 @@
 //! Room, waiting, and what comes before the index is open.
 
 use fondue_domain::Embedding;
-use fondue_index::{Builder, Item, NewItem, Root, live::Settings};
+use fondue_index::{
+    Builder, Item, NewItem, Root,
+    graph::{Graphing, Params},
+    live::Settings,
+};
 use fondue_serving::status::fault_of;
 
 use super::*;
@@ -41,10 +45,11 @@ fn open() -> Opened {
         verify: true,
         max_open: 0,
         collect_after: Duration::ZERO,
+        graphing: Graphing { above: usize::MAX, params: Params::new(1) },
         limits: fondue_index::live::Limits { changes: 1, bytes: 1, batch_bytes: 1 },
     };
     let keeping = Keeping { compact_above: None, interval: Duration::from_secs(1) };
-    let searching = Searching { calls: 1, threads: 1 };
+    let searching = Searching { calls: 1, threads: 1, ef: 1 };
     let local = Local::open(folder.path(), settings, searching, keeping).unwrap();
     let running = Arc::clone(local.running());
     let store: Arc<Loading<Box<dyn Store>>> = Arc::new(Loading::new("the index"));

@@ -5,6 +5,7 @@
 mod activation;
 mod changing;
 mod conformance;
+mod killed;
 mod lite;
 mod loading;
 mod outages;

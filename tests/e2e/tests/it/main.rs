@@ -4,6 +4,7 @@
 mod bad_input;
 mod cancellation;
 mod dialogue;
+mod gallery;
 mod imported;
 mod outage;
 mod remembers;

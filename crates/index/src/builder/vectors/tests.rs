@@ -96,7 +96,7 @@ fn files_made_of_all_rows_are_sealed_with_them() {
     file.write_all(&8u32.to_le_bytes()).unwrap();
     file.finish().unwrap();
     assert_eq!(laid.map("graph.links").unwrap().bytes().len(), 8);
-    let facts = GraphFacts { m: 1, ef_construction: 2, entry: 0, upper_levels: 0 };
+    let facts = GraphFacts { m: 1, ef_construction: 2, entry: 0, upper: Vec::new() };
     laid.set_graph(facts.clone());
     let id = laid.seal().unwrap().publish().unwrap();
     let generation = open(root.path(), &id);
