@@ -1,5 +1,5 @@
-//! Has a Milvus server for the tests ready: `milvus-lite` from PyPI, in a Python environment of its own in the user's cache,
-//! whole or not at all, linked as `.milvus-lite`.
+//! Has a Milvus server for the tests ready: `milvus-lite` and what it stands on, from PyPI into a folder of the user's cache,
+//! whole or not at all, linked as `.milvus-lite`. Tests run it as `PYTHONPATH=.milvus-lite python3 -m milvus_lite`.
 
 use std::{fs, os::unix::fs::symlink, path::Path, process::Command};
 
@@ -36,17 +36,20 @@ pub(crate) fn set_up(root: &Path) -> Result<()> {
     fs::create_dir_all(&cache)?;
     let lock = fs::File::create(cache.join("milvus-lite.lock"))?;
     lock.lock().context("waiting for another set-up")?;
-    let home = cache.join("milvus-lite-3.2.2");
-    // Written last, so that what was broken off is made anew.
-    let (complete, stamp) = (home.join("COMPLETE"), PACKAGES.join("\n"));
-    if fs::read_to_string(&complete).ok().as_ref() != Some(&stamp) {
-        let _ = fs::remove_dir_all(&home);
-        println!("Installing milvus-lite into {} (about 300 MB, once) …", home.display());
-        call(Command::new("python3").args(["-m", "venv"]).arg(&home))?;
-        let mut pip = Command::new(home.join("bin/python"));
+    let home = cache.join("milvus-lite-3.2.2-packages");
+    if !home.join("COMPLETE").exists() {
+        // Beside, and renamed when it is whole. A folder, not an environment: those need more than pip.
+        let partial = cache.join("milvus-lite.partial");
+        let _ = fs::remove_dir_all(&partial);
+        println!("Installing milvus-lite into {} (about 450 MB, once) …", home.display());
+        let mut pip = Command::new("python3");
         pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary=:all:"]);
-        call(pip.args(PACKAGES)).context("milvus-lite could not be installed; the Milvus tests need it")?;
-        fs::write(complete, stamp)?;
+        call(pip.args(["--no-deps", "--target"]).arg(&partial).args(PACKAGES)).context(
+            "milvus-lite could not be installed; the Milvus tests need it, and Python 3.11 or later",
+        )?;
+        fs::write(partial.join("COMPLETE"), PACKAGES.join("\n"))?;
+        let _ = fs::remove_dir_all(&home);
+        fs::rename(&partial, &home)?;
     }
     let link = root.join(".milvus-lite");
     if fs::read_link(&link).ok().as_deref() != Some(&home) {

@@ -14,6 +14,7 @@ use super::{
     catalogue::Facts,
     expression::{Expression, expression, literal},
     server::Trouble,
+    settings::Consistency,
     table::{self, DESCRIPTION, ID, INGESTED, PICTURE, VECTOR},
     wrong,
 };
@@ -64,6 +65,11 @@ impl Milvus {
     ) -> Result<SearchResults, Trouble> {
         let effort = search.effort.unwrap_or(self.config.effort);
         let collection = self.names.collection(id);
+        let sees = match self.config.consistency {
+            Consistency::Strong => ConsistencyLevel::Strong,
+            Consistency::Session => ConsistencyLevel::Session,
+            Consistency::Bounded => ConsistencyLevel::Bounded,
+        };
         let request = SearchRequest::builder()
             .collection_name(&collection)
             .vector_field(VECTOR)
@@ -72,7 +78,7 @@ impl Milvus {
             .filter(filter)
             .output_fields(columns.iter().copied())
             .extra_params(facts.index.search(search.k, effort))
-            .consistency_level(ConsistencyLevel::Strong)
+            .consistency_level(sees)
             .build()
             .map_err(|error| Trouble::Store(wrong(error)))?;
         let answer = self

@@ -52,6 +52,11 @@ pub struct MilvusSettings {
     #[arg(long, value_name = "N")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub milvus_ef: Option<usize>,
+    /// What a search sees: strong, all that was written before it; session, all that this service wrote; bounded, all but
+    /// the last moments. Strong waits for Milvus' clock to tick, 0.2 s at most by default [default: strong].
+    #[arg(long, value_name = "LEVEL")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub milvus_consistency: Option<String>,
     /// Index of what is loaded: flat, hnsw, hnsw_sq, ivf_flat, ivf_sq8, ivf_pq, diskann, autoindex [default: hnsw].
     #[arg(long, value_name = "KIND")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -98,6 +103,17 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// What a search sees of what was written before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Consistency {
+    /// All of it.
+    Strong,
+    /// All that this service wrote.
+    Session,
+    /// All but the last moments.
+    Bounded,
+}
+
 /// How Milvus is reached and used.
 #[derive(Clone, Debug)]
 pub struct MilvusConfig {
@@ -117,6 +133,8 @@ pub struct MilvusConfig {
     pub timeout: Duration,
     /// Candidates or clusters of a search that does not say.
     pub effort: usize,
+    /// What a search sees.
+    pub consistency: Consistency,
     /// Of what is loaded.
     pub index: Index,
     /// Of what is loaded.
@@ -179,6 +197,12 @@ impl MilvusSettings {
                 3_600_000,
             )?),
             effort: within("milvus_ef", self.milvus_ef, 128, 1, 1 << 20)?,
+            consistency: match self.milvus_consistency.as_deref().unwrap_or("strong") {
+                "strong" => Consistency::Strong,
+                "session" => Consistency::Session,
+                "bounded" => Consistency::Bounded,
+                other => return Err(wrong("milvus_consistency", "strong, session or bounded", other)),
+            },
             index: match kind {
                 IndexKind::Flat => Index::Flat,
                 IndexKind::Hnsw => Index::Hnsw { m, ef_construction },
@@ -189,7 +213,7 @@ impl MilvusSettings {
                 IndexKind::Diskann => Index::Diskann,
                 IndexKind::Autoindex => Index::Autoindex,
             },
-            shards: within("milvus_shards", self.milvus_shards, 1, 1, 64)?,
+            shards: within("milvus_shards", self.milvus_shards, 1, 1, 16)?,
             replicas: within("milvus_replicas", self.milvus_replicas, 1, 1, 1024)?,
         })
     }
@@ -248,6 +272,8 @@ mod tests {
             );
         }
         assert!(refused(|settings| settings.milvus_index = Some("lsh".to_owned())).contains("ivf_sq8"));
+        let level = refused(|settings| settings.milvus_consistency = Some("eventual".to_owned()));
+        assert!(level.contains("milvus_consistency"), "{level}");
         assert!(refused(|settings| settings.milvus_m = Some(1)).contains("milvus_m"));
     }
 }

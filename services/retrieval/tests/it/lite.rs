@@ -51,10 +51,14 @@ impl Drop for Lite {
 }
 
 fn run(data: &Path, port: u16) -> Child {
-    let program = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../.milvus-lite/bin/milvus-lite");
-    assert!(program.exists(), "there is no Milvus to test with; run `cargo xtask setup` once");
+    let packages = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../.milvus-lite");
+    assert!(
+        packages.join("COMPLETE").exists(),
+        "there is no Milvus to test with; run `cargo xtask setup` once"
+    );
     let log = File::create(data.join("server.log")).unwrap();
-    let mut command = Command::new(program);
+    let mut command = Command::new("python3");
+    command.env("PYTHONPATH", packages).args(["-m", "milvus_lite"]);
     command.args(["server", "--host", "127.0.0.1", "--port", &port.to_string(), "--data-dir"]);
     let mut process = command
         .arg(data.join("data"))

@@ -7,6 +7,7 @@ mod changing;
 mod conformance;
 mod killed;
 mod lite;
+mod loading;
 mod outages;
 mod searching;
 mod service;

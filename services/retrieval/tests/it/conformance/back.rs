@@ -75,7 +75,8 @@ impl Back {
         }
     }
 
-    async fn connect(&self, flags: &[&str]) -> Option<Milvus> {
+    /// Milvus itself, if that is it.
+    pub(crate) async fn connect(&self, flags: &[&str]) -> Option<Milvus> {
         self.milvus.as_ref()?;
         let mut args = vec!["fondue-retrieval".to_owned()];
         let own = self.flags();
