@@ -1,9 +1,9 @@
 //! Metadata by column, for filters: one value of eight bytes a row, written as rows come, read in place.
 //!
 //! A column of texts or truths holds the first eight bytes of each value's SHA-256, so that neither building nor
-//! searching needs a dictionary; 0 stands for no value. Two texts of one digest would pass for each other: whoever reads
-//! what was found, and so has the true values at hand, lets the filter look again. A column of numbers holds them as
-//! they are; NaN stands for none.
+//! searching needs a dictionary; 0 stands for no value. Two texts of one digest pass for each other: among ten million, the
+//! chance that there are two is three in a million; whoever may choose both can make them. A column of numbers holds them
+//! as they are; NaN stands for none.
 
 mod select;
 mod write;

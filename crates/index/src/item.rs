@@ -35,3 +35,10 @@ pub(crate) struct Description<'a> {
     #[serde(default, skip_serializing_if = "Metadata::is_empty")]
     pub(crate) metadata: Metadata,
 }
+
+/// Of that, the caption alone.
+#[derive(Deserialize)]
+pub(crate) struct Captioned<'a> {
+    #[serde(borrow)]
+    pub(crate) caption: std::borrow::Cow<'a, str>,
+}

@@ -1,11 +1,22 @@
 //! `manifest.json`: what a generation holds and how its files can be checked.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{
+    collections::{BTreeMap, HashSet},
+    fs,
+    path::Path,
+};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::{IndexError, metadata::Kind, rows::Precision};
+use fondue_mapped::Mapped;
+
+use crate::{
+    IndexError,
+    columns::{DESCRIBED, MAX_COLUMNS},
+    metadata::{Kind, check_name},
+    rows::Precision,
+};
 
 pub(crate) const FORMAT: u32 = 2;
 pub(crate) const FILE: &str = "manifest.json";
@@ -18,6 +29,9 @@ pub(crate) const ORDER: &str = "order.u32";
 
 /// The only measure of nearness that there is.
 const METRIC: &str = "cosine";
+
+/// Bytes of the file at most: of all columns that there can be, it has a tenth.
+const MAX_BYTES: usize = 1 << 22;
 
 /// Vectors longer than this are a mistake.
 pub(crate) const MAX_DIM: usize = 1 << 16;
@@ -112,14 +126,18 @@ impl Manifest {
             format: u32,
         }
         let path = folder.join(FILE);
-        let text = fs::read(&path).map_err(IndexError::io(&path))?;
+        let mapped = Mapped::open(&path).map_err(IndexError::io(&path))?;
+        let text = mapped.bytes();
         let broken = |error: serde_json::Error| IndexError::damaged(&path, error.to_string());
+        if text.len() > MAX_BYTES {
+            return Err(IndexError::damaged(&path, format!("{} bytes, limit {MAX_BYTES}", text.len())));
+        }
         // The format first: of another one, nothing else can be expected to be as here.
-        let Versioned { format } = serde_json::from_slice(&text).map_err(broken)?;
+        let Versioned { format } = serde_json::from_slice(text).map_err(broken)?;
         if format != FORMAT {
             return Err(IndexError::Format { path, got: format, expected: FORMAT });
         }
-        let manifest: Self = serde_json::from_slice(&text).map_err(broken)?;
+        let manifest: Self = serde_json::from_slice(text).map_err(broken)?;
         let damaged = |reason: String| Err(IndexError::damaged(&path, reason));
         if manifest.rows == 0
             || u32::try_from(manifest.rows).is_err()
@@ -133,6 +151,51 @@ impl Manifest {
         if manifest.seal != manifest.made_seal() || manifest.text() != text {
             return damaged("the seal does not fit: it was changed after it was written".to_owned());
         }
-        Ok(manifest)
+        // Whoever can seal a manifest can still not make it name what lies elsewhere.
+        if let Some(name) = manifest.files.keys().find(|name| !is_plain(name)) {
+            return damaged(format!("it names a file `{name}`"));
+        }
+        match wrong_column(&manifest.columns) {
+            Some(reason) => damaged(reason),
+            None => Ok(manifest),
+        }
     }
+
+    /// Looks whether each file is there and has the length that it should have.
+    pub(crate) fn check_lengths(&self, folder: &Path) -> Result<(), IndexError> {
+        for (name, stored) in &self.files {
+            let path = folder.join(name);
+            let bytes = fs::metadata(&path).map_err(IndexError::io(&path))?.len();
+            if bytes != stored.bytes {
+                let reason = format!("{bytes} bytes, the manifest tells of {}", stored.bytes);
+                return Err(IndexError::damaged(&path, reason));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether a file of this name can only lie in the folder itself.
+fn is_plain(name: &str) -> bool {
+    let plain = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.');
+    name.starts_with(|first: char| first.is_ascii_lowercase()) && name.bytes().all(plain)
+}
+
+/// Why there are no such columns.
+fn wrong_column(columns: &[Column]) -> Option<String> {
+    let mut names = HashSet::new();
+    let wrong = |column: &Column| {
+        let Column { name, kind } = column;
+        let reason = if DESCRIBED.contains(&name.as_str()) {
+            (*kind != Kind::Text).then(|| "must hold text".to_owned())
+        } else {
+            check_name(name).err()
+        };
+        let reason = reason.or_else(|| (!names.insert(name.as_str())).then(|| "is there twice".to_owned()));
+        reason.map(|reason| format!("column `{name}`: {reason}"))
+    };
+    if columns.len() > MAX_COLUMNS + DESCRIBED.len() {
+        return Some(format!("{} columns", columns.len()));
+    }
+    columns.iter().find_map(wrong)
 }

@@ -28,6 +28,14 @@ pub enum Value {
 }
 
 impl Value {
+    /// The text, if it is one.
+    pub(crate) fn as_text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
     /// What it is: a field holds one kind of value in all pictures of a generation.
     pub fn kind(&self) -> Kind {
         match self {
@@ -79,11 +87,8 @@ impl Metadata {
     pub fn set(&mut self, name: impl Into<String>, value: Value) -> Result<Option<Value>, IndexError> {
         let name = name.into();
         let wrong = |reason: String| Err(IndexError::Metadata { field: name.clone(), reason });
-        if name.is_empty() || name.len() > MAX_NAME {
-            return wrong(format!("a name has 1 … {MAX_NAME} bytes, this one {}", name.len()));
-        }
-        if RESERVED.contains(&name.as_str()) {
-            return wrong("the name is taken by the picture's description".to_owned());
+        if let Err(reason) = check_name(&name) {
+            return wrong(reason);
         }
         match &value {
             Value::Text(text) if text.len() > MAX_TEXT => {
@@ -119,6 +124,17 @@ impl Metadata {
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
+}
+
+/// Whether a field can have this name; if not, why.
+pub(crate) fn check_name(name: &str) -> Result<(), String> {
+    if name.is_empty() || name.len() > MAX_NAME {
+        return Err(format!("a name has 1 … {MAX_NAME} bytes, this one {}", name.len()));
+    }
+    if RESERVED.contains(&name) {
+        return Err("the name is taken by the picture's description".to_owned());
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -157,5 +173,20 @@ mod tests {
         let json = serde_json::to_string(&metadata).unwrap();
         assert_eq!(json, r#"{"public":true,"season":"summer","taken":2019.0}"#);
         assert_eq!(serde_json::from_str::<Metadata>(&json).unwrap(), metadata);
+    }
+
+    proptest::proptest! {
+        // Filters look at columns, in which numbers lie bit for bit, and readers at the JSON.
+        #[test]
+        fn numbers_come_back_bit_for_bit(number in proptest::num::f64::NORMAL | proptest::num::f64::SUBNORMAL | proptest::num::f64::ZERO) {
+            let mut metadata = Metadata::new();
+            metadata.set("number", Value::Number(number)).unwrap();
+            let json = serde_json::to_string(&metadata).unwrap();
+            let read = serde_json::from_str::<Metadata>(&json).unwrap();
+            match read.get("number") {
+                Some(Value::Number(read)) => proptest::prop_assert_eq!(read.to_bits(), number.to_bits(), "{}", json),
+                other => panic!("{other:?}"),
+            }
+        }
     }
 }

@@ -136,7 +136,8 @@ impl Laid {
         file.write(&text)?;
         file.finish()?;
         sync_folder(&self.folder)?;
-        Generation::open(&self.folder)?;
+        // A file that was begun and not finished shows here.
+        Generation::open(&self.folder)?.nothing_else()?;
         Ok(Finished { generations: self.generations, work: self.work, folder: self.folder, id })
     }
 }

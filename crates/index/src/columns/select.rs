@@ -1,11 +1,14 @@
 //! Which rows pass a filter.
 
-use std::{ops::RangeBounds, path::Path};
+use std::{collections::HashSet, ops::RangeBounds, path::Path};
 
 use fondue_mapped::Mapped;
 
 use super::{ABSENT, encode, file_name};
 use crate::{Condition, IndexError, Test, Value, bitmap::Bitmap, manifest::Column, metadata::Kind};
+
+/// So many values are compared one by one faster than looked up.
+const FEW: usize = 16;
 
 /// The columns of a generation, mapped.
 pub(crate) struct Columns {
@@ -49,7 +52,15 @@ impl Columns {
             (None, _) => Bitmap::none(self.rows),
             (Some((Kind::Number, values)), Test::AnyOf(wanted)) => {
                 let wanted: Vec<f64> = wanted.iter().filter_map(number).collect();
-                Bitmap::matching(values, |bits| wanted.contains(&f64::from_bits(bits)))
+                if wanted.len() <= FEW {
+                    Bitmap::matching(values, |bits| wanted.contains(&f64::from_bits(bits)))
+                } else {
+                    // The two zeros are equal, and NaN, which stands for no number, nobody can ask for.
+                    let bits = |number: f64| (number + 0.0).to_bits();
+                    let many: HashSet<u64> =
+                        wanted.into_iter().filter(|number| !number.is_nan()).map(bits).collect();
+                    Bitmap::matching(values, |value| many.contains(&bits(f64::from_bits(value))))
+                }
             }
             (Some((Kind::Number, values)), Test::Range(low, high)) => {
                 // What has no number is NaN, which no range contains that has a bound; one without has only numbers.
@@ -64,9 +75,9 @@ impl Columns {
                     wanted.iter().filter(|value| value.kind() == kind).map(encode).collect();
                 match wanted.as_slice() {
                     [one] => Bitmap::matching(values, |value| value == *one),
-                    few if few.len() <= 16 => Bitmap::matching(values, |value| few.contains(&value)),
+                    few if few.len() <= FEW => Bitmap::matching(values, |value| few.contains(&value)),
                     many => {
-                        let many: std::collections::HashSet<u64> = many.iter().copied().collect();
+                        let many: HashSet<u64> = many.iter().copied().collect();
                         Bitmap::matching(values, |value| value != ABSENT && many.contains(&value))
                     }
                 }

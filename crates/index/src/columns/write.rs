@@ -42,9 +42,11 @@ impl ColumnsFile {
                 None => new += 1,
             }
         }
-        let fields =
-            self.columns.iter().filter(|each| !DESCRIBED.contains(&each.column.name.as_str())).count();
-        if new > 0 && fields + new > MAX_COLUMNS {
+        if new == 0 {
+            return Ok(());
+        }
+        let described = DESCRIBED.into_iter().filter(|name| self.by_name.contains_key(*name)).count();
+        if self.columns.len() - described + new > MAX_COLUMNS {
             return Err(IndexError::TooManyFields { max: MAX_COLUMNS });
         }
         Ok(())

@@ -33,18 +33,10 @@ impl Generation {
         if id != self.id {
             return Err(damaged(FILE, format!("it is the manifest of {id}")));
         }
-        let mapped = self.mapped();
-        let names = self.manifest.files.keys();
-        if let Some(name) = names.into_iter().find(|name| !mapped.contains_key(name.as_str())) {
-            return Err(damaged(name, "is not of this format".to_owned()));
-        }
         self.nothing_else()?;
         let total = self.manifest.files.values().map(|stored| stored.bytes).sum();
         let mut read = 0;
-        for (name, file) in mapped {
-            let stored = self.manifest.files.get(&name);
-            let stored =
-                stored.ok_or_else(|| damaged(&name, "the manifest has no checksum of it".to_owned()))?;
+        for (name, file) in self.mapped() {
             let mut stopped = false;
             let sum = sum(file, |bytes| {
                 read += bytes;
@@ -54,11 +46,25 @@ impl Generation {
             if stopped {
                 return Err(IndexError::Stopped);
             }
-            if *stored != (Stored { bytes: file.bytes().len() as u64, sha256: sum }) {
+            let found = Stored { bytes: file.bytes().len() as u64, sha256: sum };
+            if self.manifest.files.get(&name) != Some(&found) {
                 return Err(damaged(&name, "its checksum is not the manifest's".to_owned()));
             }
         }
         self.check_order()
+    }
+
+    /// The manifest names what was mapped and nothing else.
+    pub(super) fn check_names(&self) -> Result<(), IndexError> {
+        let (mapped, files) = (self.mapped(), &self.manifest.files);
+        let damaged = |name: &str, reason: &str| Err(IndexError::damaged(&self.folder.join(name), reason));
+        if let Some(name) = mapped.keys().find(|name| !files.contains_key(name.as_str())) {
+            return damaged(name, "the manifest has no checksum of it");
+        }
+        match files.keys().find(|name| !mapped.contains_key(name.as_str())) {
+            Some(name) => damaged(name, "is not of this format"),
+            None => Ok(()),
+        }
     }
 
     /// All files by their names.
@@ -76,7 +82,7 @@ impl Generation {
     }
 
     /// The folder holds no file that the manifest does not know.
-    fn nothing_else(&self) -> Result<(), IndexError> {
+    pub(crate) fn nothing_else(&self) -> Result<(), IndexError> {
         let entries = fs::read_dir(&self.folder).map_err(IndexError::io(&self.folder))?;
         for entry in entries {
             let name = entry.map_err(IndexError::io(&self.folder))?.file_name();
