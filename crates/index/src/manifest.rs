@@ -183,19 +183,20 @@ fn is_plain(name: &str) -> bool {
 
 /// Why there are no such columns.
 fn wrong_column(columns: &[Column]) -> Option<String> {
-    let mut names = HashSet::new();
-    let wrong = |column: &Column| {
-        let Column { name, kind } = column;
-        let reason = if DESCRIBED.contains(&name.as_str()) {
-            (*kind != Kind::Text).then(|| "must hold text".to_owned())
-        } else {
-            check_name(name).err()
-        };
-        let reason = reason.or_else(|| (!names.insert(name.as_str())).then(|| "is there twice".to_owned()));
-        reason.map(|reason| format!("column `{name}`: {reason}"))
-    };
     if columns.len() > MAX_COLUMNS + DESCRIBED.len() {
         return Some(format!("{} columns", columns.len()));
     }
-    columns.iter().find_map(wrong)
+    let mut names = HashSet::new();
+    for Column { name, kind } in columns {
+        let wrong = match DESCRIBED.contains(&name.as_str()) {
+            true => (*kind != Kind::Text).then(|| "must hold text".to_owned()),
+            false => check_name(name).err(),
+        };
+        let twice = !names.insert(name.as_str());
+        let reason = wrong.or_else(|| twice.then(|| "is there twice".to_owned()));
+        if let Some(reason) = reason {
+            return Some(format!("column `{name}`: {reason}"));
+        }
+    }
+    None
 }
