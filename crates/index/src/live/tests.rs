@@ -262,7 +262,7 @@ fn what_lives_on_in_the_active_one_is_collected_and_nothing_else() {
     left.sort();
     assert_eq!(index.generations().unwrap(), left);
     assert!(matches!(index.view(&first), Err(IndexError::NoGeneration { .. })));
-    assert_eq!(std::fs::read_dir(root.path().join("changes")).unwrap().count(), 0);
+    assert_eq!(std::fs::read_dir(root.path().join("changes")).unwrap().count(), 1, "that of the active one");
 }
 
 #[test]
@@ -339,4 +339,131 @@ fn many_callers_are_written_together_and_none_is_lost() {
     assert_eq!(content(&index, &searcher), expected);
     drop(index);
     assert_eq!(content(&open(root.path()), &searcher), expected);
+}
+
+/// What a generation holds, by id.
+fn held(index: &Index, id: &str) -> Vec<String> {
+    let view = index.view(id).unwrap();
+    let mut held: Vec<String> =
+        (0..300).map(|id| id.to_string()).filter(|id| view.find(id).unwrap().is_some()).collect();
+    held.sort();
+    held
+}
+
+#[test]
+fn an_equal_compaction_takes_nothing_from_an_earlier_one() {
+    let (root, first) = built(0..3, Precision::F32);
+    let index = open(root.path());
+    index.ingest(vec![new(3, 1)]).unwrap();
+    let second = index.compact(&mut |_, _| true).unwrap().generation;
+    index.ingest(vec![new(4, 1)]).unwrap();
+    index.activate(&first).unwrap();
+    let third = index.compact(&mut |_, _| true).unwrap().generation;
+    assert_ne!(second, third);
+    assert_eq!(held(&index, &second), ["0", "1", "2", "3", "4"]);
+    assert_eq!(held(&index, &third), ["0", "1", "2", "3"]);
+    index.view("").unwrap().generation().verify().unwrap();
+}
+
+#[test]
+fn what_was_changed_after_its_compaction_is_not_collected() {
+    let (root, first) = built(0..3, Precision::F32);
+    let index = open(root.path());
+    index.ingest(vec![new(3, 1)]).unwrap();
+    let second = index.compact(&mut |_, _| true).unwrap().generation;
+    index.activate(&first).unwrap();
+    index.ingest(vec![new(4, 1)]).unwrap();
+    index.activate(&second).unwrap();
+    assert!(index.collect().unwrap().is_empty());
+    assert_eq!(held(&index, &first), ["0", "1", "2", "3", "4"]);
+    // It lives on in another one again.
+    index.activate(&first).unwrap();
+    let third = index.compact(&mut |_, _| true).unwrap().generation;
+    let mut gone = index.collect().unwrap();
+    gone.sort();
+    let mut expected = [first, second];
+    expected.sort();
+    assert_eq!((gone.as_slice(), index.generations().unwrap()), (&expected[..], vec![third]));
+}
+
+#[test]
+fn what_a_killed_process_left_is_collected() {
+    let (root, first) = built(0..3, Precision::F32);
+    let mut lost = Builder::new(root.path(), DIM, "model").unwrap().instead_of(&first);
+    lost.add(new(1, 1).0, &vector(1)).unwrap();
+    let lost = lost.publish().unwrap();
+    let gone = root.path().join("generations").join(".collected-g0123456789abcdef");
+    std::fs::create_dir_all(gone.join("x")).unwrap();
+    std::fs::create_dir_all(root.path().join("changes")).unwrap();
+    std::fs::write(root.path().join("changes/g0123456789abcdef.log"), "what").unwrap();
+    let index = open(root.path());
+    assert_eq!(index.collect().unwrap(), [lost]);
+    assert!(!gone.exists() && std::fs::read_dir(root.path().join("changes")).unwrap().next().is_none());
+    assert_eq!(index.generations().unwrap(), [first]);
+}
+
+#[test]
+fn nothing_is_collected_while_a_restart_would_open_another_one() {
+    let (root, first) = built(0..3, Precision::F32);
+    let index = open(root.path());
+    index.ingest(vec![new(3, 1)]).unwrap();
+    let second = index.compact(&mut |_, _| true).unwrap().generation;
+    Root::open(root.path()).unwrap().activate(&first).unwrap();
+    assert!(index.collect().unwrap().is_empty());
+    Root::open(root.path()).unwrap().activate(&second).unwrap();
+    assert_eq!(index.collect().unwrap(), [first]);
+}
+
+#[test]
+fn use_is_remembered_of_what_is_not_open_any_more() {
+    let (root, first) = built(0..3, Precision::F32);
+    let settings = Settings { max_open: 0, collect_after: Duration::from_millis(600), ..SETTINGS };
+    let index = Index::open(root.path(), settings).unwrap();
+    index.ingest(vec![new(3, 1)]).unwrap();
+    index.compact(&mut |_, _| true).unwrap();
+    std::thread::sleep(Duration::from_millis(650));
+    index.view(&first).unwrap();
+    assert!(index.collect().unwrap().is_empty());
+    std::thread::sleep(Duration::from_millis(650));
+    assert_eq!(index.collect().unwrap(), [first]);
+}
+
+#[test]
+fn changes_that_undo_each_other_count_until_a_compaction_does_away_with_them() {
+    let (root, first) = built(0..3, Precision::F32);
+    let (index, searcher) = (open(root.path()), Searcher::new(1, 64).unwrap());
+    let log = crate::changes::Log::path(root.path(), &first);
+    for _ in 0..9 {
+        index.ingest(vec![new(7, 1)]).unwrap();
+    }
+    let view = index.view("").unwrap();
+    let (place, length) = (view.find("7").unwrap().unwrap(), log.metadata().unwrap().len());
+    index.delete(ids(7..8)).unwrap();
+    let now = index.view("").unwrap();
+    assert_eq!((now.added(), now.removed(), now.changes(), now.len()), (0, 0, 10, 3));
+    let done = index.compact(&mut |_, _| true).unwrap();
+    assert_eq!((done.generation.as_str(), done.previous.as_str(), done.rows), (&*first, &*first, 3));
+    assert_eq!(index.view("").unwrap().changes(), 0);
+    assert!(log.metadata().unwrap().len() < length / 9);
+    // Whoever looked before still sees what there was.
+    assert_eq!(view.picture(place).unwrap(), b"7-1");
+    index.ingest(vec![new(8, 2)]).unwrap();
+    let expected = versions(&[(0..3, 0), (8..9, 2)]);
+    assert_eq!(content(&index, &searcher), expected);
+    drop(index);
+    let index = open(root.path());
+    assert_eq!(content(&index, &searcher), expected);
+    index.compact(&mut |_, _| true).unwrap();
+    assert_eq!(index.collect().unwrap(), [first]);
+}
+
+#[test]
+fn a_rebuilt_generation_does_not_take_up_the_changes_of_a_removed_one() {
+    let (root, first) = built(0..3, Precision::F32);
+    let index = open(root.path());
+    index.ingest(vec![new(3, 1)]).unwrap();
+    drop(index);
+    std::fs::remove_dir_all(root.path().join("generations").join(&first)).unwrap();
+    assert_eq!(build(root.path(), 0..3, Precision::F32), first);
+    assert_eq!(held(&open(root.path()), &first), ["0", "1", "2"]);
 }
