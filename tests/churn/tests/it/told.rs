@@ -56,7 +56,6 @@ impl Told {
 
     /// Takes a line that the process wrote.
     pub(crate) fn hear(&mut self, line: &str) {
-        eprintln!("H {line}");
         let words: Vec<&str> = line.split(' ').collect();
         let ids = |text: &str| text.split(',').map(|id| id.parse().unwrap()).collect();
         let (number, begun) = match words[..] {
@@ -120,7 +119,11 @@ impl Told {
         let index = Index::open(root, SETTINGS).unwrap();
         assert!(index.writable());
         let begun = self.begun.take().map(|(_, begun)| begun);
-        eprintln!("CHECK line {:?} begun {begun:?} active {}", self.line, index.view("").unwrap().generation().id());
+        eprintln!(
+            "CHECK line {:?} begun {begun:?} active {}",
+            self.line,
+            index.view("").unwrap().generation().id()
+        );
         let active = index.view("").unwrap().generation().id().to_owned();
         let mut line = self.line.clone();
         if line.last() != Some(&active) {
