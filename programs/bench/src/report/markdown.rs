@@ -85,8 +85,10 @@ impl Report {
         if searched {
             retrieval = self.first_of(Part::Retrieval, &retrieval);
         }
-        let gap = if models.is_empty() || retrieval.is_empty() { "" } else { "\n" };
-        format!("{}{gap}{retrieval}", if gap.is_empty() { &models } else { models.trim_end_matches('\n') })
+        if models.is_empty() || retrieval.is_empty() {
+            return models + &retrieval;
+        }
+        format!("{}\n\n{retrieval}", models.trim_end_matches('\n'))
     }
 
     fn first_of(&self, part: Part, file: &str) -> String {

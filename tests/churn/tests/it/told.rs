@@ -119,16 +119,11 @@ impl Told {
         let index = Index::open(root, SETTINGS).unwrap();
         assert!(index.writable());
         let begun = self.begun.take().map(|(_, begun)| begun);
-        eprintln!(
-            "CHECK line {:?} begun {begun:?} active {}",
-            self.line,
-            index.view("").unwrap().generation().id()
-        );
         let active = index.view("").unwrap().generation().id().to_owned();
         let mut line = self.line.clone();
         if line.last() != Some(&active) {
             match &begun {
-                Some(Begun::Activate(to)) if *to == active => line = vec![active],
+                Some(Begun::Activate(to)) if *to == active => line = vec![active.clone()],
                 _ => {
                     self.compacted_to(&line.pop().unwrap(), &active);
                     line = self.line.clone();
@@ -137,11 +132,15 @@ impl Told {
         }
         let there = index.generations().unwrap();
         for id in &there {
-            eprintln!("THERE {id} parent {:?}", index.view(id).unwrap().generation().parent());
             let view = index.view(id).unwrap();
             let now = content(&view).unwrap();
+            if !self.holds.contains_key(id) && *id != active {
+                // The kill came when it was written and nobody had heard of it: it is some moment of its parent.
+                self.holds.insert(id.clone(), Held { content: now, elsewhere: true });
+                continue;
+            }
             let known = self.holds.get(id);
-            // One that nobody was told of was compacted from one that was active; it may have been overtaken by the kill.
+            // The active one, if nobody was told of it, was compacted from the one before.
             let known = known.unwrap_or_else(|| &self.holds[view.generation().parent().unwrap()]).clone();
             let mut elsewhere = known.elsewhere;
             if now != known.content {
