@@ -209,6 +209,23 @@ impl Log {
         Ok(())
     }
 
+    /// Removes halves of logs that were being written when a process was killed. Nobody may be writing.
+    ///
+    /// # Errors
+    /// [`IndexError::Io`].
+    pub(crate) fn tidy(root: &Path) -> Result<(), IndexError> {
+        let folder = root.join(FOLDER);
+        let entries = match fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(IndexError::io(&folder)(error)),
+        };
+        for entry in entries.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with('.')) {
+            fs::remove_file(entry.path()).map_err(IndexError::io(&entry.path()))?;
+        }
+        Ok(())
+    }
+
     /// Writes a log beside and renames it into place, so that at no moment there is half of one.
     fn write_anew(
         &self,

@@ -29,7 +29,7 @@ pub use self::{
     overlay::Place,
     view::{Found, View},
 };
-use crate::{Generation, IndexError, NewItem, Root};
+use crate::{Generation, IndexError, NewItem, Root, changes::Log};
 
 /// Whoever holds a lock on it may change the index.
 const LOCK: &str = "lock";
@@ -340,7 +340,10 @@ impl Open {
 /// The lock on an index's changes; `None` if another process has it, or the folder cannot be written.
 fn take_lock(root: &Path) -> Option<File> {
     let file = File::options().write(true).create(true).truncate(false).open(root.join(LOCK)).ok()?;
-    file.try_lock().is_ok().then_some(file)
+    file.try_lock().ok()?;
+    // What cannot be removed costs space, but stops nobody.
+    let _ = Log::tidy(root);
+    Some(file)
 }
 
 #[cfg(test)]
