@@ -67,13 +67,19 @@ fn index(root: &Path, bin: &Path, data: &Path, drawings: &Path) -> Result<()> {
         drawings.join("captions.tsv"),
     ])?;
     let index = data.join("index");
-    if index.join("ACTIVE").exists() && fs::read_to_string(&stamp_file).is_ok_and(|old| old == stamp) {
+    if fs::read_to_string(&stamp_file).is_ok_and(|old| old == stamp) && readable(bin, &index) {
         return Ok(());
     }
     let mut builder = Command::new(bin.join("fondue-index"));
     builder.arg("build");
     call(builder.arg("--pictures").arg(drawings).arg("--model").arg(model).arg("--index").arg(index))?;
     fs::write(&stamp_file, stamp).with_context(|| stamp_file.display().to_string())
+}
+
+/// Whether there is an index that this version can read: the format may have changed since it was built.
+fn readable(bin: &Path, index: &Path) -> bool {
+    let info = Command::new(bin.join("fondue-index")).arg("info").arg("--index").arg(index).output();
+    info.is_ok_and(|output| output.status.success())
 }
 
 fn stamp(files: &[PathBuf]) -> Result<String> {
