@@ -48,7 +48,7 @@ fn main() {
                         let at = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
                         let Some(query) = queries.get(at) else { break };
                         let ask = Ask { query, k: 10, ef, admit: None, accept: None };
-                        let found = graph.search(&ask, &mut scratch).unwrap().hits;
+                        let found = graph.search(&ask, &mut scratch).unwrap();
                         hit += found.iter().filter(|a| exact[at].iter().any(|b| a.row == b.row)).count();
                     }
                     hit

@@ -64,10 +64,23 @@ pub(crate) struct Mark {
 /// Which frames there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Extent {
+    salt: u64,
+    /// The number of the first frame.
+    first: u64,
     /// The parent's frames before this number live on in the generation.
     pub(crate) taken: u64,
     /// The number of the frame that would be the next.
     pub(crate) next: u64,
+}
+
+impl Extent {
+    /// Whether another log's frames all were passed on from this one or its parents, and still are here.
+    pub(crate) fn holds(self, other: Self) -> bool {
+        self.salt == other.salt
+            && self.first <= other.first
+            && other.next == other.taken
+            && other.taken <= self.next
+    }
 }
 
 /// What was found when a log was opened.
@@ -143,6 +156,15 @@ impl Log {
         }
     }
 
+    /// The generations that have a log, whether they are there or not.
+    ///
+    /// # Errors
+    /// [`IndexError::Io`].
+    pub(crate) fn all(root: &Path) -> Result<Vec<String>, IndexError> {
+        let of = |name: &str| name.strip_suffix(".log").filter(|id| !id.starts_with('.')).map(str::to_owned);
+        Ok(files(root)?.iter().filter_map(|path| of(path.file_name()?.to_str()?)).collect())
+    }
+
     /// Where it ends now; what is appended later lies behind.
     pub(crate) fn mark(&self) -> Mark {
         Mark { end: self.place.end.max(HEADER as u64), ..self.place }
@@ -214,16 +236,12 @@ impl Log {
     /// # Errors
     /// [`IndexError::Io`].
     pub(crate) fn tidy(root: &Path) -> Result<(), IndexError> {
-        let folder = root.join(FOLDER);
-        let entries = match fs::read_dir(&folder) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-            Err(error) => return Err(IndexError::io(&folder)(error)),
-        };
-        for entry in entries.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with('.')) {
-            fs::remove_file(entry.path()).map_err(IndexError::io(&entry.path()))?;
-        }
-        Ok(())
+        let half =
+            |path: &&PathBuf| path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+        files(root)?
+            .iter()
+            .filter(half)
+            .try_for_each(|path| fs::remove_file(path).map_err(IndexError::io(path)))
     }
 
     /// Writes a log beside and renames it into place, so that at no moment there is half of one.
@@ -289,6 +307,16 @@ impl Log {
             self.dirty = false;
         }
         Ok(())
+    }
+}
+
+/// What lies in the folder of logs.
+fn files(root: &Path) -> Result<Vec<PathBuf>, IndexError> {
+    let folder = root.join(FOLDER);
+    match fs::read_dir(&folder) {
+        Ok(entries) => Ok(entries.flatten().map(|entry| entry.path()).collect()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(IndexError::io(&folder)(error)),
     }
 }
 

@@ -2,11 +2,13 @@
 //!
 //! Every row is a node with links to near ones, but to few in any one direction. A few nodes are on a second level, fewer on
 //! a third; a search goes down from the top to where its query lies, and then from node to node on the lowest level, as long
-//! as it finds nearer ones. What it found is ranked by the rows themselves.
+//! as it finds nearer ones. What it found is ranked by the rows themselves. Of rows that are alike, only the first is
+//! a node.
 //!
 //! ```text
 //! graph.links              [rows, 2m] u32, the lowest level; u32::MAX stands for no link
 //! graph.upper              for each level above: its nodes u32, rising, and their links [nodes, m] u32
+//! graph.copies             [copies, 2] u32, rising: a row, and the next one that is alike
 //! graph.codes, .scales     rows in eight bits, where the generation does not store them so itself
 //! ```
 //!
@@ -16,6 +18,7 @@
 //! Source: Malkov & Yashunin 2018 (HNSW), with the choice of links of its algorithm 4.
 
 mod build;
+mod copies;
 mod level;
 mod search;
 mod visited;
@@ -30,17 +33,28 @@ use fondue_kernels::Stored;
 use self::level::Upper;
 pub use self::{
     build::{Built, Params},
-    search::{Answer, Ask, Scratch},
+    search::{Ask, Scratch},
 };
 use crate::{Generation, GraphFacts, IndexError, Laid, Rows};
 
 pub(crate) const LINKS: &str = "graph.links";
 pub(crate) const UPPER: &str = "graph.upper";
+pub(crate) const COPIES: &str = "graph.copies";
 pub(crate) const CODES: &str = "graph.codes";
 pub(crate) const SCALES: &str = "graph.scales";
 
 /// No link.
 pub(crate) const NONE: u32 = u32::MAX;
+
+/// What its files hold.
+#[derive(Clone, Copy)]
+struct Parts<'a> {
+    codes: &'a [i8],
+    scales: &'a [f32],
+    links: &'a [u32],
+    upper: &'a [u32],
+    copies: &'a [[u32; 2]],
+}
 
 /// A graph over rows, both borrowed from wherever they lie.
 pub struct Graph<'a> {
@@ -52,6 +66,7 @@ pub struct Graph<'a> {
     links: &'a [u32],
     degree: usize,
     upper: Vec<Upper<'a>>,
+    copies: &'a [[u32; 2]],
     entry: u32,
 }
 
@@ -67,8 +82,14 @@ impl<'a> Graph<'a> {
             Rows::Int8 { codes, scales, .. } => (codes, scales),
             _ => (generation.graph_file(CODES)?, generation.graph_file(SCALES)?),
         };
-        let (links, upper) = (generation.graph_file(LINKS)?, generation.graph_file(UPPER)?);
-        let graph = Self::new(rows, generation.dim(), (codes, scales), links, upper, facts);
+        let parts = Parts {
+            codes,
+            scales,
+            links: generation.graph_file(LINKS)?,
+            upper: generation.graph_file(UPPER)?,
+            copies: generation.graph_file(COPIES)?,
+        };
+        let graph = Self::new(rows, generation.dim(), parts, facts);
         let damaged =
             || IndexError::damaged(&generation.folder().join(LINKS), "the graph's files do not fit");
         graph.ok_or_else(damaged).map(Some)
@@ -76,12 +97,13 @@ impl<'a> Graph<'a> {
 
     /// The graph that was built over these rows. `None` if it is of others.
     pub fn over(rows: Rows<'a>, dim: usize, built: &'a Built) -> Option<Self> {
-        let codes = match (rows, &built.codes) {
+        let (codes, scales) = match (rows, &built.codes) {
             (Rows::Int8 { codes, scales, .. }, _) => (codes, scales),
             (_, Some((codes, scales))) => (codes.as_slice(), scales.as_slice()),
             _ => return None,
         };
-        Self::new(rows, dim, codes, &built.links, &built.upper, &built.facts)
+        let Built { links, upper, copies, facts, .. } = built;
+        Self::new(rows, dim, Parts { codes, scales, links, upper, copies }, facts)
     }
 
     /// Links of all nodes on the lowest level together.
@@ -90,14 +112,8 @@ impl<'a> Graph<'a> {
     }
 
     /// A graph over rows. `None` if the lengths do not fit.
-    fn new(
-        rows: Rows<'a>,
-        dim: usize,
-        (codes, scales): (&'a [i8], &'a [f32]),
-        links: &'a [u32],
-        mut upper: &'a [u32],
-        facts: &GraphFacts,
-    ) -> Option<Self> {
+    fn new(rows: Rows<'a>, dim: usize, parts: Parts<'a>, facts: &GraphFacts) -> Option<Self> {
+        let Parts { codes, scales, links, mut upper, copies } = parts;
         let n = rows.len(dim);
         let degree = facts.m.checked_mul(2)?;
         let fits = codes.len() == n.checked_mul(dim)?
@@ -121,6 +137,7 @@ impl<'a> Graph<'a> {
             links,
             degree,
             upper: levels,
+            copies,
             entry: facts.entry,
         })
     }
@@ -177,6 +194,7 @@ pub fn add(
     };
     write(LINKS, bytemuck::cast_slice(&built.links))?;
     write(UPPER, bytemuck::cast_slice(&built.upper))?;
+    write(COPIES, bytemuck::cast_slice(&built.copies))?;
     if let Some((codes, scales)) = &built.codes {
         write(CODES, bytemuck::cast_slice(codes))?;
         write(SCALES, bytemuck::cast_slice(scales))?;

@@ -112,14 +112,14 @@ impl Searcher {
             accept: (!query.exclusions.is_empty()).then_some(&accept),
         };
         let mut scratch = lock(&self.scratch).pop().unwrap_or_default();
-        let answer = graph.search(&ask, &mut scratch);
+        let hits = graph.search(&ask, &mut scratch);
         lock(&self.scratch).push(scratch);
-        let answer = answer?;
+        let hits = hits?;
         // Fewer than there may be: whether there are more, only a scan can tell.
-        if answer.hits.len() < query.k {
+        if hits.len() < query.k {
             return Ok(None);
         }
-        Ok(Some(answer.hits.into_iter().map(in_base).collect()))
+        Ok(Some(hits.into_iter().map(in_base).collect()))
     }
 
     fn scan(

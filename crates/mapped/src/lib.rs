@@ -47,8 +47,9 @@ impl Mapped {
     /// # Errors
     /// [`MapError`] if the length is not a multiple of the value's size.
     pub fn as_slice<T: bytemuck::AnyBitPattern>(&self) -> Result<&[T], MapError> {
+        let Some(map) = &self.0 else { return Ok(&[]) };
         let error = |_| MapError { bytes: self.bytes().len(), size: size_of::<T>() };
-        bytemuck::try_cast_slice(self.bytes()).map_err(error)
+        bytemuck::try_cast_slice(map).map_err(error)
     }
 }
 
@@ -114,7 +115,8 @@ mod tests {
         std::fs::write(&path, [1, 2, 3]).unwrap();
         assert!(Mapped::open(&path).unwrap().as_slice::<f32>().is_err());
         std::fs::write(&path, []).unwrap();
-        assert!(Mapped::open(&path).unwrap().bytes().is_empty());
+        let empty = Mapped::open(&path).unwrap();
+        assert!(empty.bytes().is_empty() && empty.as_slice::<f32>().unwrap().is_empty());
         assert!(Mapped::open(&folder.path().join("absent")).is_err());
     }
 

@@ -186,16 +186,15 @@ impl Milvus {
         match call().await {
             Err(Trouble::NotLoaded) => {
                 tracing::info!(collection, "loading a collection that no query node holds");
-                self.load_collection(collection).await?;
+                self.load_collection(collection, self.config.replicas).await?;
                 call().await
             }
             other => other,
         }
     }
 
-    async fn load_collection(&self, collection: &str) -> Result<(), Trouble> {
-        let request =
-            LoadCollectionRequest::builder().collection_name(collection).replica_number(self.config.replicas);
+    async fn load_collection(&self, collection: &str, replicas: i32) -> Result<(), Trouble> {
+        let request = LoadCollectionRequest::builder().collection_name(collection).replica_number(replicas);
         let request = request.sync(true).build().map_err(|error| Trouble::Store(wrong(error)))?;
         self.server.patiently(self.server.client().load_collection(request)).await
     }
@@ -259,7 +258,8 @@ impl Store for Milvus {
         self.fresh_facts(&active).await?;
         if previous.as_ref() != Some(&active) {
             let gone = |trouble| self.gone(&active, trouble);
-            self.load_collection(&self.names.collection(&active)).await.map_err(gone)?;
+            let collection = self.names.collection(&active);
+            self.load_collection(&collection, self.config.replicas).await.map_err(gone)?;
             self.point_alias(&active, previous.as_deref()).await.map_err(gone)?;
         }
         self.known().active = Some((active.clone(), Instant::now()));

@@ -187,6 +187,15 @@ impl Finished {
     /// # Errors
     /// [`IndexError::Io`].
     pub fn publish(self) -> Result<String, IndexError> {
+        if let Some(root) = self.generations.parent().filter(|_| !self.generations.join(&self.id).exists()) {
+            // A log without its generation is one that was removed: its changes are not this one's.
+            Log::remove(root, &self.id)?;
+        }
+        self.publish_with_log()
+    }
+
+    /// The same; a log that is there already is its own.
+    pub(crate) fn publish_with_log(self) -> Result<String, IndexError> {
         let Self { generations, work, folder, id } = self;
         let place = generations.join(&id);
         // The name tells the content: if it is there and undamaged, it is this very generation.
@@ -197,9 +206,6 @@ impl Finished {
             // Goes with the work folder. Whoever has mapped it keeps it.
             let aside = work.path().join("damaged");
             fs::rename(&place, &aside).map_err(IndexError::io(&place))?;
-        } else if let Some(root) = generations.parent() {
-            // A log without its generation is one that was removed: its changes are not this one's.
-            Log::remove(root, &id)?;
         }
         if let Err(error) = fs::rename(&folder, &place) {
             // Another builder of the same content may have been faster.

@@ -77,7 +77,8 @@ pub(super) fn extent(
         }
         place = Mark { end: place.end + (FRAME + frame.length) as u64, next: place.next + 1 };
     }
-    Ok(Some(Extent { taken: facts.taken, next: place.next }))
+    let Facts { salt, first, taken } = facts;
+    Ok(Some(Extent { salt, first, taken, next: place.next }))
 }
 
 struct Reader<'a> {

@@ -4,7 +4,7 @@
 //! does the graph; how well it finds does not.
 
 use std::sync::{
-    Mutex, PoisonError,
+    Mutex, MutexGuard, PoisonError,
     atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::Relaxed},
 };
 
@@ -12,6 +12,7 @@ use fondue_kernels::{Query, Stored};
 
 use super::{
     NONE,
+    copies::Copies,
     search::{Near, Scratch, Walk},
 };
 use crate::{GraphFacts, IndexError, Rows, rows::quantize, scan::ScanError};
@@ -49,6 +50,8 @@ pub struct Built {
     pub links: Vec<u32>,
     /// Nodes and links of the levels above, from below.
     pub upper: Vec<u32>,
+    /// Rows, rising, and the next one that is alike.
+    pub copies: Vec<[u32; 2]>,
     /// Rows in eight bits and their scales, where they are not stored so.
     pub codes: Option<(Vec<i8>, Vec<f32>)>,
 }
@@ -92,7 +95,7 @@ impl Built {
             upper.extend(level.ids);
             upper.extend(plain(level.links));
         }
-        Ok(Self { facts, links: plain(work.links).collect(), upper, codes: own })
+        Ok(Self { facts, links: plain(work.links).collect(), upper, copies: work.copies.chain, codes: own })
     }
 }
 
@@ -103,7 +106,8 @@ struct Work<'a> {
     n: usize,
     params: Params,
     levels: Vec<u8>,
-    /// Nodes of high levels first.
+    copies: Copies,
+    /// Nodes of high levels first, without copies.
     order: Vec<u32>,
     /// `[rows, 2m]`.
     links: Vec<AtomicU32>,
@@ -128,9 +132,11 @@ struct Hand {
 
 impl<'a> Work<'a> {
     fn new(rows: Rows<'a>, stored: Stored<'a>, dim: usize, n: usize, params: Params) -> Self {
-        let levels: Vec<u8> = (0..n as u64).map(|row| level_of(row, params.m)).collect();
+        let copies = Copies::of(stored, dim, n);
+        let level = |row: u32| if copies.contains(row) { 0 } else { level_of(u64::from(row), params.m) };
+        let levels: Vec<u8> = (0..n as u32).map(level).collect();
         let top = levels.iter().copied().max().unwrap_or_default();
-        let mut order: Vec<u32> = (0..n as u32).collect();
+        let mut order: Vec<u32> = (0..n as u32).filter(|&row| !copies.contains(row)).collect();
         order.sort_by_key(|&row| std::cmp::Reverse(levels.get(row as usize).copied()));
         let none = |count: usize| (0..count).map(|_| AtomicU32::new(NONE)).collect::<Vec<_>>();
         let upper = (1..=top).map(|level| {
@@ -147,6 +153,7 @@ impl<'a> Work<'a> {
             params,
             upper: upper.collect(),
             levels,
+            copies,
             order,
             links: none(n * 2 * params.m),
             locks: (0..LOCKS).map(|_| Mutex::new(())).collect(),
@@ -154,7 +161,8 @@ impl<'a> Work<'a> {
     }
 
     fn run(&self, step: &(dyn Fn(usize, usize) -> bool + Sync)) -> Result<(), IndexError> {
-        let (next, done, stopped) = (AtomicUsize::new(1), AtomicUsize::new(1), AtomicBool::new(false));
+        let before = self.n - self.order.len() + 1;
+        let (next, done, stopped) = (AtomicUsize::new(1), AtomicUsize::new(before), AtomicBool::new(false));
         let link = || -> Result<(), ScanError> {
             let mut hand = Hand::new(self.dim)?;
             while let Some(&node) = self.order.get(next.fetch_add(1, Relaxed)) {
@@ -200,7 +208,7 @@ impl<'a> Work<'a> {
             found.sort_unstable_by(|a, b| b.cmp(a));
             at = found.first().copied().unwrap_or(at);
             let chosen = self.choose(&found, self.params.m, hand);
-            self.write(level, node, &chosen);
+            self.link(level, node, &chosen);
             for near in &chosen {
                 self.link_back(level, near.node, Near { score: near.score, node }, hand);
             }
@@ -228,12 +236,27 @@ impl<'a> Work<'a> {
         chosen
     }
 
+    /// The links of a new node, before those that others made back from it already, having come to it from above.
+    fn link(&self, level: usize, node: u32, chosen: &[Near]) {
+        let _lock = self.lock(node);
+        let Some(slots) = self.slots(level, node) else { return };
+        let mut links: Vec<u32> = chosen.iter().map(|near| near.node).collect();
+        for link in slots.iter().map(|slot| slot.load(Relaxed)).take_while(|link| *link != NONE) {
+            if !links.contains(&link) {
+                links.push(link);
+            }
+        }
+        slots.iter().zip(links).for_each(|(slot, link)| slot.store(link, Relaxed));
+    }
+
+    fn lock(&self, node: u32) -> Option<MutexGuard<'_, ()>> {
+        let lock = self.locks.get(node as usize % LOCKS)?;
+        Some(lock.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// A link from `from` to a new node, or the best ones of all if there is no room.
     fn link_back(&self, level: usize, from: u32, new: Near, hand: &mut Hand) {
-        let lock = self
-            .locks
-            .get(from as usize % LOCKS)
-            .map(|lock| lock.lock().unwrap_or_else(PoisonError::into_inner));
+        let _lock = self.lock(from);
         let Some(slots) = self.slots(level, from) else { return };
         if let Some(free) = slots.iter().find(|slot| slot.load(Relaxed) == NONE) {
             free.store(new.node, Relaxed);
@@ -246,15 +269,8 @@ impl<'a> Work<'a> {
         all.push(new);
         all.sort_unstable_by(|a, b| b.cmp(a));
         let chosen = self.choose(&all, slots.len(), hand);
-        self.write(level, from, &chosen);
-        drop(lock);
-    }
-
-    fn write(&self, level: usize, node: u32, links: &[Near]) {
-        if let Some(slots) = self.slots(level, node) {
-            let links = links.iter().map(|near| near.node).chain(std::iter::repeat(NONE));
-            slots.iter().zip(links).for_each(|(slot, link)| slot.store(link, Relaxed));
-        }
+        let links = chosen.iter().map(|near| near.node).chain(std::iter::repeat(NONE));
+        slots.iter().zip(links).for_each(|(slot, link)| slot.store(link, Relaxed));
     }
 
     fn read(&self, level: usize, node: u32, out: &mut Vec<u32>) {

@@ -7,7 +7,7 @@ use std::{
 
 use fondue_kernels::{Machine, Query, Stored, dots_of, will_read};
 
-use super::{Graph, visited::Visited};
+use super::{Graph, copies::follow, visited::Visited};
 use crate::{Bitmap, Hit, IndexError, Rows};
 
 /// By how many of a row's scales the score of its codes may differ from its own. A value's rounding has a standard
@@ -26,15 +26,6 @@ pub struct Ask<'a> {
     pub admit: Option<&'a Bitmap>,
     /// A further test of a row.
     pub accept: Option<&'a (dyn Fn(usize) -> bool + 'a)>,
-}
-
-/// What was found.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Answer {
-    /// Best first, equal ones by row, with the scores of the rows as they are stored.
-    pub hits: Vec<Hit>,
-    /// Whether the search ended for want of links, with fewer than it was to keep: what is left, nobody has seen.
-    pub starved: bool,
 }
 
 /// What a search needs and the next one can use again.
@@ -170,18 +161,19 @@ impl Walk<'_> {
 }
 
 impl Graph<'_> {
-    /// The nearest rows, most likely.
+    /// The nearest rows, most likely: best first, equal ones by row, with the scores of the rows as they are stored. Fewer
+    /// than `k` may be found where there are more.
     ///
     /// # Errors
     /// [`IndexError::Dim`] for a query of another length, [`IndexError::Scan`] if there is no memory.
-    pub fn search(&self, ask: &Ask<'_>, scratch: &mut Scratch) -> Result<Answer, IndexError> {
+    pub fn search(&self, ask: &Ask<'_>, scratch: &mut Scratch) -> Result<Vec<Hit>, IndexError> {
         let (got, expected) = (ask.query.len(), self.dim);
         if got != expected {
             return Err(IndexError::Dim { got, expected });
         }
         let query = Query::new(ask.query).map_err(|_| crate::scan::ScanError::Memory)?;
         if ask.k == 0 {
-            return Ok(Answer { hits: Vec::new(), starved: false });
+            return Ok(Vec::new());
         }
         let walk = Walk { rows: self.stored(), dim: self.dim, n: self.n };
         let mut start = walk.score(self.entry, &query, scratch);
@@ -189,15 +181,25 @@ impl Graph<'_> {
             let links = |node: u32, out: &mut Vec<u32>| out.extend(level.links(node, self.n as u32));
             start = walk.down(&query, start, links, scratch);
         }
-        let admits = |node: u32| {
+        let may = |node: u32| {
             let row = node as usize;
             ask.admit.is_none_or(|admit| admit.contains(row)) && ask.accept.is_none_or(|accept| accept(row))
         };
         let ef = ask.ef.max(ask.k);
         let links = |node: u32, out: &mut Vec<u32>| out.extend(self.links(node));
-        let found = walk.around(&query, start, ef, links, admits, scratch);
-        let starved = found.len() < ef;
-        Ok(Answer { hits: self.ranked(found, ask.k, &query, scratch), starved })
+        let copies = |node: u32| follow(self.copies, node, self.n).filter(|&copy| may(copy));
+        let found = if self.copies.is_empty() {
+            walk.around(&query, start, ef, links, may, scratch)
+        } else {
+            let admits = |node: u32| may(node) || copies(node).next().is_some();
+            let found = walk.around(&query, start, ef, links, admits, scratch);
+            let with_copies = |near: Near| {
+                let all = std::iter::once(near.node).filter(|&node| may(node)).chain(copies(near.node));
+                all.take(ef).map(move |node| Near { node, ..near })
+            };
+            found.into_iter().flat_map(with_copies).collect()
+        };
+        Ok(self.ranked(found, ask.k, &query, scratch))
     }
 
     /// The best of what was found, by the rows as they are stored.
@@ -208,7 +210,7 @@ impl Graph<'_> {
             Rows::F16(bits) => Stored::F16(bits),
         };
         // As many as are wanted, and then those whose codes leave it open.
-        let mut hits: Vec<Hit> = Vec::with_capacity(found.len().min(2 * k));
+        let mut hits: Vec<Hit> = Vec::with_capacity(found.len().min(k.saturating_mul(2)));
         let mut at = 0;
         while at < found.len() {
             let step = if at == 0 { k.min(found.len()) } else { (found.len() - at).min(8) };

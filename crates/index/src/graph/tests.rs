@@ -56,7 +56,7 @@ fn recall(
     let (mut hit, mut all) = (0, 0);
     for query in queries.chunks(DIM) {
         let ask = Ask { query, k, ef, admit: admit.map(|admit| &**admit), accept: None };
-        let found = graph.search(&ask, &mut scratch).unwrap().hits;
+        let found = graph.search(&ask, &mut scratch).unwrap();
         assert!(found.is_sorted_by(|a, b| a.score >= b.score));
         let expected = exact(rows, query, k, admit);
         hit += rows_of(&found).iter().filter(|row| expected.contains(row)).count();
@@ -90,11 +90,10 @@ fn filters_let_through_what_they_should() {
     let best = exact(&rows, query, 3, None);
     let accept = |row: usize| row != best[0];
     let ask = Ask { query, k: 2, ef: 128, admit: None, accept: Some(&accept) };
-    assert_eq!(rows_of(&graph.search(&ask, &mut scratch).unwrap().hits), best[1..]);
+    assert_eq!(rows_of(&graph.search(&ask, &mut scratch).unwrap()), best[1..]);
     let none = Bitmap::none(8000);
     let ask = Ask { query, k: 2, ef: 8, admit: Some(&none), accept: None };
-    let answer = graph.search(&ask, &mut scratch).unwrap();
-    assert!(answer.hits.is_empty() && answer.starved);
+    assert!(graph.search(&ask, &mut scratch).unwrap().is_empty());
 }
 
 #[test]
@@ -107,10 +106,10 @@ fn small_and_degenerate_graphs_are_searched_whole() {
         for query in clustered(5, 8).chunks(DIM) {
             let ask = |k| Ask { query, k, ef: 64, admit: None, accept: None };
             assert_eq!(
-                rows_of(&graph.search(&ask(50), &mut scratch).unwrap().hits),
+                rows_of(&graph.search(&ask(50), &mut scratch).unwrap()),
                 exact(&rows, query, 50, None)
             );
-            assert!(graph.search(&ask(0), &mut scratch).unwrap().hits.is_empty());
+            assert!(graph.search(&ask(0), &mut scratch).unwrap().is_empty());
         }
         let short = Ask { query: &[1.0], k: 1, ef: 1, admit: None, accept: None };
         assert!(matches!(graph.search(&short, &mut scratch), Err(IndexError::Dim { got: 1, .. })));
@@ -119,9 +118,34 @@ fn small_and_degenerate_graphs_are_searched_whole() {
     let rows = clustered(1, 4).repeat(300);
     let built = built(&rows, Params::new(2));
     let ask = Ask { query: &rows[..DIM], k: 10, ef: 64, admit: None, accept: None };
-    let found = open(&rows, &built).search(&ask, &mut Scratch::default()).unwrap().hits;
+    let found = open(&rows, &built).search(&ask, &mut Scratch::default()).unwrap();
     assert!(found.len() == 10 && found.iter().all(|hit| (hit.score - 1.0).abs() < 1e-5));
     assert!(matches!(Built::new(Rows::F32(&[]), DIM, Params::new(1), &|_, _| true), Err(IndexError::Empty)));
+}
+
+#[test]
+fn copies_of_one_row_trap_nobody() {
+    let (mut rows, queries) = (clustered(8000, 1), clustered(200, 9));
+    let copied = rows[..DIM].to_vec();
+    // Three in ten, spread over all, the very first and the last among them.
+    for row in (0..8000).filter(|row| row % 10 < 2 || row % 10 == 9) {
+        rows[row * DIM..][..DIM].copy_from_slice(&copied);
+    }
+    for threads in [1, 2] {
+        let built = built(&rows, Params::new(threads));
+        let graph = open(&rows, &built);
+        assert!(recall(&graph, &rows, &queries, 10, 64, None) >= 0.97);
+        // All copies are found, one after the other.
+        let ask = Ask { query: &copied, k: 2400, ef: 2400, admit: None, accept: None };
+        let found = graph.search(&ask, &mut Scratch::default()).unwrap();
+        assert!(found.len() == 2400 && found.iter().all(|hit| hit.row % 10 < 2 || hit.row % 10 == 9));
+        // And filters see behind them.
+        let others = Bitmap::of(8000, |row| row % 10 == 5);
+        let ask = Ask { query: &copied, k: 10, ef: 64, admit: Some(&others), accept: None };
+        let (found, others) = (graph.search(&ask, &mut Scratch::default()).unwrap(), Arc::new(others));
+        let right = exact(&rows, &copied, 10, Some(&others));
+        assert!(rows_of(&found).iter().filter(|row| right.contains(row)).count() >= 9);
+    }
 }
 
 #[test]
@@ -136,48 +160,56 @@ fn every_precision_is_walked_by_codes_and_ranked_by_rows() {
     let int8 = Rows::Int8 { codes: &codes, scales: &scales, exact: &rows };
     for stored in [Rows::F16(&halves), int8] {
         let built = Built::new(stored, DIM, Params::new(2), &|_, _| true).unwrap();
-        let own = built.codes.as_ref().map_or((&codes, &scales), |(codes, scales)| (codes, scales));
-        let graph =
-            Graph::new(stored, DIM, (own.0, own.1), &built.links, &built.upper, &built.facts).unwrap();
+        let graph = Graph::over(stored, DIM, &built).unwrap();
         assert!(recall(&graph, &rows, &queries, 10, 128, None) >= 0.97);
     }
 }
 
 #[test]
 fn damage_finds_less_and_never_breaks() {
-    let (rows, queries) = (clustered(500, 1), clustered(5, 9));
+    let (mut rows, queries) = (clustered(500, 1), clustered(5, 9));
+    for row in 0..50 {
+        rows.copy_within(0..DIM, row * DIM);
+    }
     let built = built(&rows, Params { m: 4, ..Params::new(1) });
     let (codes, scales) = built.codes.as_ref().unwrap();
     let mut scratch = Scratch::default();
-    let mut try_all = |links: &[u32], upper: &[u32], facts: &GraphFacts| {
-        let Some(graph) = Graph::new(Rows::F32(&rows), DIM, (codes, scales), links, upper, facts) else {
-            return false;
-        };
+    let whole = Parts { codes, scales, links: &built.links, upper: &built.upper, copies: &built.copies };
+    let mut try_all = |parts: Parts<'_>, facts: &GraphFacts| {
+        let Some(graph) = Graph::new(Rows::F32(&rows), DIM, parts, facts) else { return false };
         for query in queries.chunks(DIM) {
             let ask = Ask { query, k: 5, ef: 20, admit: None, accept: None };
-            assert!(graph.search(&ask, &mut scratch).unwrap().hits.iter().all(|hit| hit.row < 500));
+            assert!(graph.search(&ask, &mut scratch).unwrap().iter().all(|hit| hit.row < 500));
         }
         true
     };
     for at in (0..built.links.len()).step_by(7) {
         let mut links = built.links.clone();
         links[at] ^= 1 << (at % 32);
-        assert!(try_all(&links, &built.upper, &built.facts));
+        assert!(try_all(Parts { links: &links, ..whole }, &built.facts));
     }
     for at in 0..built.upper.len() {
         let mut upper = built.upper.clone();
         upper[at] ^= 1 << (at % 32);
-        assert!(try_all(&built.links, &upper, &built.facts));
-        assert!(!try_all(&built.links, &upper[..at], &built.facts));
+        assert!(try_all(Parts { upper: &upper, ..whole }, &built.facts));
+        assert!(!try_all(Parts { upper: &upper[..at], ..whole }, &built.facts));
     }
-    assert!(!try_all(&built.links[1..], &built.upper, &built.facts));
+    assert_eq!(built.copies.len(), 49);
+    for (at, end) in (0..49).flat_map(|at| [(at, 0), (at, 1)]) {
+        for wrong in [0, at as u32, 499, 500, u32::MAX] {
+            let mut copies = built.copies.clone();
+            copies[at][end] = wrong;
+            assert!(try_all(Parts { copies: &copies, ..whole }, &built.facts));
+        }
+    }
+    assert!(!try_all(Parts { links: &built.links[1..], ..whole }, &built.facts));
     for facts in [
         GraphFacts { entry: 500, ..built.facts.clone() },
         GraphFacts { m: usize::MAX, ..built.facts.clone() },
         GraphFacts { m: 0, ..built.facts.clone() },
         GraphFacts { upper: vec![usize::MAX], ..built.facts.clone() },
     ] {
-        assert!(!try_all(&built.links, &built.upper, &facts));
+        assert!(!try_all(whole, &facts));
     }
 }
 

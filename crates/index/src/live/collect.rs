@@ -29,6 +29,7 @@ impl Index {
             // Nothing is activated meanwhile that is about to go.
             let _turn = lock(&self.activating);
             let superfluous = self.superfluous()?;
+            self.remove_leftover_logs()?;
             superfluous.iter().try_for_each(|id| self.set_aside(id))?;
             superfluous
         };
@@ -71,6 +72,32 @@ impl Index {
         Ok(superfluous)
     }
 
+    /// Removes the logs of compactions that were killed before their generation was published: those without a
+    /// generation whose every frame is in the log of another one, too.
+    fn remove_leftover_logs(&self) -> Result<(), IndexError> {
+        let family = self.family()?;
+        let leftover: Vec<String> = Log::all(&self.path)?
+            .into_iter()
+            .filter(|id| !self.path.join(GENERATIONS).join(id).exists())
+            .collect();
+        for id in leftover {
+            for (other, manifest) in &family {
+                let extents = (
+                    // Another generation's log it may be, of vectors of another length: then it is no copy.
+                    Log::extent(&self.path, &id, manifest.dim).unwrap_or_default(),
+                    Log::extent(&self.path, other, manifest.dim).unwrap_or_default(),
+                );
+                if let (Some(left), Some(kept)) = extents
+                    && kept.holds(left)
+                {
+                    Log::remove(&self.path, &id)?;
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn unused(&self, id: &str) -> bool {
         let used = lock(&self.open).used(id).unwrap_or(self.started);
         Instant::now().duration_since(used) >= self.settings.collect_after
@@ -92,7 +119,11 @@ impl Index {
 
     /// Removes a generation that nobody has heard of.
     pub(super) fn remove(&self, id: &str) -> Result<(), IndexError> {
-        self.set_aside(id)?;
+        if self.path.join(GENERATIONS).join(id).exists() {
+            self.set_aside(id)?;
+        } else {
+            Log::remove(&self.path, id)?;
+        }
         self.sweep()
     }
 

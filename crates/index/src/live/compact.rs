@@ -99,7 +99,7 @@ impl Index {
     }
 
     /// Puts the new generation in the old one's place, with the changes that were made since `seen`. It is published
-    /// only now, so that it is there as long as nobody needs it for moments alone.
+    /// only now, and after its log: at no moment is there a generation that lacks what was acknowledged.
     fn take_over(&self, old: &Arc<Opened>, new: Finished, seen: Mark) -> Result<(), IndexError> {
         let _turn = lock(&self.activating);
         // From here on changes wait.
@@ -107,8 +107,9 @@ impl Index {
         if writer.state != State::Active || self.root.active()? != old.generation.id() {
             return Err(IndexError::Overtaken);
         }
-        let id = new.publish()?;
+        let id = new.id().to_owned();
         let done = writer.log.pass_on(&self.path, &id, seen).and_then(|()| {
+            new.publish_with_log()?;
             let (new, _) = Opened::open(&self.path, self.root.generation(&id)?, true)?;
             self.name_active(&id, old, &mut writer)?;
             Ok(new)
@@ -118,6 +119,7 @@ impl Index {
             Err(error) => {
                 // Nobody has heard of it, unless the very last step failed.
                 if self.root.active().is_ok_and(|active| active != id) {
+                    // What cannot be removed now, is when generations are collected.
                     let _ = self.remove(&id);
                 }
                 return Err(error);

@@ -1,6 +1,6 @@
 //! Changes are seen at once, outlive the process, and go through compactions and activations.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use fondue_domain::Embedding;
 
@@ -466,4 +466,29 @@ fn a_rebuilt_generation_does_not_take_up_the_changes_of_a_removed_one() {
     std::fs::remove_dir_all(root.path().join("generations").join(&first)).unwrap();
     assert_eq!(build(root.path(), 0..3, Precision::F32), first);
     assert_eq!(held(&open(root.path()), &first), ["0", "1", "2"]);
+}
+
+#[test]
+fn the_log_of_a_compaction_that_was_killed_goes_once_it_is_in_another_one() {
+    let (root, id) = built(0..10, Precision::F32);
+    let index = open(root.path());
+    index.ingest(vec![new(1, 1)]).unwrap();
+    let log = || Log::open(root.path(), &id, DIM, true, &mut |_| Ok(())).unwrap().log;
+    let seen = log().mark();
+    index.ingest(vec![new(2, 1)]).unwrap();
+    // As a kill leaves it, that came before the generation was published.
+    let unpublished = "g0123456789abcdef";
+    log().pass_on(root.path(), unpublished, seen).unwrap();
+    // Somebody moved the generation of this one away: nothing says what was in it.
+    let foreign = "gfedcba9876543210";
+    let mut other = Log::open(root.path(), foreign, DIM, true, &mut |_| Ok(())).unwrap().log;
+    let mut change = Vec::new();
+    crate::changes::write_removal(&mut change, "1");
+    other.append(&change).unwrap();
+    assert!(index.collect().unwrap().is_empty());
+    assert_eq!(
+        Log::all(root.path()).unwrap().into_iter().collect::<HashSet<_>>(),
+        HashSet::from([id, foreign.to_owned()])
+    );
+    assert_eq!(content(&index, &Searcher::new(1, 64).unwrap()).len(), 10);
 }

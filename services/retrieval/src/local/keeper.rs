@@ -56,7 +56,7 @@ fn tend(inner: &Inner, compact_above: Option<usize>) {
     if !inner.index.writable() {
         return;
     }
-    let changes = inner.index.view("").map_or(0, |view| view.added() + view.removed());
+    let changes = inner.index.view("").map_or(0, |view| view.changes());
     if compact_above.is_some_and(|most| changes > most) {
         match inner.index.compact(&mut |_, _| true) {
             Ok(done) => {

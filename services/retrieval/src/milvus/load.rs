@@ -4,7 +4,13 @@ use std::time::Duration;
 
 use fondue_domain::Embedding;
 use fondue_index::{Generation, IndexError, NewItem};
-use milvus::v2::prelude::{CreateCollectionRequest, DropCollectionRequest, HasCollectionRequest};
+use milvus::v2::{
+    CollectionSchema,
+    prelude::{
+        ConsistencyLevel, CreateCollectionRequest, CreateIndexRequest, DropCollectionRequest,
+        HasCollectionRequest,
+    },
+};
 
 use super::{
     Milvus,
@@ -21,43 +27,64 @@ const BATCH_BYTES: usize = 4 << 20;
 /// Tries of a batch while the server is away, with pauses that grow to half a minute.
 const TRIES: u32 = 8;
 
+/// A collection to make.
+struct Plan {
+    name: String,
+    schema: CollectionSchema,
+    /// The column of its vectors.
+    vectors: &'static str,
+    index: Index,
+    shards: i32,
+    replicas: i32,
+}
+
 impl Milvus {
     pub(super) async fn make_catalogue(&self) -> Result<(), StoreError> {
-        let name = self.names.catalogue();
-        self.make(&name, catalogue::schema(), "unused", Index::Flat, 1).await?;
-        Ok(())
+        let (schema, name) = (catalogue::schema(), self.names.catalogue());
+        let plan = Plan { name, schema, vectors: "unused", index: Index::Flat, shards: 1, replicas: 1 };
+        if !self.exists(&plan.name).await? {
+            return self.make(&plan).await;
+        }
+        match self.load_collection(&plan.name, plan.replicas).await {
+            Err(Trouble::Store(StoreError::Broken { reason })) => {
+                tracing::warn!(%reason, "the catalogue was made halfway; it is made whole");
+                self.index(&plan).await
+            }
+            other => Ok(other?),
+        }
     }
 
-    /// Makes a collection unless it is there.
-    async fn make(
-        &self,
-        name: &str,
-        schema: milvus::v2::CollectionSchema,
-        vectors: &str,
-        index: Index,
-        shards: i32,
-    ) -> Result<bool, StoreError> {
-        let client = self.server.client();
+    async fn exists(&self, name: &str) -> Result<bool, StoreError> {
         let asked = HasCollectionRequest::builder().collection_name(name).build().map_err(wrong)?;
-        let there = self.server.call(client.has_collection(asked)).await?.exists();
-        if !there {
-            let request = CreateCollectionRequest::builder()
-                .collection_name(name)
-                .schema(schema)
-                .num_shards(shards)
-                .index_param(index.build(vectors))
-                .consistency_level(milvus::v2::prelude::ConsistencyLevel::Strong)
-                .build()
-                .map_err(wrong)?;
-            self.server.patiently(client.create_collection(request)).await?;
-        }
-        self.load_collection(name).await?;
-        Ok(!there)
+        Ok(self.server.call(self.server.client().has_collection(asked)).await?.exists())
+    }
+
+    async fn make(&self, plan: &Plan) -> Result<(), StoreError> {
+        let request = CreateCollectionRequest::builder()
+            .collection_name(&plan.name)
+            .schema(plan.schema.clone())
+            .num_shards(plan.shards)
+            .consistency_level(ConsistencyLevel::Strong)
+            .build()
+            .map_err(wrong)?;
+        self.server.call(self.server.client().create_collection(request)).await?;
+        self.index(plan).await
+    }
+
+    async fn index(&self, plan: &Plan) -> Result<(), StoreError> {
+        let request = CreateIndexRequest::builder()
+            .collection_name(&plan.name)
+            .index_params(vec![plan.index.build(plan.vectors)])
+            .sync(false) // there is nothing to build yet, and loading waits for it
+            .build()
+            .map_err(wrong)?;
+        self.server.patiently(self.server.client().create_index(request)).await?;
+        Ok(self.load_collection(&plan.name, plan.replicas).await?)
     }
 
     /// Copies a generation into a collection of its own. It is not active then; [`crate::store::Store::activate`] is the
-    /// next step. `progress` is told how many rows are there. One that was broken off is begun again; one that is there
-    /// already is left alone.
+    /// next step. `progress` is told how many rows are there. One that was broken off is begun again, so there must be one load
+    /// of a generation at a time; one that is there already is left alone.
     ///
     /// # Errors
     /// [`StoreError::TooLong`] and the like for a picture that Milvus does not hold, [`IndexError`] for a damaged
@@ -84,17 +111,21 @@ impl Milvus {
             Err(StoreError::Index(IndexError::NoGeneration { .. })) => {}
             Err(other) => return Err(other),
         }
-        let name = self.names.collection(id);
-        if !self
-            .make(&name, table::schema(generation.dim()), table::VECTOR, index, self.config.shards)
-            .await?
-        {
+        let plan = Plan {
+            name: self.names.collection(id),
+            schema: table::schema(generation.dim()),
+            vectors: table::VECTOR,
+            index,
+            shards: self.config.shards,
+            replicas: self.config.replicas,
+        };
+        if self.exists(&plan.name).await? {
             tracing::info!(generation = id, "begun before and broken off: it is begun again");
-            let request = DropCollectionRequest::builder().collection_name(&name).build().map_err(wrong)?;
+            let request =
+                DropCollectionRequest::builder().collection_name(&plan.name).build().map_err(wrong)?;
             self.server.patiently(self.server.client().drop_collection(request)).await?;
-            self.make(&name, table::schema(generation.dim()), table::VECTOR, index, self.config.shards)
-                .await?;
         }
+        self.make(&plan).await?;
         let mut row = 0;
         while row < generation.len() {
             let batch = batch(generation, row)?;

@@ -135,7 +135,11 @@ impl Told {
             let view = index.view(id).unwrap();
             let now = content(&view).unwrap();
             if !self.holds.contains_key(id) && *id != active {
-                // The kill came when it was written and nobody had heard of it: it is some moment of its parent.
+                // The kill came when it was published and nobody had heard of it: changes waited for it, so that it
+                // holds what its parent does.
+                let parent = &self.holds[view.generation().parent().unwrap()].content;
+                let change = begun.as_ref().map(|change| after(parent, change));
+                assert!(now == *parent || Some(&now) == change.as_ref(), "{id}: {now:?}, parent {parent:?}");
                 self.holds.insert(id.clone(), Held { content: now, elsewhere: true });
                 continue;
             }
