@@ -116,7 +116,7 @@ impl Opened {
         let graph = Graph::of(&self.generation)?.context("the index has no graph")?;
         let search = |query: &[f32], scratch: &mut Scratch| {
             let ask = graph::Ask { query, k: K, ef, admit: None, accept: None };
-            graph.search(&ask, scratch).map(|answer| numbers(&answer.hits))
+            graph.search(&ask, scratch).map(|hits| numbers(&hits))
         };
         let (mut found, mut scratch) = (Found::default(), Scratch::default());
         let Some(threads) = threads else {

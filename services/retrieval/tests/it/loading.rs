@@ -76,6 +76,7 @@ async fn what_was_made_halfway_is_made_whole() {
     let server = Lite::start();
     let root = tempfile::tempdir().unwrap();
     let id = service::publish(root.path(), "a", 3);
+    Root::open(root.path()).unwrap().activate(&id).unwrap();
     let text = |name: &str| FieldSchema::new().name(name).data_type(DataType::VarChar).max_length(65_535);
     let vector =
         |name: &str, dim| FieldSchema::new().name(name).data_type(DataType::FloatVector).dimension(dim);
