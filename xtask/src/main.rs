@@ -68,7 +68,7 @@ fn test(root: &std::path::Path) -> Result<()> {
     let cargo = |words: &str| -> Result<()> {
         let start = Instant::now();
         println!("── cargo {words}");
-        let status = Command::new("cargo").args(words.split(' ')).current_dir(root).status();
+        let status = run::cargo(root).args(words.split(' ')).status();
         ensure!(status.context("cargo could not be started")?.success(), "`cargo {words}` failed");
         println!("── cargo {words}: {:.1} s", start.elapsed().as_secs_f32());
         Ok(())

@@ -48,7 +48,7 @@ pub(crate) fn bench(root: &Path, more: &[String]) -> Result<()> {
 
 fn build(root: &Path) -> Result<()> {
     // All members, so that features, and with them the built dependencies, are those of the tests.
-    call(Command::new("cargo").args(["build", "--release", "--workspace", "--bins"]).current_dir(root))
+    call(cargo(root).args(["build", "--release", "--workspace", "--bins"]))
 }
 
 fn target(root: &Path) -> Result<PathBuf> {
@@ -91,6 +91,20 @@ fn stamp(files: &[PathBuf]) -> Result<String> {
         lines.push_str(&format!("{name} {digest:x}\n"));
     }
     Ok(lines)
+}
+
+/// Cargo, as it is when it is called by hand. What it tells the programs that it runs, this one among them, would else make
+/// it build anew what looks at such variables: ring, and all that rests on it.
+pub(crate) fn cargo(root: &Path) -> Command {
+    let mut command = Command::new("cargo");
+    command.current_dir(root);
+    for (name, _) in std::env::vars_os() {
+        let told = name.to_string_lossy();
+        if told.starts_with("CARGO_PKG_") || told.starts_with("CARGO_MANIFEST_") {
+            command.env_remove(&name);
+        }
+    }
+    command
 }
 
 fn call(command: &mut Command) -> Result<()> {

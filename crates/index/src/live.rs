@@ -9,6 +9,7 @@ mod compact;
 mod limits;
 mod opened;
 mod overlay;
+mod quietly;
 mod view;
 
 use std::{
@@ -21,7 +22,10 @@ use std::{
 
 use fondue_domain::Embedding;
 
-use self::opened::{New, NotMade, Opened, State, Writer, lock};
+use self::{
+    opened::{New, NotMade, Opened, State, Writer, lock},
+    quietly::quietly,
+};
 pub(crate) use self::view::best_first;
 pub use self::{
     compact::Compacted,
@@ -134,7 +138,11 @@ impl Index {
     /// # Errors
     /// [`IndexError::Damaged`].
     pub fn verify(&self) -> Result<(), IndexError> {
-        if self.settings.verify { self.view("")?.generation().verify() } else { Ok(()) }
+        if !self.settings.verify {
+            return Ok(());
+        }
+        let view = self.view("")?;
+        quietly(|| view.generation().verify())
     }
 
     /// What a generation holds now; without an id the active one. Reads files if it is not open.
@@ -291,7 +299,7 @@ impl Index {
     fn open_to_serve(&self, id: &str) -> Result<Generation, IndexError> {
         let generation = self.root.generation(id)?;
         if self.settings.verify {
-            generation.verify()?;
+            quietly(|| generation.verify())?;
         }
         Ok(generation)
     }

@@ -6,6 +6,7 @@ use super::{
     Index,
     opened::{Opened, State, lock},
     overlay::Part,
+    quietly::quietly,
 };
 use crate::{Builder, Finished, IndexError, NewItem, View, changes::Mark, graph};
 
@@ -52,7 +53,7 @@ impl Index {
             return Err(IndexError::NothingLeft);
         }
         let rows = view.len();
-        let new = self.written(&view, step)?;
+        let new = quietly(|| self.written(&view, step))?;
         let id = new.id().to_owned();
         self.take_over(&old, new, seen)?;
         Ok(Compacted { generation: id, previous, rows })
