@@ -22,16 +22,16 @@ use std::{
 
 use fondue_domain::Embedding;
 
-use self::{
-    opened::{New, NotMade, Opened, State, Writer, lock},
-    quietly::quietly,
-};
 pub(crate) use self::view::best_first;
 pub use self::{
     compact::Compacted,
     limits::{Limits, Settings},
     overlay::Place,
     view::{Found, View},
+};
+use self::{
+    opened::{New, NotMade, Opened, State, Writer, lock},
+    quietly::quietly,
 };
 use crate::{Generation, IndexError, NewItem, Root, changes::Log};
 

@@ -1,10 +1,13 @@
 //! Searches as they are served: shared scans of a generation, its changes beside it, filters that are remembered.
 
+mod hands;
+
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use self::hands::Hands;
 use crate::{
     Bitmap, Exclusions, Filter, Generation, Graph, Hit, IndexError, Place, Query, Rows, View,
-    graph::{Ask, Scratch},
+    graph::Ask,
     live::{Found, best_first},
     scan::{Accept, Job, Scanner, Settings, Source},
 };
@@ -22,8 +25,7 @@ const FEW: usize = 5_000;
 pub struct Searcher {
     scanner: Scanner,
     ef: usize,
-    /// What searches of graphs have used and will use again.
-    scratch: Mutex<Vec<Scratch>>,
+    hands: Hands,
     /// The longest unused first.
     selections: Mutex<Vec<Selected>>,
 }
@@ -57,14 +59,14 @@ pub struct Answer {
 }
 
 impl Searcher {
-    /// Starts `threads` threads that scan. Searches of graphs run on their callers' threads and keep `ef` candidates
-    /// where these do not say.
+    /// Starts `threads` threads that scan. Searches of graphs run on their callers' threads, as many at a time, and keep
+    /// `ef` candidates where these do not say.
     ///
     /// # Errors
     /// [`IndexError::Scan`] if the system gives none.
     pub fn new(threads: usize, ef: usize) -> Result<Self, IndexError> {
         let scanner = Scanner::new(Settings::new(threads))?;
-        Ok(Self { scanner, ef, scratch: Mutex::default(), selections: Mutex::default() })
+        Ok(Self { scanner, ef, hands: Hands::new(threads), selections: Mutex::default() })
     }
 
     /// The nearest pictures of a view; those of its generation by the graph, if it has one and that pays.
@@ -111,10 +113,7 @@ impl Searcher {
             admit,
             accept: (!query.exclusions.is_empty()).then_some(&accept),
         };
-        let mut scratch = lock(&self.scratch).pop().unwrap_or_default();
-        let hits = graph.search(&ask, &mut scratch);
-        lock(&self.scratch).push(scratch);
-        let hits = hits?;
+        let hits = graph.search(&ask, &mut self.hands.take())?;
         // Fewer than there may be: whether there are more, only a scan can tell.
         if hits.len() < query.k {
             return Ok(None);

@@ -147,7 +147,7 @@ pub struct Settings {
     #[arg(long, value_name = "N")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub graph_above: Option<usize>,
-    /// Links of a node of such a graph on the upper levels; on the lowest it has up to twice as many [default: 16].
+    /// Links of a node of such a graph on the upper levels; on the lowest it has up to twice as many [default: 32].
     #[arg(long, value_name = "N")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub graph_m: Option<usize>,
@@ -287,7 +287,7 @@ impl Settings {
                 graphing: Graphing {
                     above: within("graph_above", self.graph_above, 50_000, 0, 1 << 31)?,
                     params: Params {
-                        m: within("graph_m", self.graph_m, 16, 2, 64)?,
+                        m: within("graph_m", self.graph_m, 32, 2, 64)?,
                         ef_construction: within(
                             "graph_ef_construction",
                             self.graph_ef_construction,

@@ -36,9 +36,9 @@ pub struct Params {
 }
 
 impl Params {
-    /// 16 links, 100 candidates.
+    /// 32 links, 100 candidates. Few nodes have so many: those lead from one crowd of rows to others.
     pub fn new(threads: usize) -> Self {
-        Self { m: 16, ef_construction: 100, threads }
+        Self { m: 32, ef_construction: 100, threads }
     }
 }
 

@@ -15,7 +15,7 @@ pub struct Gallery {
     pub k: usize,
     /// Queries whose true neighbours are known.
     pub queries: usize,
-    /// Bytes of memory read a second by all threads, the most of before and after the scans.
+    /// Bytes of memory read a second by all threads, the most at any time.
     pub bandwidth: f64,
     /// The systems.
     pub systems: Vec<Indexed>,
@@ -55,6 +55,9 @@ pub struct Scanned {
     pub seconds: f64,
     /// Bytes of stored vectors, over those seconds.
     pub bytes_per_second: f64,
+    /// Bytes of memory read a second by all threads, in turns with these scans, the median: on a shared machine it is
+    /// another a minute later.
+    pub bandwidth: f64,
     /// Of all queries that were asked.
     pub recall: f64,
 }

@@ -59,7 +59,7 @@ fn scans(gallery: &Gallery, name: &str) -> Vec<Bar> {
     let mut all = Vec::new();
     for ours in gallery.exact.iter().filter(|scan| scan.name == name) {
         let n = ours.together;
-        let (speed, most) = (ours.bytes_per_second / 1e9, gallery.bandwidth / 1e9);
+        let (speed, most) = (ours.bytes_per_second / 1e9, ours.bandwidth / 1e9);
         let part = share(speed, most);
         all.push(Bar {
             what: format!("{title}: exact scan, {n} at once, share of the bandwidth"),
@@ -164,7 +164,7 @@ mod tests {
 
     fn scanned(name: &str, together: usize, gigabytes: f64) -> Scanned {
         let (name, bytes_per_second) = (name.to_owned(), gigabytes * 1e9);
-        Scanned { name, together, seconds: 1.024 / gigabytes, bytes_per_second, recall: 1.0 }
+        Scanned { name, together, seconds: 1.024 / gigabytes, bytes_per_second, bandwidth: 50e9, recall: 1.0 }
     }
 
     fn walked(name: &str, ef: usize, recall: f64, qps: f64) -> Walked {

@@ -52,7 +52,8 @@ impl Gallery {
     /// # Errors
     /// If it cannot be built.
     pub(crate) fn ready(data: &Data, precision: Precision, threads: usize) -> Result<Self> {
-        let root = data.folder.join(format!("index-{precision}-{VERSION}"));
+        let Params { m, ef_construction, .. } = Params::new(threads);
+        let root = data.folder.join(format!("index-{precision}-{m}-{ef_construction}-{VERSION}"));
         if root.exists() && open(&root).is_err() {
             // Of a format that is no more.
             fs::remove_dir_all(&root).with_context(|| root.display().to_string())?;

@@ -43,6 +43,8 @@ struct Turn {
 #[derive(Default)]
 struct Runs {
     seconds: Vec<f64>,
+    /// What memory gave just before.
+    bandwidth: Vec<f64>,
     recall: Vec<f64>,
 }
 
@@ -66,12 +68,12 @@ pub(super) async fn measure(
     figures: &mut Figures,
 ) -> Result<()> {
     let mut turns = start(plan, site, python, data, galleries).await?;
-    figures.bandwidth = figures.bandwidth.max(bandwidth::measure(site.threads, site.readings));
     for run in 0..plan.runs {
         site.progress.set_message(format!("{} pictures: scans, run {run}", size(data.rows)));
         scans(site, data, &mut turns, run).await?;
     }
-    figures.bandwidth = figures.bandwidth.max(bandwidth::measure(site.threads, site.readings));
+    let measured = turns.iter().flat_map(|turn| &turn.scans).flat_map(|runs| &runs.bandwidth);
+    figures.bandwidth = measured.copied().fold(figures.bandwidth, f64::max);
     for run in 0..plan.runs {
         site.progress.set_message(format!("{} pictures: graphs, run {run}", size(data.rows)));
         walks(plan, data, &mut turns).await?;
@@ -136,8 +138,10 @@ async fn scans(site: &Site<'_>, data: &Data, turns: &mut [Turn], run: usize) -> 
         let (first, count) = (run * 331, passes * together);
         for turn in turns.iter_mut().filter(|turn| turn.scanned.is_some()) {
             rest().await;
+            let bandwidth = bandwidth::measure(site.threads, site.readings);
             let found = turn.subject.find(Ask::Exact { first, count, together }).await?;
             let runs = &mut turn.scans[at];
+            runs.bandwidth.push(bandwidth);
             runs.recall.push(recall(data, first, &found)?);
             runs.seconds.extend(found.seconds);
         }
@@ -191,7 +195,14 @@ impl Turn {
                 let seconds = median(&runs.seconds);
                 let recall = runs.recall.iter().copied().fold(f64::INFINITY, f64::min);
                 let (name, bytes_per_second) = (self.subject.name.clone(), share(bytes, seconds));
-                Scanned { name, together, seconds, bytes_per_second, recall }
+                Scanned {
+                    name,
+                    together,
+                    seconds,
+                    bytes_per_second,
+                    bandwidth: median(&runs.bandwidth),
+                    recall,
+                }
             })
         })
     }

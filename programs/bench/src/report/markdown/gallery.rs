@@ -60,7 +60,7 @@ fn exact(text: &mut String, gallery: &Gallery) {
             scan.together,
             scan.seconds * 1e3,
             scan.bytes_per_second / 1e9,
-            percent(crate::limit::share(scan.bytes_per_second, gallery.bandwidth)),
+            percent(crate::limit::share(scan.bytes_per_second, scan.bandwidth)),
             scan.together as f64 / scan.seconds.max(1e-9),
             scan.recall,
         );
