@@ -3,16 +3,26 @@
 //! More would take the processors from each other, and from those who answer: all would take longer.
 
 use std::{
+    collections::VecDeque,
     ops::{Deref, DerefMut},
-    sync::{Condvar, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread::{self, Thread},
 };
 
 use crate::graph::Scratch;
 
 /// What searches of graphs have used and will use again.
-pub(super) struct Hands {
-    free: Mutex<Vec<Scratch>>,
-    freed: Condvar,
+pub(super) struct Hands(Mutex<Line>);
+
+struct Line {
+    free: Vec<Scratch>,
+    /// Who waits, the longest first; nobody, if something is free.
+    waiting: VecDeque<Arc<Waiting>>,
+}
+
+struct Waiting {
+    thread: Thread,
+    given: Mutex<Option<Scratch>>,
 }
 
 /// One of them, until it is dropped.
@@ -24,19 +34,32 @@ pub(super) struct Hand<'a> {
 impl Hands {
     pub(super) fn new(count: usize) -> Self {
         let free = std::iter::repeat_with(Scratch::default).take(count.max(1)).collect();
-        Self { free: Mutex::new(free), freed: Condvar::new() }
+        Self(Mutex::new(Line { free, waiting: VecDeque::new() }))
     }
 
-    /// Waits until there is one.
+    /// Waits until there is one: who came first gets it first.
     pub(super) fn take(&self) -> Hand<'_> {
-        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
-        loop {
-            if let Some(scratch) = free.pop() {
+        let waiting = {
+            let mut line = lock(&self.0);
+            if let Some(scratch) = line.free.pop() {
                 return Hand { all: self, scratch };
             }
-            free = self.freed.wait(free).unwrap_or_else(PoisonError::into_inner);
+            let waiting = Arc::new(Waiting { thread: thread::current(), given: Mutex::new(None) });
+            line.waiting.push_back(Arc::clone(&waiting));
+            waiting
+        };
+        loop {
+            if let Some(scratch) = lock(&waiting.given).take() {
+                return Hand { all: self, scratch };
+            }
+            thread::park();
         }
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Whole after every statement.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Deref for Hand<'_> {
@@ -56,8 +79,14 @@ impl DerefMut for Hand<'_> {
 impl Drop for Hand<'_> {
     fn drop(&mut self) {
         let scratch = std::mem::take(&mut self.scratch);
-        self.all.free.lock().unwrap_or_else(PoisonError::into_inner).push(scratch);
-        self.all.freed.notify_one();
+        let mut line = lock(&self.all.0);
+        match line.waiting.pop_front() {
+            Some(waiting) => {
+                *lock(&waiting.given) = Some(scratch);
+                waiting.thread.unpark();
+            }
+            None => line.free.push(scratch),
+        }
     }
 }
 
@@ -87,7 +116,27 @@ mod tests {
             }
         });
         assert_eq!((most.into_inner(), done.into_inner()), (2, 10));
-        assert_eq!(hands.free.into_inner().unwrap().len(), 2);
+        assert_eq!(lock(&hands.0).free.len(), 2);
+    }
+
+    #[test]
+    fn who_came_first_is_first() {
+        let (hands, turns) = (Hands::new(1), Mutex::new(Vec::new()));
+        thread::scope(|scope| {
+            let first = hands.take();
+            for n in 0..5 {
+                let (hands, turns) = (&hands, &turns);
+                scope.spawn(move || {
+                    let _hand = hands.take();
+                    lock(turns).push(n);
+                });
+                while lock(&hands.0).waiting.len() <= n {
+                    thread::yield_now();
+                }
+            }
+            drop(first);
+        });
+        assert_eq!(*lock(&turns), [0, 1, 2, 3, 4]);
     }
 
     #[test]
@@ -100,7 +149,6 @@ mod tests {
             });
             search.join().is_err()
         });
-        assert!(broken && hands.free.lock().is_ok());
-        drop(hands.take());
+        assert!(broken && lock(&hands.0).free.len() == 1);
     }
 }

@@ -16,7 +16,7 @@ pub(crate) struct RetrievalArgs {
     #[arg(long, value_delimiter = ',', value_name = "PRECISION")]
     pub(crate) precision: Vec<Precision>,
     /// Candidates that searches of graphs keep. Settings above one that finds nearly all are passed over
-    /// [default: 16,32,64,96,128,160,192,256,512; with --quick: 16,64].
+    /// [default: 16,32,64,96,128,144,160,192,256,512; with --quick: 16,64].
     #[arg(long, value_delimiter = ',', value_name = "EF", value_parser = at_least_one)]
     pub(crate) ef: Vec<usize>,
     /// Queries whose true neighbours are found by a plain loop, once [default: 1000; with --quick: 100].

@@ -33,7 +33,7 @@ pub(crate) struct RetrievalPlan {
 impl RetrievalPlan {
     pub(crate) fn new(common: &CommonArgs, args: RetrievalArgs) -> Self {
         let quick = common.quick;
-        let mut efs = or(args.ef, quick, &[16, 64], &[16, 32, 64, 96, 128, 160, 192, 256, 512]);
+        let mut efs = or(args.ef, quick, &[16, 64], &[16, 32, 64, 96, 128, 144, 160, 192, 256, 512]);
         efs.sort_unstable();
         let named = |peer: &Peer| match peer {
             Peer::Faiss => common.peers.contains(&PeerName::Faiss),
