@@ -8,7 +8,11 @@ const BYTES: usize = 1 << 30;
 /// Bytes a second with so many threads, after so many readings of each kind: the best of all, as whatever else the
 /// machine does only slows them down.
 pub(crate) fn measure(threads: usize, readings: usize) -> f64 {
-    let data = vec![1u64; BYTES / size_of::<u64>()];
+    of(&vec![1u64; BYTES / size_of::<u64>()], threads, readings)
+}
+
+/// The same of these very words: where they lie in memory counts too.
+pub(crate) fn of(data: &[u64], threads: usize, readings: usize) -> f64 {
     let part = data.len().div_ceil(threads.max(1));
     // Which of them keeps the most reads under way depends on the processor and on what the compiler made of them.
     let readers = [sum::<16, 1>, sum::<8, 2>, sum::<4, 4>, sum::<8, 4>];
@@ -19,7 +23,7 @@ pub(crate) fn measure(threads: usize, readings: usize) -> f64 {
                 scope.spawn(move || black_box(reader(part)));
             }
         });
-        BYTES as f64 / start.elapsed().as_secs_f64()
+        size_of_val(data) as f64 / start.elapsed().as_secs_f64()
     };
     let all =
         readers.into_iter().flat_map(|reader| std::iter::repeat_n(reader as fn(&[u64]) -> u64, readings));

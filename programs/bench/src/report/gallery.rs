@@ -56,7 +56,7 @@ pub struct Scanned {
     /// Bytes of stored vectors, over those seconds.
     pub bytes_per_second: f64,
     /// Bytes of memory read a second by all threads, in turns with these scans, the median: on a shared machine it is
-    /// another a minute later.
+    /// another a minute later. For ours of the very bytes that are scanned, for others of as many.
     pub bandwidth: f64,
     /// Of all queries that were asked.
     pub recall: f64,

@@ -14,7 +14,7 @@ use std::{
 use anyhow::{Context, Result};
 use clap::Args;
 use fondue_index::{
-    Generation, Graph, Hit, Root, Scanner,
+    Generation, Graph, Hit, Root, Rows, Scanner,
     graph::{self, Scratch},
     scan::{Job, Settings, Source},
 };
@@ -23,7 +23,7 @@ use super::{
     data::{DIM, K},
     protocol::{Ask, FOUND, Found, MEMORY, Memory, READY, Ready},
 };
-use crate::{npy::Matrix, process};
+use crate::{bandwidth, npy::Matrix, process};
 
 /// What it needs.
 #[derive(Clone, Debug, Args)]
@@ -75,6 +75,10 @@ pub(crate) fn answer(args: &InProcess) -> Result<()> {
                 let all: Vec<&Vec<f32>> = (first..first + count).map(round).collect();
                 say(FOUND, &opened.walk(&all, ef, if one_by_one { None } else { Some(args.threads) })?)?;
             }
+            Ask::Read { readings } => {
+                let seconds = opened.read(args.threads, readings)?;
+                say(FOUND, &Found { seconds: vec![seconds], rows: Vec::new() })?;
+            }
             Ask::Open => {
                 drop(opened);
                 let start = Instant::now();
@@ -93,6 +97,17 @@ impl Opened {
         let root = Root::open(root)?;
         let generation = Arc::new(root.generation(&root.active()?)?);
         Ok(Self { generation, scanner: Scanner::new(Settings::new(threads))? })
+    }
+
+    /// Seconds in which memory gives what a scan reads.
+    fn read(&self, threads: usize, readings: usize) -> Result<f64> {
+        let (bytes, beside): (&[u8], usize) = match self.generation.rows()? {
+            Rows::F32(values) => (bytemuck::cast_slice(values), 0),
+            Rows::F16(bits) => (bytemuck::cast_slice(bits), 0),
+            Rows::Int8 { codes, scales, .. } => (bytemuck::cast_slice(codes), size_of_val(scales)),
+        };
+        let (_, words, _) = bytemuck::pod_align_to::<u8, u64>(bytes);
+        Ok((bytes.len() + beside) as f64 / bandwidth::of(words, threads, readings))
     }
 
     /// The nearest of all rows for each of some queries that come at the same time.

@@ -26,6 +26,11 @@ pub(crate) enum Ask {
         /// Whether one after the other, on one thread.
         one_by_one: bool,
     },
+    /// Reads all bytes that a scan reads, and does nothing with them. Of ours alone.
+    Read {
+        /// Times, of which the best counts.
+        readings: usize,
+    },
     /// Opens the index anew and answers one query. Of ours alone.
     Open,
     /// What it takes.

@@ -31,6 +31,7 @@ const NEARLY_ALL: f64 = 0.9985;
 /// One that takes its turns.
 struct Turn {
     subject: Subject,
+    ours: bool,
     /// Bytes that a scan reads, for those that scan.
     scanned: Option<f64>,
     /// Bytes on the disk, as tables tell them.
@@ -102,13 +103,13 @@ async fn start(
     galleries: &[Gallery],
 ) -> Result<Vec<Turn>> {
     let mut turns = Vec::new();
-    let mut add = |subject: Subject, scanned: Option<f64>, disk: f64| {
+    let mut add = |subject: Subject, ours: bool, scanned: Option<f64>, disk: f64| {
         let (scans, walks) = (TOGETHER.map(|_| Runs::default()), plan.efs.iter().map(|_| Walks::default()));
-        turns.push(Turn { subject, scanned, disk, scans: scans.into(), walks: walks.collect() });
+        turns.push(Turn { subject, ours, scanned, disk, scans: scans.into(), walks: walks.collect() });
     };
     for gallery in galleries {
         let subject = Subject::ours(gallery, data, site.threads, site.logs).await?;
-        add(subject, Some(gallery.scanned()), gallery.built.vectors + gallery.built.graph);
+        add(subject, true, Some(gallery.scanned()), gallery.built.vectors + gallery.built.graph);
     }
     for &peer in &plan.peers {
         let Some(python) = python else { continue };
@@ -116,7 +117,7 @@ async fn start(
         let at = (site.threads, site.logs);
         let subject = Subject::peer(peer, plan.peer_graph, python, data, at).await?;
         let disk = subject.ready.bytes;
-        add(subject, peer.is_exact().then(|| data.bytes()), disk);
+        add(subject, false, peer.is_exact().then(|| data.bytes()), disk);
     }
     // Pages that are touched and threads that are started for the first time are not what is measured.
     for turn in &mut turns {
@@ -138,7 +139,7 @@ async fn scans(site: &Site<'_>, data: &Data, turns: &mut [Turn], run: usize) -> 
         let (first, count) = (run * 331, passes * together);
         for turn in turns.iter_mut().filter(|turn| turn.scanned.is_some()) {
             rest().await;
-            let bandwidth = bandwidth::measure(site.threads, site.readings);
+            let bandwidth = turn.bandwidth(site).await?;
             let found = turn.subject.find(Ask::Exact { first, count, together }).await?;
             let runs = &mut turn.scans[at];
             runs.bandwidth.push(bandwidth);
@@ -189,6 +190,17 @@ fn recall(data: &Data, first: usize, found: &Found) -> Result<f64> {
 }
 
 impl Turn {
+    /// What memory gives now: of ours, of the very bytes that it scans.
+    async fn bandwidth(&mut self, site: &Site<'_>) -> Result<f64> {
+        match self.scanned.filter(|_| self.ours) {
+            Some(bytes) => {
+                let read = self.subject.find(Ask::Read { readings: site.readings }).await?;
+                Ok(share(bytes, read.seconds.iter().sum()))
+            }
+            None => Ok(bandwidth::measure(site.threads, site.readings)),
+        }
+    }
+
     fn scanned(&self) -> impl Iterator<Item = Scanned> {
         self.scanned.into_iter().flat_map(move |bytes| {
             TOGETHER.into_iter().zip(&self.scans).map(move |(together, runs)| {
