@@ -16,7 +16,7 @@ use serde::Deserialize;
 
 use self::{blobs::Blobs, vectors::Vectors};
 use crate::{
-    Bitmap, Condition, Filter, GraphFacts, IndexError, Item, Precision, Rows, Test, Value,
+    Bitmap, Condition, Filter, Graph, GraphFacts, IndexError, Item, Precision, Rows, Test, Value,
     columns::{Columns, DESCRIBED},
     item::{Captioned, Description},
     manifest::{DIGESTS, Manifest, ORDER},
@@ -110,6 +110,7 @@ impl Generation {
         };
         generation.check_names()?;
         generation.rows()?;
+        Graph::of(&generation)?;
         Ok(generation)
     }
 

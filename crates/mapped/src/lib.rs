@@ -47,6 +47,9 @@ impl Mapped {
     /// # Errors
     /// [`MapError`] if the length is not a multiple of the value's size.
     pub fn as_slice<T: bytemuck::AnyBitPattern>(&self) -> Result<&[T], MapError> {
+        if self.bytes().is_empty() {
+            return Ok(&[]); // of any alignment
+        }
         let error = |_| MapError { bytes: self.bytes().len(), size: size_of::<T>() };
         bytemuck::try_cast_slice(self.bytes()).map_err(error)
     }
@@ -114,7 +117,9 @@ mod tests {
         std::fs::write(&path, [1, 2, 3]).unwrap();
         assert!(Mapped::open(&path).unwrap().as_slice::<f32>().is_err());
         std::fs::write(&path, []).unwrap();
-        assert!(Mapped::open(&path).unwrap().bytes().is_empty());
+        let empty = Mapped::open(&path).unwrap();
+        assert!(empty.bytes().is_empty());
+        assert!(empty.as_slice::<u64>().unwrap().is_empty(), "no values are an array, too");
         assert!(Mapped::open(&folder.path().join("absent")).is_err());
     }
 
