@@ -33,6 +33,9 @@ const METRIC: &str = "cosine";
 /// Bytes of the file at most: of all columns that there can be, it has a tenth.
 const MAX_BYTES: usize = 1 << 22;
 
+/// Levels of a graph above the lowest at most: with two links a node, enough for all rows that there can be.
+const MAX_LEVELS: usize = 32;
+
 /// Vectors longer than this are a mistake.
 pub(crate) const MAX_DIM: usize = 1 << 16;
 
@@ -155,6 +158,10 @@ impl Manifest {
         if let Some(name) = manifest.files.keys().find(|name| !is_plain(name)) {
             return damaged(format!("it names a file `{name}`"));
         }
+        let levels = manifest.graph.as_ref().map_or(0, |graph| graph.upper.len());
+        if levels > MAX_LEVELS {
+            return damaged(format!("a graph of {levels} levels above the lowest"));
+        }
         match wrong_column(&manifest.columns) {
             Some(reason) => damaged(reason),
             None => Ok(manifest),
@@ -200,3 +207,6 @@ fn wrong_column(columns: &[Column]) -> Option<String> {
     }
     None
 }
+
+#[cfg(test)]
+mod tests;
