@@ -67,7 +67,7 @@ fn attack_each_file(precision: Precision) {
     let stand = Stand::new(precision);
     let mut served = Served::new(&stand);
     let files = stand.files();
-    assert_eq!(files.len(), 19);
+    assert_eq!(files.len(), 20);
     for (name, whole) in &files {
         assert!(whole.len() > 1, "{name}");
         for len in [whole.len() - 1, whole.len() / 2, 0] {

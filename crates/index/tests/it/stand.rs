@@ -87,7 +87,7 @@ pub(crate) fn vector(seed: usize) -> Embedding {
     Embedding::normalized((0..DIM).map(value).collect()).unwrap()
 }
 
-/// With pictures, columns of every kind, and a graph.
+/// With pictures, columns of every kind, and a graph; two and two have the same vector.
 fn build(root: &Path, precision: Precision, rows: usize) -> String {
     let mut builder = Builder::new(root, DIM, "model").unwrap().stored_as(precision).unwrap();
     for n in 0..rows {
@@ -104,7 +104,7 @@ fn build(root: &Path, precision: Precision, rows: usize) -> String {
             ..Item::default()
         };
         let new = NewItem { item, picture: Some(vec![n as u8; n + 1]), sha256: [n as u8; 32] };
-        builder.add(new, &vector(n)).unwrap();
+        builder.add(new, &vector(n - n % 2)).unwrap();
     }
     let mut laid = builder.lay_down().unwrap();
     graph::add(&mut laid, PARAMS, &|_, _| true).unwrap();

@@ -92,7 +92,6 @@ fn files_made_of_all_rows_are_sealed_with_them() {
     let mut laid = builder.lay_down().unwrap();
     assert_eq!((laid.len(), laid.dim(), laid.rows().unwrap().len(DIM)), (3, DIM, 3));
     let links: [u32; 6] = [1, 2, 0, 2, 0, 1];
-<<<<<<< HEAD
     let parts: [(&str, &[u8]); 5] = [
         ("graph.links", bytemuck::cast_slice(&links)),
         ("graph.upper", &[]),
@@ -106,18 +105,6 @@ fn files_made_of_all_rows_are_sealed_with_them() {
         file.finish().unwrap();
     }
     assert_eq!(laid.map("graph.links").unwrap().bytes().len(), 24);
-=======
-    let mut file = laid.file("graph.links").unwrap();
-    file.write_all(bytemuck::bytes_of(&links[0])).unwrap();
-    file.write_all(bytemuck::cast_slice(&links[1..])).unwrap();
-    file.finish().unwrap();
-    assert_eq!(laid.map("graph.links").unwrap().bytes(), bytemuck::bytes_of(&links));
-    for (name, bytes) in [("graph.upper", 0), ("graph.codes", 3 * DIM), ("graph.scales", 3 * 4)] {
-        let mut file = laid.file(name).unwrap();
-        file.write_all(&vec![1; bytes]).unwrap();
-        file.finish().unwrap();
-    }
->>>>>>> wip-format
     let facts = GraphFacts { m: 1, ef_construction: 2, entry: 0, upper: Vec::new() };
     laid.set_graph(facts.clone());
     let id = laid.seal().unwrap().publish().unwrap();
@@ -127,11 +114,7 @@ fn files_made_of_all_rows_are_sealed_with_them() {
     assert!(generation.graph_file::<u32>("graph.other").is_err());
     let path = generation.folder().join("graph.links");
     fs::remove_file(&path).unwrap();
-<<<<<<< HEAD
     fs::write(&path, bytemuck::cast_slice(&[1u32, 2, 0, 2, 0, 0])).unwrap();
-=======
-    fs::write(&path, bytemuck::bytes_of(&[1u32, 2, 0, 2, 0, 0])).unwrap();
->>>>>>> wip-format
     let error = Generation::open(generation.folder()).unwrap().verify().unwrap_err();
     assert!(error.to_string().contains("graph.links"), "{error}");
     fs::remove_file(&path).unwrap();
