@@ -58,6 +58,8 @@ pub struct Builder {
     parent: Option<String>,
     names: Names,
     rows: usize,
+    /// Whether a row was begun and not written to its end: the files differ in their rows then.
+    broken: bool,
     vectors: VectorsFile,
     columns: ColumnsFile,
     digests: HashedFile,
@@ -97,6 +99,7 @@ impl Builder {
             parent: None,
             names: Names::default(),
             rows: 0,
+            broken: false,
         })
     }
 
@@ -133,11 +136,12 @@ impl Builder {
         self.rows == 0
     }
 
-    /// Adds a picture; nothing is added if this fails for the picture's sake.
+    /// Adds a picture; nothing is added if this fails for the picture's sake. If it fails for the disk's, the picture may
+    /// be written in part, and the builder takes no more and ends in nothing.
     ///
     /// # Errors
     /// [`IndexError::Dim`], [`IndexError::DuplicateId`], [`IndexError::IdLength`], [`IndexError::FieldKind`],
-    /// [`IndexError::TooManyFields`], [`IndexError::TooMany`], or [`IndexError::Io`].
+    /// [`IndexError::TooManyFields`], [`IndexError::TooMany`], [`IndexError::Io`], or [`IndexError::HalfWritten`].
     pub fn add(&mut self, new: NewItem, embedding: &Embedding) -> Result<(), IndexError> {
         self.add_values(new, embedding.values())
     }
@@ -151,7 +155,9 @@ impl Builder {
         }
         self.admit(&item)?;
         self.vectors.add(values)?;
-        self.describe(item, &picture.unwrap_or_default(), &sha256)
+        self.describe(item, &picture.unwrap_or_default(), &sha256)?;
+        self.broken = false;
+        Ok(())
     }
 
     /// Adds a row of another generation as it is: its vector keeps its very bits where both have one precision.
@@ -169,11 +175,14 @@ impl Builder {
             Some(error) => error,
             None => from.damaged_row(row),
         })?;
-        self.describe(item, from.picture(row).unwrap_or_default(), &from.sha256(row).unwrap_or_default())
+        self.describe(item, from.picture(row).unwrap_or_default(), &from.sha256(row).unwrap_or_default())?;
+        self.broken = false;
+        Ok(())
     }
 
-    /// Whether an item can be the next; notes its id.
+    /// Whether an item can be the next; notes its id. From here on the builder is broken until all of the row is written.
     fn admit(&mut self, item: &Item) -> Result<(), IndexError> {
+        self.check_whole()?;
         check_id(&item.id)?;
         if self.rows >= MAX_ROWS {
             return Err(IndexError::TooMany { max: MAX_ROWS });
@@ -182,7 +191,13 @@ impl Builder {
         if !self.names.add(&item.id, self.rows as u32, &mut self.ids)? {
             return Err(IndexError::DuplicateId { id: item.id.clone() });
         }
+        self.broken = true;
         Ok(())
+    }
+
+    /// No row was begun and not ended.
+    fn check_whole(&self) -> Result<(), IndexError> {
+        if self.broken { Err(IndexError::HalfWritten { row: self.rows }) } else { Ok(()) }
     }
 
     /// Writes everything of a row but its vector. Empty bytes are no picture.
@@ -234,8 +249,9 @@ impl Builder {
     /// from all rows can be added to the result.
     ///
     /// # Errors
-    /// [`IndexError::Empty`] or [`IndexError::Io`].
+    /// [`IndexError::HalfWritten`], [`IndexError::Empty`] or [`IndexError::Io`].
     pub fn lay_down(self) -> Result<Laid, IndexError> {
+        self.check_whole()?;
         if self.rows == 0 {
             return Err(IndexError::Empty);
         }

@@ -89,6 +89,12 @@ pub enum IndexError {
         /// The limit.
         max: usize,
     },
+    /// A builder that could not write a picture to its end before.
+    #[error("picture {row} could be written in part only, so this build cannot go on; build the index again")]
+    HalfWritten {
+        /// Its row.
+        row: usize,
+    },
     /// A field of a picture's metadata that cannot be.
     #[error("metadata `{field}`: {reason}")]
     Metadata {
@@ -211,9 +217,11 @@ impl Classify for IndexError {
             Self::NotWritten { .. } => Fault::Unavailable,
             Self::Scan(error) => error.fault(),
             Self::NoIndex { .. } | Self::NoneActive { .. } => Fault::Unavailable,
-            Self::Io { .. } | Self::Damaged { .. } | Self::DamagedLog { .. } | Self::Format { .. } => {
-                Fault::Internal
-            }
+            Self::Io { .. }
+            | Self::HalfWritten { .. }
+            | Self::Damaged { .. }
+            | Self::DamagedLog { .. }
+            | Self::Format { .. } => Fault::Internal,
         }
     }
 }

@@ -1,6 +1,7 @@
-//! The index from outside: generations that somebody attacks on the disk.
+//! The index from outside: generations that somebody attacks on the disk, disks that are full.
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on has failed
 
 mod attacks;
+mod room;
 mod stand;
