@@ -68,3 +68,30 @@ impl Window {
         Ok(Self::begin(limits, got))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_must_bring_so_many_bytes_and_no_more() {
+        let limits = |progress_bytes| Limits { progress_bytes, ..crate::fetcher::tests::limits() };
+        for (least, before, got, enough) in [
+            (8, 0, 8, true),
+            (8, 0, 7, false),
+            (8, 100, 108, true),
+            (8, 100, 107, false),
+            (1, 5, 5, false),
+            (0, 5, 5, true),
+        ] {
+            let next = Window::begin(&limits(least), before).next(&limits(least), got);
+            match next {
+                // What came before counts for nothing in the next one.
+                Ok(next) => assert!(enough && next.before == got, "{least} {before} {got}"),
+                Err(reason) => {
+                    assert!(!enough && matches!(reason, Reason::TooSlow { min, .. } if min == least))
+                }
+            }
+        }
+    }
+}

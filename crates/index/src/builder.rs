@@ -48,7 +48,8 @@ pub struct NewItem {
 /// A generation in the making. Dropped unpublished, it leaves nothing behind; if its process is killed, the next
 /// builder of the same index clears up.
 ///
-/// Everything goes to the disk as it comes: for each row it keeps some 20 bytes in memory, whatever the row holds.
+/// Everything goes to the disk as it comes: for each row it keeps 20 to 40 bytes in memory, and 60 for the moment in which its
+/// table of ids grows, whatever the row holds.
 pub struct Builder {
     generations: PathBuf,
     work: Work,

@@ -8,12 +8,16 @@ pub(crate) mod source;
 pub(crate) mod bad;
 pub(crate) mod eyes;
 pub(crate) mod kept;
+mod left;
 mod see;
 pub(crate) mod store;
 pub(crate) mod web;
 mod write;
 
-use std::path::PathBuf;
+use std::{
+    path::PathBuf,
+    time::{Duration, SystemTime},
+};
 
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
@@ -23,7 +27,8 @@ use sha2::{Digest, Sha256};
 use self::{
     bad::Shown,
     eyes::Glasses,
-    kept::Kept,
+    kept::{KEY_DIGITS, Kept},
+    left::Left,
     model::{Identity, ModelArgs},
     source::{FieldSpec, Source, Survey},
     store::Store,
@@ -34,6 +39,9 @@ use crate::{
     output, progress,
     publish::PublishArgs,
 };
+
+/// In seconds.
+const DAY: u64 = 86_400;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -49,7 +57,8 @@ in each line: {\"image\": …, \"id\"?, \"caption\"?, \"group\"?, \"metadata\"?:
 `id`, else its URL, else its path, in tables without the extension.
 
 A build that was stopped or killed goes on where it was when the same command is given again; what it has done so far is \
-in ROOT/.resume-…, which goes when it is finished. Pictures that cannot be read are left out and listed.";
+in ROOT/.resume-…, which goes when it is finished. What other commands have left there and nobody has gone on with for \
+--forget-after days goes when a build begins. Pictures that cannot be read are left out and listed.";
 
 /// Builds an index of pictures and makes it the active one.
 #[derive(Debug, Parser)]
@@ -102,6 +111,10 @@ pub struct Args {
     /// Begin anew instead of going on with what an unfinished build has done.
     #[arg(long)]
     fresh: bool,
+    /// Remove what unfinished builds of other pictures, models or settings have done, when nobody has gone on with them for
+    /// so many days; 0 removes all that none is at work on.
+    #[arg(long, value_name = "DAYS", default_value_t = 30)]
+    forget_after: u16,
     #[command(flatten)]
     publish: PublishArgs,
     #[command(flatten)]
@@ -133,8 +146,10 @@ pub(crate) fn build(args: &Args, interrupt: &Interrupt) -> Result<()> {
         limits: ImageLimits { max_pixels: args.max_pixels, max_bytes: args.max_bytes },
         store: args.store(),
     };
-    let mut kept = Kept::open(&args.index, &args.key(&survey, &identity), n, args.fresh)?;
+    let key = args.key(&survey, &identity);
+    let mut kept = Kept::open(&args.index, &key, n, args.fresh)?;
     interrupt.begin()?; // from here on there is something to clear up
+    args.forget_others(&key);
     let build = Build { args, source, survey, identity, glasses, interrupt };
     let mut shown = Shown::new(args.show);
     let written = build.see(&mut kept, &mut shown).and_then(|()| build.write(&kept, &mut shown));
@@ -185,6 +200,18 @@ impl Args {
         }
     }
 
+    /// Removes what other builds have left long ago, and tells of it.
+    fn forget_others(&self, key: &str) {
+        let after = Duration::from_secs(u64::from(self.forget_after) * DAY);
+        for Left { folder, age, removed } in left::sweep(&self.index, key, after, SystemTime::now()) {
+            let (folder, days) = (folder.display(), age.as_secs() / DAY);
+            match removed {
+                Ok(()) => eprintln!("removed {folder}: a build that nobody has gone on with for {days} days"),
+                Err(error) => eprintln!("warning: {folder}, left by a build {days} days ago, stays: {error}"),
+            }
+        }
+    }
+
     /// What tells this build from others: all that its result depends on.
     fn key(&self, survey: &Survey, identity: &Identity) -> String {
         let mut hasher = Sha256::new();
@@ -194,6 +221,6 @@ impl Args {
         hasher.update(format!("{language} {vision} {device} {dtype} {limits:?} {:?} ", self.store()));
         hasher.update(survey.sha256);
         let digest = hasher.finalize();
-        digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+        digest.iter().take(KEY_DIGITS / 2).map(|byte| format!("{byte:02x}")).collect()
     }
 }

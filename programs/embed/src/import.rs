@@ -1,7 +1,7 @@
 //! `fondue index import`: a generation from published embeddings, pickles of URLs and raw vectors, or NumPy arrays.
 //!
 //! Reads the files by mapping them and writes row by row, so that an import of millions of rows needs little memory:
-//! what a file is made of (24 bytes for an object, most for lists of single arrays), and 20 bytes a row. No model is
+//! what a file is made of (24 bytes for an object, most for lists of single arrays), and 20 to 60 bytes a row. No model is
 //! loaded; files of one are read only to know which it is.
 //!
 //! Source: section 3.4 of Koh et al. 2023; the published extraction script and loader, which leave the vectors

@@ -17,6 +17,15 @@ use anyhow::{Context, Result, bail, ensure};
 
 pub(crate) use self::record::{Outcome, Picture, Seen};
 
+/// How the folders' names begin; a key follows.
+const PREFIX: &str = ".resume-";
+/// Hexadecimal digits of a key.
+pub(crate) const KEY_DIGITS: usize = 16;
+/// The file of records.
+pub(crate) const ROWS: &str = "rows";
+/// Whoever has a lock on it goes on with the build.
+pub(crate) const LOCK: &str = "lock";
+
 const MAGIC: &[u8; 16] = b"fondue build 1\n\0";
 /// Length and checksum before each record.
 const HEAD: usize = 12;
@@ -40,10 +49,10 @@ pub(crate) struct Kept {
 impl Kept {
     /// The records of the build that `key` stands for, of `n_entries`. `fresh` forgets what is there.
     pub(crate) fn open(index: &Path, key: &str, n_entries: u64, fresh: bool) -> Result<Self> {
-        let folder = index.join(format!(".resume-{key}"));
+        let folder = index.join(format!("{PREFIX}{key}"));
         let at = |path: &Path| format!("keeping what is done in {}", path.display());
         fs::create_dir_all(&folder).with_context(|| at(&folder))?;
-        let lock = File::create(folder.join("lock")).with_context(|| at(&folder))?;
+        let lock = File::create(folder.join(LOCK)).with_context(|| at(&folder))?;
         match lock.try_lock() {
             Err(TryLockError::WouldBlock) => {
                 bail!(
@@ -53,7 +62,7 @@ impl Kept {
             }
             Ok(()) | Err(TryLockError::Error(_)) => {} // there are systems without locks
         }
-        let path = folder.join("rows");
+        let path = folder.join(ROWS);
         if fresh && path.exists() {
             fs::remove_file(&path).with_context(|| at(&path))?;
         }
@@ -136,6 +145,12 @@ impl Kept {
     fn at(&self) -> String {
         format!("keeping what is done in {}", self.folder.display())
     }
+}
+
+/// The key of the build that has a folder of this name, if it is one's.
+pub(crate) fn key_of(name: &str) -> Option<&str> {
+    let digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    name.strip_prefix(PREFIX).filter(|key| key.len() == KEY_DIGITS && key.bytes().all(digit))
 }
 
 /// Notes where each whole record begins; returns where the last one ends.

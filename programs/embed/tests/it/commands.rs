@@ -111,14 +111,37 @@ fn another_models_index_is_not_searched() {
             fs::copy(&path, other.join(part).join(path.file_name().unwrap())).unwrap();
         }
     }
-    let args = other.join("fromage/model_args.json");
-    let text = fs::read_to_string(&args).unwrap();
-    fs::write(&args, format!("{text}\n")).unwrap();
-    let output = fondue(&["search", "--text", "x", "--model", other.to_str().unwrap()], &index);
-    let same = fondue_model::fingerprint::language(&other.join("opt"), &other.join("fromage")).unwrap()
-        == fondue_model::fingerprint::language(&model.join("opt"), &model.join("fromage")).unwrap();
-    assert_eq!(output.status.success(), same);
-    assert!(same || err(&output).contains("made by another language model"), "{}", err(&output));
+    let picture = folder.path().join("green.png");
+    let search =
+        |words: &[&str]| fondue(&[&["search", "--model", other.to_str().unwrap()], words].concat(), &index);
+    let by_text = || search(&["--text", "x"]);
+    let by_picture = || search(&["--image", picture.to_str().unwrap()]);
+    let refused = |output: Output, what: &str| {
+        assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(1), &b""[..]));
+        let told = format!("made by another {what} model than the query");
+        assert!(err(&output).contains(&told), "{}", err(&output));
+    };
+    // A copy is the same model.
+    out(&by_text());
+    out(&by_picture());
+    // A byte more that changes nothing but the fingerprint.
+    let change = |name: &str| {
+        let (path, whole) = (other.join(name), fs::read(other.join(name)).unwrap());
+        fs::write(&path, [&whole[..], b"\n"].concat()).unwrap();
+        move || fs::write(&path, &whole).unwrap()
+    };
+    for name in ["fromage/model_args.json", "opt/config.json"] {
+        let back = change(name);
+        refused(by_text(), "language");
+        refused(by_picture(), "language");
+        back();
+    }
+    let back = change("clip/config.json");
+    refused(by_picture(), "vision");
+    // The tower is not asked for a text.
+    out(&by_text());
+    back();
+    out(&by_picture());
 }
 
 #[test]

@@ -179,6 +179,30 @@ fn a_torn_record_is_done_again_and_fresh_begins_anew() {
 }
 
 #[test]
+fn what_others_left_long_ago_is_removed_and_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let (photos, index) = (folder.path().join("p"), folder.path().join("i"));
+    fs::create_dir_all(&photos).unwrap();
+    RgbImage::from_pixel(20, 20, Rgb([9, 200, 9])).save(photos.join("a.png")).unwrap();
+    let day = Duration::from_secs(86_400);
+    let left = |n: usize, days: u32| {
+        let folder = index.join(format!(".resume-000000000000000{n}"));
+        fs::create_dir_all(&folder).unwrap();
+        let rows = fs::File::create(folder.join("rows")).unwrap();
+        rows.set_modified(std::time::SystemTime::now() - days * day).unwrap();
+        folder
+    };
+    let (old, young) = (left(1, 31), left(2, 29));
+    let output = build(&photos, &index, &[]);
+    let errors = text(&output.stderr);
+    assert!(output.status.success() && !old.exists() && young.exists(), "{errors}");
+    let told = format!("removed {}: a build that nobody has gone on with for 31 days", old.display());
+    assert!(errors.contains(&told) && !errors.contains(young.to_str().unwrap()), "{errors}");
+    assert!(build(&photos, &index, &["--forget-after", "0"]).status.success());
+    assert!(!young.exists());
+}
+
+#[test]
 fn what_is_left_out_is_listed_and_strict_stops() {
     let folder = tempfile::tempdir().unwrap();
     let (photos, index, report) =
