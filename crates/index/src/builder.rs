@@ -156,9 +156,7 @@ impl Builder {
         }
         self.admit(&item)?;
         self.vectors.add(values)?;
-        self.describe(item, &picture.unwrap_or_default(), &sha256)?;
-        self.broken = false;
-        Ok(())
+        self.describe(item, &picture.unwrap_or_default(), &sha256)
     }
 
     /// Adds a row of another generation as it is: its vector keeps its very bits where both have one precision.
@@ -176,9 +174,7 @@ impl Builder {
             Some(error) => error,
             None => from.damaged_row(row),
         })?;
-        self.describe(item, from.picture(row).unwrap_or_default(), &from.sha256(row).unwrap_or_default())?;
-        self.broken = false;
-        Ok(())
+        self.describe(item, from.picture(row).unwrap_or_default(), &from.sha256(row).unwrap_or_default())
     }
 
     /// Whether an item can be the next; notes its id. From here on the builder is broken until all of the row is written.
@@ -201,7 +197,8 @@ impl Builder {
         if self.broken { Err(IndexError::HalfWritten { row: self.rows }) } else { Ok(()) }
     }
 
-    /// Writes everything of a row but its vector. Empty bytes are no picture.
+    /// Writes everything of a row but its vector, which is there already: then the row is whole. Empty bytes are no
+    /// picture.
     fn describe(&mut self, mut item: Item, picture: &[u8], sha256: &[u8; 32]) -> Result<(), IndexError> {
         if picture.is_empty() {
             item.media_type.clear();
@@ -222,6 +219,7 @@ impl Builder {
         self.items.write(&json)?;
         self.pictures.write(picture)?;
         self.rows += 1;
+        self.broken = false;
         Ok(())
     }
 

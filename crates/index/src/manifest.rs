@@ -34,7 +34,7 @@ const METRIC: &str = "cosine";
 const MAX_BYTES: usize = 1 << 22;
 
 /// Levels of a graph above the lowest at most: with two links a node, enough for all rows that there can be.
-const MAX_LEVELS: usize = 32;
+pub(crate) const MAX_LEVELS: usize = 32;
 
 /// Vectors longer than this are a mistake.
 pub(crate) const MAX_DIM: usize = 1 << 16;

@@ -15,14 +15,12 @@ use super::{
     copies::Copies,
     search::{Near, Scratch, Walk},
 };
-use crate::{GraphFacts, IndexError, Rows, rows::quantize, scan::ScanError};
+use crate::{GraphFacts, IndexError, Rows, manifest::MAX_LEVELS, rows::quantize, scan::ScanError};
 
 /// Locks for the links of all nodes; two nodes seldom meet in one.
 const LOCKS: usize = 1 << 14;
 /// Rows after which the caller is told.
 const TOLD: usize = 256;
-/// Levels above the lowest at most: with two links a node, enough for all rows that there can be.
-const MAX_LEVEL: usize = 32;
 
 /// How a graph is built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -315,7 +313,7 @@ fn level_of(row: u64, m: usize) -> u8 {
     bits ^= bits >> 31;
     let uniform = ((bits >> 11) as f64 + 1.0) / (1u64 << 53) as f64;
     let level = -uniform.ln() / (m as f64).ln();
-    (level as usize).min(MAX_LEVEL) as u8
+    (level as usize).min(MAX_LEVELS) as u8
 }
 
 /// All rows in eight bits.

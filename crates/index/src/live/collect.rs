@@ -75,24 +75,20 @@ impl Index {
     /// Removes the logs of compactions that were killed before their generation was published: those without a
     /// generation whose every frame is in the log of another one, too.
     fn remove_leftover_logs(&self) -> Result<(), IndexError> {
+        let gone = |id: &String| !self.path.join(GENERATIONS).join(id).exists();
+        let leftover: Vec<String> = Log::all(&self.path)?.into_iter().filter(gone).collect();
+        if leftover.is_empty() {
+            return Ok(());
+        }
         let family = self.family()?;
-        let leftover: Vec<String> = Log::all(&self.path)?
-            .into_iter()
-            .filter(|id| !self.path.join(GENERATIONS).join(id).exists())
-            .collect();
         for id in leftover {
-            for (other, manifest) in &family {
-                let extents = (
-                    // Another generation's log it may be, of vectors of another length: then it is no copy.
-                    Log::extent(&self.path, &id, manifest.dim).unwrap_or_default(),
-                    Log::extent(&self.path, other, manifest.dim).unwrap_or_default(),
-                );
-                if let (Some(left), Some(kept)) = extents
-                    && kept.holds(left)
-                {
-                    Log::remove(&self.path, &id)?;
-                    break;
-                }
+            let held = family.iter().any(|(other, manifest)| {
+                // One of vectors of another length cannot be read so: it is no copy.
+                let extent = |id: &str| Log::extent(&self.path, id, manifest.dim).unwrap_or_default();
+                extent(other).zip(extent(&id)).is_some_and(|(kept, left)| kept.holds(left))
+            });
+            if held {
+                Log::remove(&self.path, &id)?;
             }
         }
         Ok(())

@@ -5,10 +5,11 @@
 use std::{
     collections::VecDeque,
     ops::{Deref, DerefMut},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex},
     thread::{self, Thread},
 };
 
+use super::lock;
 use crate::graph::Scratch;
 
 /// What searches of graphs have used and will use again.
@@ -55,11 +56,6 @@ impl Hands {
             thread::park();
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Whole after every statement.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Deref for Hand<'_> {
