@@ -186,6 +186,9 @@ impl<'a> Conversation<'a> {
                 self.stay();
                 Ok(())
             }
+            Some(Action::Undo(_) | Action::Reset(_) | Action::Branch(_)) => {
+                Err(Failure::field("action", "this server does not edit histories yet").into())
+            }
             Some(Action::Cancel(_)) => {
                 self.cancel.cancel(); // without a turn it does nothing: each turn begins with its own token
                 Ok(())

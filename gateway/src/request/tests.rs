@@ -18,7 +18,7 @@ fn text(text: &str) -> wire::Part {
 }
 
 fn image(data: &'static [u8], fit: i32) -> wire::Part {
-    wire::Part { kind: Some(Kind::Image(wire::Image { data: data.into(), fit })) }
+    wire::Part { kind: Some(Kind::Image(wire::Image { data: data.into(), fit, url: String::new() })) }
 }
 
 fn checked(parts: Vec<wire::Part>, options: wire::TurnOptions) -> Result<Turn, Failure> {

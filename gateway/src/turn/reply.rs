@@ -41,7 +41,8 @@ impl Reply {
     /// [`Gone`], as for every event.
     pub async fn started(&self, turn_id: &str) -> Result<(), Gone> {
         let trace_id = fondue_serving::telemetry::current_trace_id();
-        self.close(Kind::Started(TurnStarted { turn_id: turn_id.to_owned(), trace_id })).await
+        self.close(Kind::Started(TurnStarted { turn_id: turn_id.to_owned(), trace_id, history_cut: None }))
+            .await
     }
 
     /// Tells more text. Waits for room as long as it takes: the turn's deadline bounds it.

@@ -134,6 +134,7 @@ fn generate_request(parts: Vec<Part>, options: &Options) -> GenerateRequest {
         ignore_newline: false,
         compat: language_compat(options.compat) as i32,
         cache_key: options.cache_key.clone(),
+        cuts: Vec::new(),
     }
 }
 

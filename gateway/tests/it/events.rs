@@ -35,7 +35,7 @@ async fn a_turn_is_started_told_and_closed() {
     let done = done(&kinds);
     assert_eq!(done.reason(), FinishReason::Stop);
     assert_eq!((done.text.as_str(), done.transcript.as_str()), ("Größe 🍎 da", "Größe 🍎 [RET] da"));
-    let (usage, timings) = (done.usage.unwrap(), done.timings.unwrap());
+    let (usage, timings) = (done.usage.unwrap(), done.timings.clone().unwrap());
     assert_eq!((usage.prompt_tokens, usage.generated_tokens, usage.cached_tokens), (7, 3, 4));
     assert_eq!((usage.images_in, usage.images_found), (0, 1));
     assert_eq!((timings.queue_ms, timings.prefill_ms, timings.decode_ms), (1.5, 2.5, 3.5));
@@ -120,7 +120,7 @@ async fn an_empty_index_is_told() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_prompt_is_a_question_with_its_leading_pictures_before_it() {
     let scene = Scene::new().await;
-    let squashed = Image { data: "ccc".into(), fit: ImageFit::Squash as i32 };
+    let squashed = Image { data: "ccc".into(), fit: ImageFit::Squash as i32, url: String::new() };
     let squashed = Part { kind: Some(part::Kind::Image(squashed)) };
     let options = TurnOptions {
         max_new_tokens: Some(9),
@@ -151,7 +151,7 @@ async fn the_prompt_is_a_question_with_its_leading_pictures_before_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_picture_is_encoded_once_for_all_dialogues_but_for_each_fit() {
     let scene = Scene::with(&["--feature-cache", "8"]).await;
-    let squashed = Image { data: "a".into(), fit: ImageFit::Squash as i32 };
+    let squashed = Image { data: "a".into(), fit: ImageFit::Squash as i32, url: String::new() };
     let squashed = Part { kind: Some(part::Kind::Image(squashed)) };
     for parts in [vec![image("a"), image("a")], vec![image("a")], vec![squashed]] {
         scene.reply(turn(parts)).await.unwrap().turn().await;

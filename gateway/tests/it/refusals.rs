@@ -17,7 +17,8 @@ fn refused(status: &Status, field: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_turn_that_means_nothing_is_refused_by_its_field() {
     let scene = Scene::with(&["--max-images-per-turn", "2", "--max-text-bytes", "100"]).await;
-    let unknown_fit = Part { kind: Some(part::Kind::Image(Image { data: "x".into(), fit: 77 })) };
+    let unknown_fit =
+        Part { kind: Some(part::Kind::Image(Image { data: "x".into(), fit: 77, url: String::new() })) };
     let negative = TurnOptions { max_new_tokens: Some(-5), ..TurnOptions::default() };
     let endless = TurnOptions { max_new_tokens: Some(i32::MAX), ..TurnOptions::default() };
     let wild = TurnOptions { temperature: Some(f32::NAN), ..TurnOptions::default() };

@@ -162,7 +162,7 @@ pub(crate) fn text(text: &str) -> Part {
 }
 
 pub(crate) fn image(data: &str) -> Part {
-    Part { kind: Some(part::Kind::Image(Image { data: data.to_owned().into(), fit: 0 })) }
+    Part { kind: Some(part::Kind::Image(Image { data: data.to_owned().into(), fit: 0, url: String::new() })) }
 }
 
 pub(crate) fn turn(parts: impl Into<Vec<Part>>) -> Turn {

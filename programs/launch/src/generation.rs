@@ -69,7 +69,7 @@ impl Generation {
                 Some(Compat::Off) => wire::Compat::Off,
                 Some(Compat::Reference) => wire::Compat::Reference,
             } as i32,
-            cache_key: None,
+            ..TurnOptions::default()
         }
     }
 }

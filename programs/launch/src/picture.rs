@@ -37,7 +37,7 @@ pub(crate) fn read(path: &Path, fit: Option<Fit>) -> Result<Part> {
         Some(Fit::Crop) => ImageFit::Crop,
         Some(Fit::Squash) => ImageFit::Squash,
     };
-    Ok(Part { kind: Some(Kind::Image(Image { data: data.into(), fit: fit.into() })) })
+    Ok(Part { kind: Some(Kind::Image(Image { data: data.into(), fit: fit.into(), url: String::new() })) })
 }
 
 /// A text as a part of a turn.

@@ -69,7 +69,7 @@ impl<W: Write> Printer<W> {
                 self.close_line()?;
                 return Err(Failure::Turn(failed).into());
             }
-            Some(Kind::Started(_)) | None => {} // None: of a kind that a newer gateway knows
+            Some(Kind::Started(_) | Kind::HistoryChanged(_) | Kind::EditFailed(_)) | None => {} // None: of a kind that a newer gateway knows
         }
         Ok(None)
     }
@@ -104,7 +104,7 @@ impl<W: Write> Printer<W> {
         );
         let usage = done.usage.unwrap_or_default();
         let tokens = usage.generated_tokens;
-        let per_second = done.timings.filter(|timings| tokens > 0 && timings.decode_ms > 0.0);
+        let per_second = done.timings.as_ref().filter(|timings| tokens > 0 && timings.decode_ms > 0.0);
         let speed = per_second.map_or_else(String::new, |timings| {
             format!(", {:.0} tokens/s", tokens as f32 * 1000.0 / timings.decode_ms)
         });

@@ -140,6 +140,7 @@ impl Language for Handler {
             kv_budget_bytes: (kv.blocks * kv.block_bytes) as u64,
             kv_used_bytes: (kv.used * kv.block_bytes) as u64,
             kv_cached_bytes: (kv.kept * kv.block_bytes) as u64,
+            template: None,
         }))
     }
 }
@@ -171,6 +172,7 @@ fn event(emission: Emission) -> Result<GenerateEvent, Status> {
             prompt_tokens: prompt_tokens as u32,
             queue_ms: millis(queued),
             cached_tokens: cached_tokens as u32,
+            first_part: 0,
         }),
         Emission::Text(text) => Kind::Text(wire::TextDelta { text }),
         Emission::Query { embedding, ret_index, text_offset } => {

@@ -129,7 +129,13 @@ impl LanguageFake {
         let mut started = false;
         for step in script {
             if !started && !matches!(step, Step::Fail(_) | Step::Queue) {
-                send(Kind::Started(Started { prompt_tokens: 7, queue_ms: 1.5, cached_tokens: 4 })).await?;
+                send(Kind::Started(Started {
+                    prompt_tokens: 7,
+                    queue_ms: 1.5,
+                    cached_tokens: 4,
+                    first_part: 0,
+                }))
+                .await?;
                 started = true;
             }
             match step {

@@ -107,7 +107,7 @@ impl Dialogue for Fake {
                         let state = (said != "break").then_some((messages, n_now));
                         return Some((answer(said, n_before), state));
                     }
-                    Action::Cancel(_) => {}
+                    Action::Cancel(_) | Action::Undo(_) | Action::Reset(_) | Action::Branch(_) => {}
                 }
             }
         });

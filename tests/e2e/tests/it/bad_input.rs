@@ -76,7 +76,8 @@ async fn wrong_requests_name_their_field_and_harm_nothing() -> Result<()> {
     ] {
         check(&cluster, field, turn).await;
     }
-    let unknown = Part { kind: Some(part::Kind::Image(Image { data: png(1)?.into(), fit: 77 })) };
+    let unknown =
+        Part { kind: Some(part::Kind::Image(Image { data: png(1)?.into(), fit: 77, url: String::new() })) };
     check(&cluster, "turn.parts[0].image.fit", turn(vec![unknown, text("a")], plain())).await;
     let no_turn = refused(&cluster, ReplyRequest::default()).await;
     assert_eq!(no_turn.code(), Code::InvalidArgument, "{no_turn}");

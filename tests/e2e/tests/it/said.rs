@@ -16,7 +16,7 @@ pub(crate) fn text(text: &str) -> Part {
 }
 
 pub(crate) fn image(data: Vec<u8>) -> Part {
-    Part { kind: Some(part::Kind::Image(Image { data: data.into(), fit: 0 })) }
+    Part { kind: Some(part::Kind::Image(Image { data: data.into(), fit: 0, url: String::new() })) }
 }
 
 /// So likely a [RET] that one comes after two words.
@@ -83,6 +83,9 @@ pub(crate) async fn hear(events: &mut (impl Stream<Item = Result<Event, Status>>
                 assert_eq!(delta.offset, length, "deltas join without a gap");
                 assert!(!delta.text.is_empty());
                 heard.deltas.push(delta.text);
+            }
+            Kind::HistoryChanged(_) | Kind::EditFailed(_) => {
+                panic!("an event of the conversation within a turn")
             }
             Kind::Image(image) => heard.images.push(image),
             Kind::ImageUnavailable(unavailable) => heard.unavailable.push(unavailable),
