@@ -38,7 +38,13 @@ pub(crate) fn fondue(root: &Path, task: &str, more: &[String]) -> Result<()> {
 }
 
 /// Builds everything and replaces this process by `fondue bench …`, which makes its own models.
+/// `bench gateway` needs fakes, which live in test code, and no libtorch.
 pub(crate) fn bench(root: &Path, more: &[String]) -> Result<()> {
+    if let Some(("gateway", flags)) = more.split_first().map(|(what, flags)| (what.as_str(), flags)) {
+        let mut bench = cargo(root);
+        bench.args(["bench", "--package", "fondue-gateway", "--bench", "cost", "--"]).args(flags);
+        return Err(bench.exec()).context("cargo could not be started");
+    }
     libtorch::set_up(root)?;
     build(root)?;
     let bin = target(root)?.join("release");
