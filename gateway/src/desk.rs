@@ -48,7 +48,8 @@ impl Desk {
     pub fn new(config: Config) -> Result<Self, UpstreamError> {
         let max = config.serving.max_message_bytes.max(MIN_RESPONSE_BYTES);
         let vision = VisionClient::new(upstream::connect_lazy(&config.vision)?);
-        let language = LanguageClient::new(upstream::connect_lazy(&config.language)?);
+        let turns = config.limits.concurrent_turns;
+        let language = LanguageClient::new(upstream::connect_lazy_for_streams(&config.language, turns)?);
         let language = language.max_decoding_message_size(max);
         let retrieval = RetrievalClient::new(upstream::connect_lazy(&config.retrieval)?);
         let (vision, retrieval) =

@@ -22,6 +22,10 @@ type BoxError = Box<dyn Error + Send + Sync>;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// How often a silent connection is tried, so that a peer that vanished without a word is noticed.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
+/// Bytes of one stream that may be under way unread: more than an answer of a thousand tokens has.
+const STREAM_WINDOW: u32 = 64 << 10;
+/// What HTTP/2 lets a window be.
+const MAX_WINDOW: u32 = (1 << 31) - 1;
 
 /// A connection to a service, for `XClient::new`.
 pub type Channel = Traced<tonic::transport::Channel>;
@@ -42,6 +46,24 @@ pub enum UpstreamError {
 /// # Errors
 /// [`UpstreamError::Address`].
 pub fn connect_lazy(address: &str) -> Result<Channel, UpstreamError> {
+    Ok(Traced { inner: endpoint(address)?.connect_lazy() })
+}
+
+/// The same for a service whose streams are read as slowly as clients read: all share one connection, and what lies unread
+/// of one counts against the connection's window, so that window has room for `streams` that nobody reads and for others.
+/// Memory for what lies unread: at most 64 KiB × (`streams` + 1).
+///
+/// # Errors
+/// [`UpstreamError::Address`].
+pub fn connect_lazy_for_streams(address: &str, streams: usize) -> Result<Channel, UpstreamError> {
+    let streams = u32::try_from(streams).unwrap_or(u32::MAX).saturating_add(1);
+    let endpoint = endpoint(address)?
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(STREAM_WINDOW.saturating_mul(streams).min(MAX_WINDOW));
+    Ok(Traced { inner: endpoint.connect_lazy() })
+}
+
+fn endpoint(address: &str) -> Result<Endpoint, UpstreamError> {
     let wrong = || UpstreamError::Address { address: address.to_owned() };
     let url = if address.contains("://") { address.to_owned() } else { format!("http://{address}") };
     let endpoint = Endpoint::from_shared(url).map_err(|_| wrong())?;
@@ -49,13 +71,12 @@ pub fn connect_lazy(address: &str) -> Result<Channel, UpstreamError> {
     if endpoint.uri().authority().is_none() || endpoint.uri().scheme_str() != Some("http") {
         return Err(wrong());
     }
-    let endpoint = endpoint
+    Ok(endpoint
         .connect_timeout(CONNECT_TIMEOUT)
         .tcp_nodelay(true)
         .http2_keep_alive_interval(KEEP_ALIVE)
         .keep_alive_timeout(KEEP_ALIVE)
-        .keep_alive_while_idle(true);
-    Ok(Traced { inner: endpoint.connect_lazy() })
+        .keep_alive_while_idle(true))
 }
 
 /// Passes the current span's trace context on with every request, as W3C's `traceparent`.

@@ -15,6 +15,7 @@ use tonic::{Streaming, transport::Channel, transport::Endpoint};
 
 /// An open conversation.
 pub(crate) struct Conversation {
+    channel: Channel,
     say: mpsc::Sender<ConverseRequest>,
     events: Streaming<Event>,
 }
@@ -41,9 +42,9 @@ pub(crate) fn picture(data: Vec<u8>) -> Part {
 impl Conversation {
     pub(crate) async fn open(channel: Channel) -> Self {
         let (say, words) = mpsc::channel(4);
-        let mut client = DialogueClient::new(channel).max_encoding_message_size(usize::MAX);
+        let mut client = DialogueClient::new(channel.clone()).max_encoding_message_size(usize::MAX);
         let events = client.converse(ReceiverStream::new(words)).await.unwrap().into_inner();
-        Self { say, events }
+        Self { channel, say, events }
     }
 
     pub(crate) async fn say(&self, parts: Vec<Part>) {
@@ -76,11 +77,9 @@ impl Conversation {
         }
     }
 
-    /// Empties the history, so that no turn is longer than the first.
+    /// Begins anew on the same connection, so that no turn is longer than the first.
     pub(crate) async fn forget(&mut self) {
-        let action = Some(Action::Reset(fondue_proto::dialogue::ResetHistory {}));
-        self.say.send(ConverseRequest { action }).await.unwrap();
-        while !matches!(self.events.message().await.unwrap().unwrap().kind, Some(Kind::HistoryChanged(_))) {}
+        *self = Self::open(self.channel.clone()).await;
     }
 }
 

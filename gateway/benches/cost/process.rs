@@ -4,6 +4,7 @@ use std::{
     fs,
     io::{BufRead, BufReader},
     process::{Child, Command, Stdio},
+    time::Duration,
 };
 
 use crate::fakes::Fakes;
@@ -39,6 +40,15 @@ impl Gateway {
         let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
         let ticks = |at: usize| fields[at].parse::<f64>().unwrap();
         (ticks(11) + ticks(12)) / TICKS
+    }
+
+    /// Waits until it has nothing to do.
+    pub(crate) async fn settle(&self) {
+        let mut before = -1.0;
+        while self.cpu() > before {
+            before = self.cpu();
+            tokio::time::sleep(Duration::from_millis(300)).await;
+        }
     }
 
     /// Resident bytes now.

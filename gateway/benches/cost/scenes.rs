@@ -136,6 +136,8 @@ pub(crate) async fn slow_readers(
         talk.one_text().await;
         stalled.push(talk);
     }
+    // What is under way fills up first: that is work for readers, not for those that do not read.
+    gateway.settle().await;
     let beside = rate(&mut talks).await;
     let kept = (gateway.resident() - before).max(0.0);
     let what = format!("the same beside {slow} readers that do not read");

@@ -22,7 +22,7 @@ impl Fake {
         let address = format!("http://{}", std_listener.local_addr().unwrap());
         runtime.spawn(async move {
             let listener = TcpListener::from_std(std_listener).unwrap();
-            let incoming = tonic::transport::server::TcpIncoming::from(listener);
+            let incoming = tonic::transport::server::TcpIncoming::from(listener).with_nodelay(Some(true));
             Server::builder().add_routes(routes).serve_with_incoming(incoming).await.unwrap();
         });
         Self { address, runtime: Some(runtime) }

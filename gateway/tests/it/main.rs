@@ -14,3 +14,4 @@ mod gallery;
 mod published;
 mod refusals;
 mod room;
+mod slow;

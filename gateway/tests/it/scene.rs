@@ -19,6 +19,7 @@ use crate::fakes::{Fake, language::LanguageFake, retrieval::RetrievalFake, visio
 const HANGS: Duration = Duration::from_secs(20);
 
 pub(crate) struct Scene {
+    pub(crate) address: String,
     pub(crate) vision: VisionFake,
     pub(crate) language: LanguageFake,
     pub(crate) retrieval: RetrievalFake,
@@ -55,9 +56,10 @@ impl Scene {
         };
         let ended = tokio::spawn(fondue_gateway::run(config, listener, shutdown));
         let client = DialogueClient::connect(address.clone()).await.unwrap();
-        let gallery = GalleryClient::connect(address).await.unwrap();
+        let gallery = GalleryClient::connect(address.clone()).await.unwrap();
         let stop = Some(stop);
         Self {
+            address,
             vision,
             language,
             retrieval,
