@@ -19,7 +19,6 @@ use tracing::Instrument;
 use crate::{
     converse,
     desk::Desk,
-    dialogue::Dialogue,
     request,
     turn::{self, reply::Reply},
     unary,
@@ -80,12 +79,14 @@ impl DialogueApi for Handler {
         let (metadata, _, message) = request.into_parts();
         let (open, said) = request::reply(message, &config.defaults, &config.limits).map_err(status)?;
         let deadline = deadline(&metadata, said.options.timeout);
-        let dialogue = Dialogue::new(config.template.clone(), open);
-        let draft = dialogue.draft(&said, &config.limits).map_err(status)?;
         let turn_id = uuid::Uuid::new_v4().to_string();
         let span = tracing::info_span!("turn", turn_id);
-        let turn = turn::begin(&desk, turn_id, draft, &said.options, deadline).instrument(span.clone());
-        let turn = turn.await.map_err(status)?;
+        let begun = async {
+            let dialogue = turn::opened(&desk, open, deadline).await?;
+            let draft = turn::draft(&desk, &dialogue, said.parts, deadline).await?;
+            turn::begin(&desk, turn_id, draft, &said.options, deadline).await
+        };
+        let turn = begun.instrument(span.clone()).await.map_err(status)?;
 
         let (events, stream) = mpsc::channel(config.limits.events);
         let finish = async move {

@@ -35,6 +35,9 @@ pub enum RunError {
     /// An upstream's address is not one.
     #[error(transparent)]
     Upstream(#[from] UpstreamError),
+    /// Pictures cannot be fetched.
+    #[error("pictures cannot be fetched")]
+    Links(#[source] fondue_fetch::Reason),
     /// The listener's address is unknown.
     #[error("the listener has no address")]
     Listener(#[source] std::io::Error),
@@ -72,7 +75,8 @@ pub async fn run(
     let _ended = desk.ending.clone().drop_guard();
     let (keeper, stopped) = (desk.clone(), desk.ending.clone());
     tokio::spawn(stopped.run_until_cancelled_owned(async move {
-        keeper.index.keep_pinned(keeper.config.pin_interval).await;
+        let all = keeper.indexes.iter().map(|index| index.keep_pinned(keeper.config.pin_interval));
+        futures::future::join_all(all).await;
     }));
     let drain = serving.drain;
     let shutdown = async move {

@@ -1,6 +1,7 @@
 //! The one door for requests: what a client sent becomes checked types, or violations that name the fields.
 //! Nothing inside the gateway checks a request twice.
 
+pub mod conditions;
 pub mod history;
 pub mod options;
 pub mod parts;
@@ -11,11 +12,11 @@ mod tests;
 use std::fmt::Display;
 
 use fondue_domain::{Compat, Violation};
-use fondue_proto::dialogue as wire;
+use fondue_proto::{dialogue as wire, retrieval};
 
 pub use history::Exchange;
 pub use options::{Options, Overrides};
-pub use parts::{Fit, Part, Picture, PictureKey};
+pub use parts::{Content, Fit, Link, Part, Picture, PictureKey};
 
 use crate::{
     config::{Defaults, Limits},
@@ -58,6 +59,10 @@ pub struct Retrieve {
     pub excluded_ids: Vec<String>,
     /// Index generation, empty for the active one.
     pub generation: String,
+    /// Which index, empty for the first one.
+    pub index: String,
+    /// What the pictures must be.
+    pub conditions: Vec<retrieval::Condition>,
     /// Whether to send bytes.
     pub include_data: bool,
     /// Right or published behaviour.
@@ -139,7 +144,7 @@ pub fn retrieve(raw: wire::RetrieveRequest, server: &Defaults, limits: &Limits) 
     }
     let last_text = parts.iter().rev().find_map(|part| match part {
         Part::Text(text) => Some(text),
-        Part::Picture(_) => None,
+        Part::Picture(_) | Part::Link(_) => None,
     });
     if !compat.is_reference() && !last_text.is_some_and(|text| text.contains("[RET]")) {
         match parts.last_mut() {
@@ -155,9 +160,21 @@ pub fn retrieve(raw: wire::RetrieveRequest, server: &Defaults, limits: &Limits) 
     }
     let generation = generation(raw.generation, "generation", &mut faults).unwrap_or_default();
     let include_data = raw.include_data;
+    let index = options::index("index", raw.index, limits, &mut faults);
+    let conditions = conditions::checked(raw.conditions, "conditions", &mut faults);
     let cache_key = options::cache_key("cache_key", raw.cache_key, &mut faults);
     let excluded_ids = raw.excluded_ids;
-    faults.none(Retrieve { parts, k, excluded_ids, generation, include_data, compat, cache_key })
+    faults.none(Retrieve {
+        parts,
+        k,
+        excluded_ids,
+        generation,
+        index,
+        conditions,
+        include_data,
+        compat,
+        cache_key,
+    })
 }
 
 /// Checks a request for scores.

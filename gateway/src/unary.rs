@@ -13,7 +13,7 @@ use crate::{
     desk::Desk,
     dialogue::{Piece, prompt},
     failure::Failure,
-    request::{Part, Picture, Retrieve, Score},
+    request::{Content, Part, Picture, Retrieve, Score},
     turn::{clock, recall, see, speak::language_compat},
 };
 
@@ -22,6 +22,7 @@ use crate::{
 /// # Errors
 /// [`Failure`] of any of the three.
 pub async fn retrieve(desk: &Desk, asked: Retrieve, deadline: Instant) -> Result<RetrieveResponse, Failure> {
+    let index = desk.index(&asked.index)?;
     let parts = encode(desk, asked.parts, deadline).await?;
     let compat = language_compat(asked.compat) as i32;
     let request = QueryRequest { parts, compat, cache_key: asked.cache_key };
@@ -39,10 +40,11 @@ pub async fn retrieve(desk: &Desk, asked: Retrieve, deadline: Instant) -> Result
         excluded_sha256: Vec::new(),
         generation: asked.generation,
         include_data: asked.include_data,
+        conditions: asked.conditions,
         ..SearchRequest::default()
     };
-    let found = desk.index.search(search, deadline).await?;
-    let images = found.hits.into_iter().filter_map(|hit| recall::found_image(hit, &found.generation));
+    let found = index.search(search, deadline).await?;
+    let images = found.hits.into_iter().filter_map(|hit| recall::found_image(hit, index, &found.generation));
     let mut images: Vec<_> = images.take(usize::try_from(asked.k).unwrap_or(0)).collect();
     if let Some(failure) = found.left_out.filter(|_| images.is_empty()) {
         return Err(failure);
@@ -90,11 +92,12 @@ fn path(field: &str) -> Option<String> {
 
 /// The prompt for language; parts stay as they are, one for one, so that paths stay true.
 async fn encode(desk: &Desk, parts: Vec<Part>, deadline: Instant) -> Result<Vec<language::Part>, Failure> {
+    let parts = desk.links.follow(vec![parts], deadline).await?.concat();
     let mut met = HashSet::new();
     let mut pictures: Vec<Picture> = Vec::new();
     let pieces = parts.into_iter().map(|part| match part {
-        Part::Text(text) => Piece::Text(text),
-        Part::Picture(picture) => {
+        Content::Text(text) => Piece::Text(text),
+        Content::Picture(picture) => {
             let key = picture.key;
             if met.insert(key) {
                 pictures.push(picture);

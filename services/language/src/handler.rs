@@ -172,7 +172,8 @@ fn event(emission: Emission) -> Result<GenerateEvent, Status> {
             prompt_tokens: prompt_tokens as u32,
             queue_ms: millis(queued),
             cached_tokens: cached_tokens as u32,
-            first_part: 0,
+            cut: 0,
+            max_positions: 0,
         }),
         Emission::Text(text) => Kind::Text(wire::TextDelta { text }),
         Emission::Query { embedding, ret_index, text_offset } => {

@@ -26,6 +26,7 @@ const MAX_BYTES: usize = 64 << 20;
 /// The index behind the retrieval service. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Index {
+    name: Arc<str>,
     retrieval: RetrievalClient<Channel>,
     fingerprints: Arc<Fingerprints>,
     /// Generations that conversations stay with.
@@ -44,14 +45,20 @@ pub struct Searched {
 }
 
 impl Index {
-    /// The index of `retrieval`, for queries of `language` and of a model whose pictures `vision` sees.
+    /// The index `name` of `retrieval`, empty for the first one, for queries of `language` and of a model whose pictures `vision` sees.
     pub fn new(
+        name: &str,
         retrieval: RetrievalClient<Channel>,
         vision: VisionClient<Channel>,
         language: LanguageClient<Channel>,
     ) -> Self {
         let fingerprints = Arc::new(Fingerprints::new(vision, language, retrieval.clone()));
-        Self { retrieval, fingerprints, pins: Pins::default() }
+        Self { name: name.into(), retrieval, fingerprints, pins: Pins::default() }
+    }
+
+    /// What it is asked for by; empty for the first one.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// Searches. The service leaves out the bytes of pictures beyond its `max_data_bytes`: those are fetched one by
@@ -189,6 +196,6 @@ impl Index {
 
 /// The client's path for a path of the retrieval service's request; the query is the language service's.
 fn path(field: &str) -> Option<String> {
-    let known = ["k", "generation", "excluded_ids"].contains(&field);
+    let known = ["k", "generation", "excluded_ids"].contains(&field) || field.starts_with("conditions");
     known.then(|| field.to_owned())
 }

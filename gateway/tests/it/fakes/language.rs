@@ -133,7 +133,8 @@ impl LanguageFake {
                     prompt_tokens: 7,
                     queue_ms: 1.5,
                     cached_tokens: 4,
-                    first_part: 0,
+                    cut: 0,
+                    max_positions: 0,
                 }))
                 .await?;
                 started = true;
