@@ -1,5 +1,6 @@
 //! Configuration of the gateway: command line over file over defaults, checked once.
 
+pub mod http;
 pub mod images;
 mod settings;
 
@@ -8,6 +9,7 @@ use std::{path::PathBuf, time::Duration};
 use clap::Parser;
 use fondue_domain::Compat;
 use fondue_serving::settings::{Serving, SettingsError, merge, parsed, within};
+use http::HttpConfig;
 use images::ImageLinks;
 pub use settings::Settings;
 
@@ -44,6 +46,8 @@ pub struct Config {
     pub template: TemplateSettings,
     /// Where pictures may be fetched from, if anywhere.
     pub images: Option<ImageLinks>,
+    /// The HTTP API.
+    pub http: HttpConfig,
     /// Time for one search.
     pub search_timeout: Duration,
     /// Time after which a conversation without messages and turns ends.
@@ -228,6 +232,7 @@ impl Settings {
                 answer_prefix: self.answer_prefix,
                 turn_separator: self.turn_separator,
             },
+            http: self.http.resolve()?,
             images: self.images.resolve(serving.max_message_bytes)?,
             search_timeout: ms(within("search_timeout_ms", self.search_timeout_ms, 10_000, 1, 600_000)?),
             idle_timeout: ms(within("idle_timeout_ms", self.idle_timeout_ms, 600_000, 1, 86_400_000)?),

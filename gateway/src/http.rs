@@ -71,7 +71,8 @@ pub fn http(desk: Arc<Desk>) -> Http {
 
 async fn nothing(uri: Uri) -> Problem {
     let path = uri.path();
-    Failure::new(Fault::NotFound, format!("there is nothing at {path}; /openapi.json tells what there is")).into()
+    Failure::new(Fault::NotFound, format!("there is nothing at {path}; /openapi.json tells what there is"))
+        .into()
 }
 
 async fn wrong_method(uri: Uri) -> Problem {

@@ -9,10 +9,12 @@ pub mod converse;
 pub mod desk;
 pub mod dialogue;
 pub mod gallery;
+pub mod single;
 pub mod turn;
 pub mod unary;
 
 pub mod failure;
+pub mod http;
 
 use std::{sync::Arc, time::Duration};
 
@@ -67,6 +69,8 @@ pub async fn run(
     let gallery = GalleryServer::new(Gallery::new(desk.clone()));
     routes.add_service(gallery.max_decoding_message_size(serving.max_message_bytes));
 
+    let http = http::http(desk.clone());
+
     let readiness = Readiness::new(&["fondue.dialogue.v1.Dialogue", "fondue.dialogue.v1.Gallery"]);
     readiness.ready();
     fondue_serving::announce::listening(listener.local_addr().map_err(RunError::Listener)?);
@@ -88,7 +92,13 @@ pub async fn run(
             ending.cancel();
         });
     };
-    let site =
-        Site { serving: &serving, listener, routes, readiness, descriptors: fondue_proto::DESCRIPTORS };
+    let site = Site {
+        serving: &serving,
+        listener,
+        routes,
+        readiness,
+        descriptors: fondue_proto::DESCRIPTORS,
+        http: Some(http),
+    };
     Ok(site.serve(shutdown).await?)
 }

@@ -2,10 +2,10 @@
 
 use std::{collections::HashSet, time::Instant};
 
-use fondue_domain::Fault;
+use fondue_domain::{Compat, Fault};
 use fondue_proto::{
     dialogue::{CandidateScore, RetrieveResponse, ScoreResponse},
-    language::{self, QueryRequest},
+    language::{self, ProjectRequest, QueryRequest},
     retrieval::SearchRequest,
 };
 
@@ -21,11 +21,31 @@ use crate::{
 ///
 /// # Errors
 /// [`Failure`] of any of the three.
-pub async fn retrieve(desk: &Desk, asked: Retrieve, deadline: Instant) -> Result<RetrieveResponse, Failure> {
-    let index = desk.index(&asked.index)?;
-    let parts = encode(desk, asked.parts, deadline).await?;
-    let compat = language_compat(asked.compat) as i32;
-    let request = QueryRequest { parts, compat, cache_key: asked.cache_key };
+pub async fn retrieve(
+    desk: &Desk,
+    mut asked: Retrieve,
+    deadline: Instant,
+) -> Result<RetrieveResponse, Failure> {
+    desk.index(&asked.index)?; // before any work
+    let asked_parts = std::mem::take(&mut asked.parts);
+    let cache_key = std::mem::take(&mut asked.cache_key);
+    let query = query(desk, asked_parts, asked.compat, cache_key, deadline).await?;
+    search(desk, query, asked, deadline).await
+}
+
+/// Parts → vision → the row of retrieval space at the last `[RET]`.
+///
+/// # Errors
+/// [`Failure`] of either.
+pub async fn query(
+    desk: &Desk,
+    parts: Vec<Part>,
+    compat: Compat,
+    cache_key: String,
+    deadline: Instant,
+) -> Result<Vec<f32>, Failure> {
+    let parts = encode(desk, parts, deadline).await?;
+    let request = QueryRequest { parts, compat: language_compat(compat) as i32, cache_key };
     let query = clock::call("language", deadline, request, async |request| {
         desk.language.clone().query(request).await
     });
@@ -33,8 +53,42 @@ pub async fn retrieve(desk: &Desk, asked: Retrieve, deadline: Instant) -> Result
     let query = query.embedding.ok_or_else(|| {
         Failure::new(Fault::Internal, "the language service answered a query without an embedding")
     })?;
+    Ok(query.values)
+}
+
+/// A picture → vision → its row of retrieval space: where the index would place it.
+///
+/// # Errors
+/// [`Failure`] of the picture's URL, of vision or of language.
+pub async fn place(desk: &Desk, picture: Part, deadline: Instant) -> Result<Vec<f32>, Failure> {
+    let pictures = desk.links.follow(vec![vec![picture]], deadline).await?.concat().into_iter();
+    let pictures: Vec<_> = pictures.filter_map(Content::into_picture).collect();
+    let mut seen = see::see(desk, &pictures, deadline).await?;
+    let features = pictures.iter().filter_map(|picture| seen.features.remove(&picture.key));
+    let features = features.map(|features| language::Features { values: features.to_vec() }).collect();
+    let placed = clock::call("language", deadline, ProjectRequest { features }, async |request| {
+        desk.language.clone().project(request).await
+    });
+    let placed = placed.await.map_err(|failure| failure.with_paths(|_| None))?.embeddings;
+    let [placed] = <[_; 1]>::try_from(placed).map_err(|placed| {
+        Failure::new(Fault::Internal, format!("{} embeddings came for one picture", placed.len()))
+    })?;
+    Ok(placed.values)
+}
+
+/// A row of retrieval space → retrieval. The parts of `asked` do not matter any more.
+///
+/// # Errors
+/// [`Failure`] of retrieval.
+pub async fn search(
+    desk: &Desk,
+    query: Vec<f32>,
+    asked: Retrieve,
+    deadline: Instant,
+) -> Result<RetrieveResponse, Failure> {
+    let index = desk.index(&asked.index)?;
     let search = SearchRequest {
-        query: query.values,
+        query,
         k: asked.k,
         excluded_ids: asked.excluded_ids,
         excluded_sha256: Vec::new(),

@@ -3,7 +3,7 @@
 use fondue_serving::settings::{ServingSettings, SettingsError};
 use serde::{Deserialize, Serialize};
 
-use super::images::ImageSettings;
+use super::{http::HttpSettings, images::ImageSettings};
 
 /// What can be set. Unset settings take the file's, then the defaults.
 #[derive(Clone, Debug, clap::Args, Serialize, Deserialize)]
@@ -143,6 +143,10 @@ pub struct Settings {
     #[command(flatten)]
     #[serde(flatten)]
     pub images: ImageSettings,
+    /// The HTTP API.
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub http: HttpSettings,
 }
 
 /// Bytes of an index's name.

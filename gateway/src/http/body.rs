@@ -40,7 +40,8 @@ async fn read(desk: &Desk, body: Body) -> Result<Bytes, Problem> {
     match tokio::time::timeout(desk.config.defaults.timeout, read).await {
         Ok(Ok(read)) => Ok(read.to_bytes()),
         Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
-            let message = format!("the body has more than {max} bytes, the server's limit (max_message_bytes)");
+            let message =
+                format!("the body has more than {max} bytes, the server's limit (max_message_bytes)");
             Err(Failure::new(Fault::TooLarge, message).into())
         }
         Ok(Err(error)) => Err(Problem::invalid("invalid_body", None, format!("the body broke off: {error}"))),

@@ -123,7 +123,11 @@ pub(super) fn pieces(content: Content, path: &str, host: Option<&str>) -> Result
         Content::Text(text) => return Ok(vec![Piece { what: What::Text(text), path: path.to_owned() }]),
         Content::Parts(parts) => parts,
     };
-    parts.into_iter().enumerate().map(|(index, part)| piece(part, &format!("{path}[{index}]"), host)).collect()
+    parts
+        .into_iter()
+        .enumerate()
+        .map(|(index, part)| piece(part, &format!("{path}[{index}]"), host))
+        .collect()
 }
 
 fn piece(part: Part, path: &str, host: Option<&str>) -> Result<Piece, Problem> {
@@ -208,7 +212,8 @@ pub(super) async fn fetch<'a>(
         };
         n_bytes += data.len();
         if n_bytes > MAX_LINKED_BYTES {
-            let message = format!("the pictures of this server have more than {MAX_LINKED_BYTES} bytes together");
+            let message =
+                format!("the pictures of this server have more than {MAX_LINKED_BYTES} bytes together");
             return Err(Failure::new(Fault::TooLarge, message).into());
         }
         known.insert(stored.clone(), data.clone());
@@ -251,7 +256,15 @@ mod tests {
         for right in ["image/png;base64,aGk=", "IMAGE/jpeg;x=y;base64,aGk"] {
             assert!(matches!(data_url(right), Ok(What::Data(data)) if &*data == b"hi"), "{right}");
         }
-        for wrong in ["", "image/png", "image/png,aGk=", "text/plain;base64,aGk=", "image/png;base64,", "image/png;base64,%", "imäge/png;base64,aGk="] {
+        for wrong in [
+            "",
+            "image/png",
+            "image/png,aGk=",
+            "text/plain;base64,aGk=",
+            "image/png;base64,",
+            "image/png;base64,%",
+            "imäge/png;base64,aGk=",
+        ] {
             assert!(data_url(wrong).is_err(), "{wrong}");
         }
     }

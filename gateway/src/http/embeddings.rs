@@ -22,7 +22,7 @@ use super::{
     models,
     vectors::{self, Sought},
 };
-use crate::{failure::Failure, request};
+use crate::{failure::Failure, request, unary};
 
 /// Inputs of one request.
 const MAX_INPUTS: usize = 128;
@@ -154,11 +154,15 @@ async fn row(
     let (sought, paths) = vectors::sought(front, content, &path, host, deadline).await?;
     let row = async {
         match sought {
-            Sought::Picture(picture) => vectors::of_picture(desk, picture, deadline).await,
+            Sought::Picture(picture) => {
+                let raw = RetrieveRequest { parts: vec![picture], ..RetrieveRequest::default() };
+                let (picture, _) = request::like(raw, &desk.config.defaults, &desk.config.limits)?;
+                unary::place(desk, picture, deadline).await
+            }
             Sought::Prompt(parts) => {
                 let raw = RetrieveRequest { parts, ..RetrieveRequest::default() };
                 let asked = request::retrieve(raw, &desk.config.defaults, &desk.config.limits)?;
-                vectors::of_prompt(desk, asked, deadline).await
+                unary::query(desk, asked.parts, asked.compat, asked.cache_key, deadline).await
             }
         }
     };

@@ -103,9 +103,7 @@ impl Problem {
     /// What ended a turn whose stream had begun; `translate` puts the field's path into the client's words.
     pub(super) fn failed(failed: TurnFailed, translate: impl Fn(&str) -> String) -> Self {
         let fault = match (fault_of(&Status::new(Code::from(failed.code), "")), failed.retry_delay_ms) {
-            (_, 1..) => {
-                Fault::Busy { retry_after: Duration::from_millis(u64::from(failed.retry_delay_ms)) }
-            }
+            (_, 1..) => Fault::Busy { retry_after: Duration::from_millis(u64::from(failed.retry_delay_ms)) },
             (fault, 0) => fault,
         };
         let param = failed.violations.first().map(|violation| translate(&violation.field));
@@ -159,7 +157,10 @@ mod tests {
             assert_eq!((told.status, told.error.code), (direct.status, direct.error.code), "{fault:?}");
         }
         let busy = Problem::failed(Failure::busy("x").event(String::new()), str::to_owned);
-        assert_eq!((busy.status, busy.retry_after), (StatusCode::TOO_MANY_REQUESTS, Some(Duration::from_secs(1))));
+        assert_eq!(
+            (busy.status, busy.retry_after),
+            (StatusCode::TOO_MANY_REQUESTS, Some(Duration::from_secs(1)))
+        );
     }
 
     #[test]

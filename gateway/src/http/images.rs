@@ -86,15 +86,16 @@ fn matches(known: &HeaderValue, etag: &str) -> bool {
 pub(super) async fn fetch(front: &Front, stored: Stored, deadline: Instant) -> Result<Picture, Failed> {
     let gone = |message: String| Failed::Gone(message);
     let Stored { index, generation, id } = stored;
-    if !index.is_empty() {
-        return Err(gone(format!("there is no index `{index}`")));
-    }
+    let index = front.desk.index(&index).map_err(|failure| gone(failure.to_string()))?;
     let room = tokio::time::timeout_at(deadline.into(), front.fetches.acquire()).await;
-    let _room = room.map_err(|_| Failed::Other(Failure::busy("many pictures are being fetched; try again")))?;
-    match front.desk.index.picture(&id, &generation, deadline).await {
+    let _room =
+        room.map_err(|_| Failed::Other(Failure::busy("many pictures are being fetched; try again")))?;
+    match index.picture(&id, &generation, deadline).await {
         Ok(picture) if !picture.data.is_empty() => Ok(picture),
         Ok(Picture { url, .. }) if url.is_empty() => Err(gone(format!("the picture `{id}` has no file"))),
-        Ok(Picture { url, .. }) => Err(gone(format!("the index knows of the picture `{id}` only that it is at {url}"))),
+        Ok(Picture { url, .. }) => {
+            Err(gone(format!("the index knows of the picture `{id}` only that it is at {url}")))
+        }
         Err(failure) if failure.fault() == Fault::NotFound => Err(gone(failure.to_string())),
         Err(failure) => Err(Failed::Other(failure)),
     }

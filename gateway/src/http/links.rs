@@ -59,8 +59,7 @@ pub(super) fn stored(url: &str, host: Option<&str>) -> Option<Stored> {
     let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
     let (generation, id) = place.split_once('/')?;
     let index = query.split('&').find_map(|pair| pair.strip_prefix("index=")).unwrap_or_default();
-    let stored =
-        Stored { index: unescaped(index)?, generation: unescaped(generation)?, id: unescaped(id)? };
+    let stored = Stored { index: unescaped(index)?, generation: unescaped(generation)?, id: unescaped(id)? };
     (!id.contains('/') && !stored.id.is_empty() && !stored.generation.is_empty()).then_some(stored)
 }
 
@@ -111,9 +110,7 @@ fn link(text: &str) -> Option<(usize, Link)> {
         return None;
     }
     let (address, fragment) = url.split_once('#').unwrap_or((url, ""));
-    let field = |name: &str| {
-        fragment.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
-    };
+    let field = |name: &str| fragment.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
     let ret = field("ret").and_then(|text| text.parse().ok());
     let at = field("at").and_then(|text| text.parse().ok());
     let id = match stored(address, None) {

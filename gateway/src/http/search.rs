@@ -8,10 +8,7 @@ use axum::{
     extract::State,
     http::{HeaderMap, header},
 };
-use fondue_proto::{
-    dialogue::{Condition, RetrieveRequest},
-    retrieval::SearchRequest,
-};
+use fondue_proto::dialogue::{Condition, RetrieveRequest};
 use fondue_serving::telemetry::current_trace_id;
 use serde::{Deserialize, Serialize};
 
@@ -78,8 +75,10 @@ pub(super) async fn search(
                 unary::retrieve(desk, asked, deadline).await
             }
             Sought::Picture(picture) => {
-                let asked = request::search(raw, defaults, limits)?;
-                let query = vectors::of_picture(desk, picture, deadline).await?;
+                let raw = RetrieveRequest { parts: vec![picture], ..raw };
+                let (picture, asked) = request::like(raw, defaults, limits)?;
+                desk.index(&asked.index)?; // before any work
+                let query = unary::place(desk, picture, deadline).await?;
                 unary::search(desk, query, asked, deadline).await
             }
         }

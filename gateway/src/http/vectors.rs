@@ -1,20 +1,13 @@
-//! Rows of retrieval space: of a prompt, and of a picture.
+//! What is looked for: a prompt, or a picture like which others are.
 
 use std::time::Instant;
 
-use fondue_domain::Fault;
-use fondue_proto::{
-    dialogue::{self as wire, part::Kind},
-    language::{self, ProjectRequest},
-};
+use fondue_proto::dialogue as wire;
 
-use super::{Front, content, content::{Content, What}, errors::Problem};
-use crate::{
-    desk::Desk,
-    failure::Failure,
-    request::{self, Part, Picture, Retrieve},
-    turn::{clock, see},
-    unary,
+use super::{
+    Front,
+    content::{self, Content, What},
+    errors::Problem,
 };
 
 /// What is looked for.
@@ -43,7 +36,8 @@ pub(super) async fn sought(
     let is_text = |piece: &content::Piece| matches!(piece.what, What::Text(_));
     if !pieces.is_empty() && !pieces.iter().any(is_text) {
         let [_] = pieces[..] else {
-            let message = format!("{path}: a picture alone or with a text can be looked for, not several alone");
+            let message =
+                format!("{path}: a picture alone or with a text can be looked for, not several alone");
             return Err(Problem::invalid("invalid_value", path.to_owned(), message));
         };
         let picture = pieces.into_iter().next().map(|piece| content::to_wire(piece.what, None));
@@ -69,44 +63,4 @@ pub(super) fn translate(field: &str, paths: &[String], whole: &str) -> String {
     let Some(rest) = field.strip_prefix("parts") else { return field.to_owned() };
     let index = rest.strip_prefix('[').and_then(|rest| rest.split_once(']')?.0.parse::<usize>().ok());
     index.and_then(|index| paths.get(index)).cloned().unwrap_or_else(|| whole.to_owned())
-}
-
-/// The row of a checked prompt.
-///
-/// # Errors
-/// [`Failure`] of vision or language.
-pub(super) async fn of_prompt(desk: &Desk, asked: Retrieve, deadline: Instant) -> Result<Vec<f32>, Failure> {
-    unary::query(desk, asked.parts, asked.compat, asked.cache_key, deadline).await
-}
-
-/// The row of a picture.
-///
-/// # Errors
-/// [`Failure`] of the door, of vision or of language.
-pub(super) async fn of_picture(desk: &Desk, raw: wire::Part, deadline: Instant) -> Result<Vec<f32>, Failure> {
-    let picture = checked(desk, raw, deadline).await?;
-    let key = picture.key;
-    let seen = see::see(desk, &[picture], deadline).await?;
-    let features = seen.features.get(&key).map(|features| language::Features { values: features.to_vec() });
-    let request = ProjectRequest { features: features.into_iter().collect() };
-    let placed = clock::call("language", deadline, request, async |request| {
-        desk.language.clone().project(request).await
-    });
-    let placed = placed.await.map_err(|failure| failure.with_paths(|_| None))?;
-    let [embedding] = <[_; 1]>::try_from(placed.embeddings).map_err(|placed| {
-        Failure::new(Fault::Internal, format!("{} embeddings came for one picture", placed.len()))
-    })?;
-    Ok(embedding.values)
-}
-
-/// The picture, through the door.
-async fn checked(desk: &Desk, raw: wire::Part, _deadline: Instant) -> Result<Picture, Failure> {
-    let config = &desk.config;
-    debug_assert!(matches!(raw.kind, Some(Kind::Image(_))));
-    let parts = request::pictures(vec![raw], "parts", &config.defaults, &config.limits)?;
-    let mut pictures = parts.into_iter().filter_map(|part| match part {
-        Part::Picture(picture) => Some(picture),
-        Part::Text(_) => None,
-    });
-    pictures.next().ok_or_else(|| Failure::field("parts", "needs a picture"))
 }

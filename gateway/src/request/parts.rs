@@ -41,6 +41,16 @@ pub enum Content {
     Picture(Picture),
 }
 
+impl Content {
+    /// The picture, if it is one.
+    pub fn into_picture(self) -> Option<Picture> {
+        match self {
+            Self::Picture(picture) => Some(picture),
+            Self::Text(_) => None,
+        }
+    }
+}
+
 /// Where a picture can be fetched.
 #[derive(Clone, Debug)]
 pub struct Link {

@@ -67,7 +67,15 @@ fn links_without_their_fragment_stand_where_they_are() {
 
 #[test]
 fn other_markdown_is_text() {
-    for text in ["![x](http://a.org/b.png)", "![x", "![](", "![x](/v1/images/g/1", "!", "a ![b] c", "![x]\n(/v1/images/g/1)"] {
+    for text in [
+        "![x](http://a.org/b.png)",
+        "![x",
+        "![](",
+        "![x](/v1/images/g/1",
+        "!",
+        "a ![b] c",
+        "![x]\n(/v1/images/g/1)",
+    ] {
         assert_eq!(transcript(text), (text.to_owned(), Vec::new()));
     }
 }
