@@ -16,7 +16,7 @@ use tonic::{Status, Streaming, transport::Channel};
 use crate::fakes::{Fake, language::LanguageFake, retrieval::RetrievalFake, vision::VisionFake};
 
 /// Nothing here takes this long unless it hangs.
-const HANGS: Duration = Duration::from_secs(20);
+pub(crate) const HANGS: Duration = Duration::from_secs(20);
 
 pub(crate) struct Scene {
     pub(crate) vision: VisionFake,
@@ -25,6 +25,8 @@ pub(crate) struct Scene {
     pub(crate) vision_server: Fake,
     pub(crate) language_server: Fake,
     pub(crate) retrieval_server: Fake,
+    /// `http://HOST:PORT` of the gateway.
+    pub(crate) address: String,
     pub(crate) client: DialogueClient<Channel>,
     pub(crate) gallery: GalleryClient<Channel>,
     pub(crate) stop: Option<oneshot::Sender<()>>,
@@ -55,7 +57,7 @@ impl Scene {
         };
         let ended = tokio::spawn(fondue_gateway::run(config, listener, shutdown));
         let client = DialogueClient::connect(address.clone()).await.unwrap();
-        let gallery = GalleryClient::connect(address).await.unwrap();
+        let gallery = GalleryClient::connect(address.clone()).await.unwrap();
         let stop = Some(stop);
         Self {
             vision,
@@ -64,6 +66,7 @@ impl Scene {
             vision_server,
             language_server,
             retrieval_server,
+            address,
             client,
             gallery,
             stop,
