@@ -1,12 +1,16 @@
 //! Configuration of the gateway: command line over file over defaults, checked once.
 
+pub mod http;
+pub mod images;
 mod settings;
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 use clap::Parser;
 use fondue_domain::Compat;
 use fondue_serving::settings::{Serving, SettingsError, merge, parsed, within};
+use http::HttpConfig;
+use images::ImageLinks;
 pub use settings::Settings;
 
 /// The dialogue API: turns composed of vision, language and retrieval.
@@ -30,14 +34,20 @@ pub struct Config {
     pub vision: String,
     /// Address of the language service.
     pub language: String,
-    /// Address of the retrieval service.
+    /// Address of the retrieval service of the first, unnamed index.
     pub retrieval: String,
+    /// Further indexes: name and address of the retrieval service.
+    pub indexes: Vec<(String, String)>,
     /// Where a client does not say.
     pub defaults: Defaults,
     /// What a client may ask for.
     pub limits: Limits,
-    /// How a dialogue reads to the model.
-    pub template: Arc<Template>,
+    /// How a dialogue reads to the model, as far as the operator says.
+    pub template: TemplateSettings,
+    /// Where pictures may be fetched from, if anywhere.
+    pub images: Option<ImageLinks>,
+    /// The HTTP API.
+    pub http: HttpConfig,
     /// Time for one search.
     pub search_timeout: Duration,
     /// Time after which a conversation without messages and turns ends.
@@ -68,7 +78,7 @@ pub struct Defaults {
 }
 
 /// What a client may ask for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Limits {
     /// Tokens of an answer.
     pub new_tokens: i32,
@@ -92,6 +102,12 @@ pub struct Limits {
     pub text_bytes: usize,
     /// Events kept for a slow reader.
     pub events: usize,
+    /// Answered turns that a conversation can return to.
+    pub branch_turns: usize,
+    /// Bytes of what can only be returned to.
+    pub branch_bytes: usize,
+    /// Names of the further indexes.
+    pub indexes: Vec<String>,
 }
 
 /// How a dialogue reads to the model.
@@ -103,6 +119,38 @@ pub struct Template {
     pub answer_prefix: String,
     /// After the answer.
     pub turn_separator: String,
+}
+
+impl Default for Template {
+    fn default() -> Self {
+        Self {
+            question_prefix: "Q: ".to_owned(),
+            answer_prefix: "\nA:".to_owned(),
+            turn_separator: "\n".to_owned(),
+        }
+    }
+}
+
+/// What the operator says of the template; the model's own holds for the rest.
+#[derive(Clone, Debug, Default)]
+pub struct TemplateSettings {
+    /// Before the user's words.
+    pub question_prefix: Option<String>,
+    /// Before the answer.
+    pub answer_prefix: Option<String>,
+    /// After the answer.
+    pub turn_separator: Option<String>,
+}
+
+impl TemplateSettings {
+    /// `base`, but for what the operator says.
+    pub fn over(&self, base: Template) -> Template {
+        Template {
+            question_prefix: self.question_prefix.clone().unwrap_or(base.question_prefix),
+            answer_prefix: self.answer_prefix.clone().unwrap_or(base.answer_prefix),
+            turn_separator: self.turn_separator.clone().unwrap_or(base.turn_separator),
+        }
+    }
 }
 
 impl Args {
@@ -126,6 +174,7 @@ impl Settings {
         let timeout_limit = within("timeout_limit_ms", self.timeout_limit_ms, 600_000, 1, 600_000)?;
         let serving = self.serving.resolve("127.0.0.1:7400")?;
         let ms = |ms: u32| Duration::from_millis(u64::from(ms));
+        let indexes = settings::indexes(self.indexes)?;
         Ok(Config {
             vision: self.vision.unwrap_or_else(|| "http://127.0.0.1:7401".into()),
             language: self.language.unwrap_or_else(|| "http://127.0.0.1:7402".into()),
@@ -173,12 +222,18 @@ impl Settings {
                 )?,
                 text_bytes: within("max_text_bytes", self.max_text_bytes, 64 << 10, 1, 1 << 30)?,
                 events: within("event_buffer", self.event_buffer, 64, 1, MAX)?,
+                branch_turns: within("branch_turns", self.branch_turns, 64, 0, 4096)?,
+                branch_bytes: within("max_branch_bytes", self.max_branch_bytes, 8 << 20, 0, 1 << 31)?,
+                indexes: indexes.iter().map(|(name, _)| name.clone()).collect(),
             },
-            template: Arc::new(Template {
-                question_prefix: self.question_prefix.unwrap_or_else(|| "Q: ".into()),
-                answer_prefix: self.answer_prefix.unwrap_or_else(|| "\nA:".into()),
-                turn_separator: self.turn_separator.unwrap_or_else(|| "\n".into()),
-            }),
+            indexes,
+            template: TemplateSettings {
+                question_prefix: self.question_prefix,
+                answer_prefix: self.answer_prefix,
+                turn_separator: self.turn_separator,
+            },
+            http: self.http.resolve()?,
+            images: self.images.resolve(serving.max_message_bytes)?,
             search_timeout: ms(within("search_timeout_ms", self.search_timeout_ms, 10_000, 1, 600_000)?),
             idle_timeout: ms(within("idle_timeout_ms", self.idle_timeout_ms, 600_000, 1, 86_400_000)?),
             pin_interval: ms(within("pin_interval_ms", self.pin_interval_ms, 60_000, 1, 86_400_000)?),
@@ -208,7 +263,9 @@ mod tests {
         assert_eq!((config.limits.concurrent_turns, config.limits.images_per_turn), (64, 16));
         assert_eq!(config.defaults.timeout, Duration::from_secs(60));
         assert_eq!(config.defaults.compat, Compat::Off);
-        assert_eq!(config.template.answer_prefix, "\nA:");
+        assert_eq!(config.template.over(Template::default()).answer_prefix, "\nA:");
+        assert!(config.images.is_none() && config.indexes.is_empty());
+        assert_eq!((config.limits.branch_turns, config.limits.branch_bytes), (64, 8 << 20));
         assert_eq!((config.idle_timeout, config.vision_batch), (Duration::from_secs(600), 16));
         assert_eq!(config.limits.waiting_bytes, 64 << 20);
     }
@@ -230,12 +287,35 @@ mod tests {
     }
 
     #[test]
+    fn indexes_have_names_and_hosts_are_patterns() {
+        let config = resolve(&["--index", "art=http://a:1", "--index", "maps=b:2"]).unwrap();
+        let expected = [("art", "http://a:1"), ("maps", "b:2")].map(|(name, at)| (name.into(), at.into()));
+        assert_eq!(config.indexes, expected);
+        assert_eq!(config.limits.indexes, ["art", "maps"]);
+        for wrong in ["art", "=http://a:1", "art=", &format!("{}=b", "x".repeat(65))] {
+            let error = resolve(&["--index", wrong]).unwrap_err();
+            assert!(error.starts_with("indexes: "), "{error}");
+        }
+        assert!(resolve(&["--index", "a=b", "--index", "a=c"]).unwrap_err().contains("twice"));
+        let images =
+            resolve(&["--image-host", "*.example.org", "--image-host", "a.org"]).unwrap().images.unwrap();
+        assert_eq!(images.rules.only_hosts.map(|hosts| hosts.len()), Some(2));
+        assert_eq!((images.rules.ports, images.limits.max_bytes), (vec![80, 443], 16 << 20));
+        let any = resolve(&["--image-host", "*", "--image-port", "8080"]).unwrap().images.unwrap();
+        assert_eq!((any.rules.only_hosts.is_none(), any.rules.ports), (true, vec![8080]));
+        assert!(resolve(&["--image-host", "a b"]).unwrap_err().starts_with("image_hosts: "));
+        let error = resolve(&["--image-host", "a.org", "--image-network", "ten"]).unwrap_err();
+        assert!(error.starts_with("image_networks: "), "{error}");
+    }
+
+    #[test]
     fn the_file_takes_the_same_keys_and_the_command_line_wins() {
         let file = std::env::temp_dir().join(format!("fondue-gateway-{}.toml", std::process::id()));
-        std::fs::write(&file, "max_images = 5\nret_bias = 1.5\nlisten = \"127.0.0.1:0\"\n").unwrap();
+        std::fs::write(&file, "max_images = 5\nret_bias = 1.5\nlisten = \"127.0.0.1:0\"\nimage_hosts = [\"a.org\"]\nindexes = [\"a=b\"]\n").unwrap();
         let config = resolve(&["--max-images", "3", "--config", file.to_str().unwrap()]).unwrap();
         assert_eq!((config.defaults.max_images, config.defaults.ret_bias), (3, 1.5));
         assert_eq!(config.serving.listen.port(), 0);
+        assert!(config.images.is_some() && config.indexes.len() == 1);
         std::fs::remove_file(file).unwrap();
     }
 }

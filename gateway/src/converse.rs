@@ -1,6 +1,6 @@
 //! The conversation loop: messages of one client in, events of its turns out, the dialogue kept in between.
 //!
-//! One turn runs at a time; those sent meanwhile wait. The running turn is a future of this loop, not a task,
+//! One turn runs at a time; turns and edits of the history sent meanwhile wait. The running turn is a future of this loop, not a task,
 //! so whatever ends the loop ends the turn.
 
 mod waiting;
@@ -8,19 +8,19 @@ mod waiting;
 use std::{future::Future, pin::Pin, time::Instant};
 
 use fondue_domain::Fault;
-use fondue_proto::dialogue::{ConverseRequest, converse_request::Action};
+use fondue_proto::dialogue::{BranchHistory, ConverseRequest, UndoTurns, converse_request::Action};
 use fondue_serving::status::{fault_of, status};
 use futures::{Stream, StreamExt};
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 use tracing::Instrument;
 
-use self::waiting::Waiting;
+use self::waiting::{Edit, Next, Waiting};
 use crate::{
     desk::Desk,
-    dialogue::{Dialogue, Draft},
+    dialogue::Dialogue,
     failure::Failure,
-    request::{self, Open, Options, Overrides},
+    request::{self, Overrides, Turn},
     turn::{
         self, Outcome,
         recall::pins::Hold,
@@ -28,7 +28,17 @@ use crate::{
     },
 };
 
-type Running<'a> = Pin<Box<dyn Future<Output = Result<Option<Outcome>, Gone>> + Send + 'a>>;
+type Running<'a> = Pin<Box<dyn Future<Output = Result<Came, Gone>> + Send + 'a>>;
+
+/// What running came to.
+enum Came {
+    /// A turn that left something to its dialogue, and its number.
+    Turn(u32, Outcome),
+    /// A turn that was never taken: the dialogue has nothing to remember.
+    Nothing,
+    /// The dialogue that the client brought along.
+    Opened(Box<Result<Dialogue, Failure>>),
+}
 
 /// Holds a conversation until the client leaves, breaks the protocol or says nothing for long, or the server stops.
 pub async fn converse(
@@ -37,14 +47,14 @@ pub async fn converse(
     events: &Events,
     call_deadline: Instant,
 ) {
-    let dialogue = Dialogue::new(desk.config.template.clone(), Open::default());
     let defaults = Overrides::default();
     let state = Conversation {
         desk,
         events,
         call_deadline,
-        dialogue,
-        held: None,
+        dialogue: Dialogue::default(),
+        held: Vec::new(),
+        opening: false,
         defaults,
         waiting: Waiting::default(),
         n_messages: 0,
@@ -63,8 +73,10 @@ struct Conversation<'a> {
     events: &'a Events,
     call_deadline: Instant,
     dialogue: Dialogue,
-    /// Keeps the dialogue's generation from being collected.
-    held: Option<Hold>,
+    /// Keep the dialogue's generations from being collected.
+    held: Vec<(String, Hold)>,
+    /// Whether what runs is no turn but the beginning.
+    opening: bool,
     defaults: Overrides,
     waiting: Waiting,
     n_messages: u64,
@@ -107,16 +119,16 @@ impl<'a> Conversation<'a> {
                 if self.desk.draining.is_cancelled() {
                     return Err(self.stop().await);
                 }
-                running = self.next_turn();
+                running = self.next().await?;
             }
             tokio::select! {
-                outcome = finished(&mut running) => {
+                came = finished(&mut running) => {
                     running = None;
-                    self.remember(outcome?);
+                    self.remember(came?)?;
                 }
                 message = messages.next(), if open => {
                     let taken = match message {
-                        Some(Ok(message)) => self.take(message, running.is_some()).await,
+                        Some(Ok(message)) => self.take(message, &mut running).await,
                         Some(Err(status)) => Err(broken(status)),
                         None => {
                             open = false;
@@ -139,11 +151,18 @@ impl<'a> Conversation<'a> {
         }
     }
 
-    /// Refuses the turns that wait: nothing new begins once the server stops.
+    /// Refuses what waits: nothing new begins once the server stops.
     async fn stop(mut self) -> End {
-        while let Some((number, _)) = self.waiting.pop() {
-            let reply = Reply::new(number, self.events.clone());
-            if turn::refused(&turn_id(), Failure::stopping(), &reply).await.is_err() {
+        while let Some(next) = self.waiting.pop() {
+            let refused = match next {
+                Next::Turn(number, _) => {
+                    let reply = Reply::new(number, self.events.clone());
+                    turn::refused(&turn_id(), Failure::stopping(), &reply).await
+                }
+                Next::Edit(_) => self.refuse_edits(1, Failure::stopping).await,
+                Next::Refused(n) => self.refuse_edits(n, || waiting::full(&self.desk.config.limits)).await,
+            };
+            if refused.is_err() {
                 return End::Gone;
             }
         }
@@ -163,18 +182,20 @@ impl<'a> Conversation<'a> {
     async fn end(self, running: Option<Running<'_>>, end: End) -> End {
         self.cancel.cancel();
         match running {
-            Some(running) => running.await.map_or(End::Gone, |_| end),
-            None => end,
+            // The beginning has no closing event.
+            Some(running) if !self.opening => running.await.map_or(End::Gone, |_| end),
+            _ => end,
         }
     }
 
     /// Does what a message says.
-    async fn take(&mut self, message: ConverseRequest, runs: bool) -> Result<(), End> {
+    async fn take(&mut self, message: ConverseRequest, running: &mut Option<Running<'a>>) -> Result<(), End> {
         self.n_messages += 1;
         let config = &self.desk.config;
         match message.action {
             None => {
-                Err(Failure::field("action", "must be `open`, `turn` or `cancel`, got none of them").into())
+                let what = "must be `open`, `turn`, `cancel`, `undo`, `reset` or `branch`, got none of them";
+                Err(Failure::field("action", what).into())
             }
             Some(Action::Open(_)) if self.n_messages > 1 => {
                 Err(Failure::field("open", "may only be the first message").into())
@@ -182,20 +203,29 @@ impl<'a> Conversation<'a> {
             Some(Action::Open(raw)) => {
                 let open = request::open(raw, &config.defaults, &config.limits)?;
                 self.defaults = open.defaults.clone();
-                self.dialogue = Dialogue::new(config.template.clone(), open);
-                self.stay();
+                let deadline = self.call_deadline.min(Instant::now() + config.defaults.timeout);
+                let desk = self.desk;
+                self.opening = true;
+                *running = Some(Box::pin(async move {
+                    let opened = tokio::select! {
+                        opened = turn::opened(desk, open, deadline) => opened,
+                        () = desk.ending.cancelled() => Err(Failure::stopping()),
+                    };
+                    Ok(Came::Opened(Box::new(opened)))
+                }));
                 Ok(())
             }
-            Some(Action::Undo(_) | Action::Reset(_) | Action::Branch(_)) => {
-                Err(Failure::field("action", "this server does not edit histories yet").into())
-            }
+            Some(Action::Undo(undo)) => Ok(self.edit(Edit::Undo(undo), running.is_some())),
+            Some(Action::Reset(_)) => Ok(self.edit(Edit::Reset, running.is_some())),
+            Some(Action::Branch(branch)) => Ok(self.edit(Edit::Branch(branch), running.is_some())),
             Some(Action::Cancel(_)) => {
                 self.cancel.cancel(); // without a turn it does nothing: each turn begins with its own token
                 Ok(())
             }
             Some(Action::Turn(raw)) => {
                 self.n_turns = self.n_turns.saturating_add(1);
-                match self.waiting.push(self.n_turns, raw, runs, &config.limits) {
+                let waits = self.waits(running.is_some());
+                match self.waiting.push(self.n_turns, raw, waits, &config.limits) {
                     Ok(()) => Ok(()),
                     Err(failure) => {
                         let reply = Reply::new(self.n_turns, self.events.clone());
@@ -206,42 +236,112 @@ impl<'a> Conversation<'a> {
         }
     }
 
-    /// The next turn, if one waits.
-    fn next_turn(&mut self) -> Option<Running<'a>> {
-        let (number, raw) = self.waiting.pop()?;
+    /// Whether what is sent now has to wait for a turn; the beginning is none.
+    fn waits(&self, runs: bool) -> bool {
+        runs && !(self.opening && self.waiting.is_empty())
+    }
+
+    fn edit(&mut self, edit: Edit, runs: bool) {
+        let waits = self.waits(runs);
+        self.waiting.push_edit(edit, waits, &self.desk.config.limits);
+    }
+
+    /// Makes the edits that are next, and begins the turn behind them, if one waits.
+    async fn next(&mut self) -> Result<Option<Running<'a>>, End> {
+        loop {
+            match self.waiting.pop() {
+                None => return Ok(None),
+                Some(Next::Turn(number, raw)) => return Ok(Some(self.turn(number, raw))),
+                Some(Next::Edit(edit)) => {
+                    let reply = self.own_reply();
+                    match self.change(edit) {
+                        Ok(()) => reply.changed(self.dialogue.numbers()).await?,
+                        Err(failure) => reply.not_changed(failure).await?,
+                    }
+                }
+                Some(Next::Refused(n)) => {
+                    self.refuse_edits(n, || waiting::full(&self.desk.config.limits)).await?;
+                }
+            }
+        }
+    }
+
+    fn turn(&mut self, number: u32, raw: fondue_proto::dialogue::Turn) -> Running<'a> {
         let config = &self.desk.config;
-        let drafted = request::turn(raw, "turn", &self.defaults, &config.defaults, &config.limits)
-            .and_then(|said| Ok((self.dialogue.draft(&said, &config.limits)?, said.options)));
+        let said = request::turn(raw, "turn", &self.defaults, &config.defaults, &config.limits);
         self.cancel = CancellationToken::new();
         let reply = Reply::new(number, self.events.clone());
         let turn_id = turn_id();
         let span = tracing::info_span!("turn", turn_id, number);
         let (desk, call_deadline, cancel) = (self.desk, self.call_deadline, self.cancel.clone());
+        let dialogue = self.dialogue.clone();
         let running = async move {
-            match drafted {
-                Ok((draft, options)) => {
-                    run(desk, turn_id, draft, options, call_deadline, &reply, &cancel).await
+            let outcome = match said {
+                Ok(said) => run(desk, turn_id, &dialogue, said, call_deadline, &reply, &cancel).await?,
+                Err(failure) => {
+                    turn::refused(&turn_id, failure, &reply).await?;
+                    None
                 }
-                Err(failure) => turn::refused(&turn_id, failure, &reply).await.map(|()| None),
-            }
+            };
+            Ok(outcome.map_or(Came::Nothing, |outcome| Came::Turn(number, outcome)))
         };
-        Some(Box::pin(running.instrument(span)))
+        Box::pin(running.instrument(span))
     }
 
-    /// Holds the dialogue's generation from the moment that it has one.
+    fn change(&mut self, edit: Edit) -> Result<(), Failure> {
+        let limits = &self.desk.config.limits;
+        match edit {
+            Edit::Undo(UndoTurns { turns }) => self.dialogue.undo(turns, limits),
+            Edit::Branch(BranchHistory { after_turn }) => self.dialogue.branch(after_turn, limits),
+            Edit::Reset => {
+                self.dialogue.reset(limits);
+                Ok(())
+            }
+        }
+    }
+
+    async fn refuse_edits(&self, n: u32, why: impl Fn() -> Failure) -> Result<(), Gone> {
+        for _ in 0..n {
+            self.own_reply().not_changed(why()).await?;
+        }
+        Ok(())
+    }
+
+    /// Where events go that are of no turn.
+    fn own_reply(&self) -> Reply {
+        Reply::new(0, self.events.clone())
+    }
+
+    /// Holds the dialogue's generations from the moment that it has them.
     fn stay(&mut self) {
-        if self.held.is_none() {
-            self.held = self.dialogue.generation().map(|generation| self.desk.index.pins.hold(generation));
+        for index in &self.desk.indexes {
+            if let Some(generation) = self.dialogue.generations().of(index.name())
+                && !self.held.iter().any(|(held, _)| held == index.name())
+            {
+                self.held.push((index.name().to_owned(), index.pins.hold(generation)));
+            }
         }
     }
 
-    fn remember(&mut self, outcome: Option<Outcome>) {
-        let Some(Outcome { spoken, generation }) = outcome else { return };
-        self.dialogue.pin(generation);
-        self.stay();
-        if let Some(spoken) = spoken {
-            self.dialogue.record(spoken);
+    fn remember(&mut self, came: Came) -> Result<(), End> {
+        match came {
+            Came::Nothing => {}
+            Came::Opened(opened) => {
+                self.opening = false;
+                self.dialogue = (*opened)?;
+                self.stay();
+            }
+            Came::Turn(number, Outcome { spoken, generation }) => {
+                if let Some((index, generation)) = generation {
+                    self.dialogue.pin(index, generation);
+                    self.stay();
+                }
+                if let Some(spoken) = spoken {
+                    self.dialogue.record(number, spoken, &self.desk.config.limits);
+                }
+            }
         }
+        Ok(())
     }
 }
 
@@ -249,21 +349,26 @@ impl<'a> Conversation<'a> {
 async fn run(
     desk: &Desk,
     turn_id: String,
-    draft: Draft,
-    options: Options,
+    dialogue: &Dialogue,
+    said: Turn,
     call_deadline: Instant,
     reply: &Reply,
     cancel: &CancellationToken,
 ) -> Result<Option<Outcome>, Gone> {
+    let Turn { parts, options } = said;
     let deadline = call_deadline.min(Instant::now() + options.timeout);
     let _room = match desk.admit_turn() {
         Ok(room) => room,
         Err(failure) => return turn::refused(&turn_id, failure, reply).await.map(|()| None),
     };
+    let begun = async {
+        let draft = turn::draft(desk, dialogue, parts, deadline).await?;
+        turn::begin(desk, turn_id.clone(), draft, &options, deadline).await
+    };
     let begun = tokio::select! {
         biased;
         () = cancel.cancelled() => None,
-        begun = turn::begin(desk, turn_id.clone(), draft, &options, deadline) => Some(begun),
+        begun = begun => Some(begun),
     };
     match begun {
         None => turn::cancelled(&turn_id, reply).await.map(|()| None),
@@ -273,7 +378,7 @@ async fn run(
 }
 
 /// What the running turn comes to; waits for ever without one.
-async fn finished(running: &mut Option<Running<'_>>) -> Result<Option<Outcome>, Gone> {
+async fn finished(running: &mut Option<Running<'_>>) -> Result<Came, Gone> {
     match running {
         Some(running) => running.await,
         None => std::future::pending().await,

@@ -1,19 +1,23 @@
 //! The desk that all calls share: clients of the upstreams, limits, admission, and the way out.
 
+pub mod model;
+
 use std::sync::Arc;
 
 use fondue_proto::{
     language::language_client::LanguageClient, retrieval::retrieval_client::RetrievalClient,
     vision::vision_client::VisionClient,
 };
-use fondue_serving::upstream::{self, Channel, UpstreamError};
+use fondue_serving::upstream::{self, Channel};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
+use self::model::Model;
 use crate::{
+    RunError,
     config::Config,
     failure::Failure,
-    turn::{recall::index::Index, see::cache::Cache},
+    turn::{fetch::Links, recall::index::Index, see::cache::Cache},
 };
 
 /// A message of a search's pictures: never less than this may be read from an upstream.
@@ -26,8 +30,12 @@ pub struct Desk {
     pub vision: VisionClient<Channel>,
     /// Prompts to text and queries.
     pub language: LanguageClient<Channel>,
-    /// Queries to pictures.
-    pub index: Index,
+    /// Queries to pictures: the first index, which has no name, and the others.
+    pub indexes: Vec<Index>,
+    /// URLs to picture files.
+    pub links: Links,
+    /// What the language model tells of itself.
+    pub model: Model,
     /// Features that vision gave lately.
     pub features: Cache,
     /// What was configured.
@@ -44,18 +52,26 @@ impl Desk {
     /// A desk with lazy connections: upstreams may come up later.
     ///
     /// # Errors
-    /// [`UpstreamError`] if an address is not one.
-    pub fn new(config: Config) -> Result<Self, UpstreamError> {
+    /// [`RunError`] if an address is not one, or TLS cannot be set up.
+    pub fn new(config: Config) -> Result<Self, RunError> {
         let max = config.serving.max_message_bytes.max(MIN_RESPONSE_BYTES);
         let vision = VisionClient::new(upstream::connect_lazy(&config.vision)?);
         let turns = config.limits.concurrent_turns;
         let language = LanguageClient::new(upstream::connect_lazy_for_streams(&config.language, turns)?);
         let language = language.max_decoding_message_size(max);
-        let retrieval = RetrievalClient::new(upstream::connect_lazy(&config.retrieval)?);
-        let (vision, retrieval) =
-            (vision.max_decoding_message_size(max), retrieval.max_decoding_message_size(max));
+        let vision = vision.max_decoding_message_size(max);
+        let others = config.indexes.iter().map(|(name, address)| (name.as_str(), address.as_str()));
+        let mut indexes = Vec::new();
+        for (name, address) in std::iter::once(("", config.retrieval.as_str())).chain(others) {
+            let retrieval = RetrievalClient::new(upstream::connect_lazy(address)?);
+            let retrieval = retrieval.max_decoding_message_size(max);
+            indexes.push(Index::new(name, retrieval, vision.clone(), language.clone()));
+        }
         Ok(Self {
-            index: Index::new(retrieval, vision.clone(), language.clone()),
+            indexes,
+            links: Links::new(config.images.as_ref(), config.serving.max_message_bytes)
+                .map_err(RunError::Links)?,
+            model: Model::new(language.clone(), config.template.clone()),
             vision,
             language,
             turns: Arc::new(Semaphore::new(config.limits.concurrent_turns)),
@@ -65,6 +81,25 @@ impl Desk {
             draining: CancellationToken::new(),
             ending: CancellationToken::new(),
         })
+    }
+
+    /// The index of a name, empty for the first one.
+    ///
+    /// # Errors
+    /// [`Failure`] if there is none: requests were checked at the door.
+    pub fn index(&self, name: &str) -> Result<&Index, Failure> {
+        let found = self.indexes.iter().find(|index| index.name() == name);
+        found.ok_or_else(|| Failure::field("index", format!("there is no index `{name}`")))
+    }
+
+    /// All indexes, the one without a name first.
+    pub fn indexes(&self) -> &[Index] {
+        &self.indexes
+    }
+
+    /// The index without a name.
+    pub fn first_index(&self) -> &Index {
+        &self.indexes[0] // made by `new`
     }
 
     /// Room for a turn; it is given back when the permit is dropped, with the turn's stream.

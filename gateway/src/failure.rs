@@ -130,6 +130,8 @@ impl Failure {
             fields.map(|v| wire::FieldViolation { field: v.field, description: v.description }).collect();
         let retry_after = match fault_of(&status) {
             Fault::Busy { retry_after } => retry_after,
+            // What is down may be up again; what is wrong or late will not mend by itself.
+            Fault::Unavailable => RETRY_AFTER,
             _ => Duration::ZERO,
         };
         wire::TurnFailed {

@@ -78,7 +78,7 @@ impl Gallery {
             embedding: embedding.values,
             ..IngestRequest::default()
         });
-        desk.index.ingest(new.collect(), until).await.map_err(|(failure, done)| {
+        desk.first_index().ingest(new.collect(), until).await.map_err(|(failure, done)| {
             let failure = failure.with_paths(|field| path("requests", "picture.", field, first));
             Stopped { failure, done }
         })
@@ -131,7 +131,7 @@ impl GalleryApi for Gallery {
         self.writable().map_err(status)?;
         let _room = self.desk.admit_turn().map_err(status)?;
         let until = deadline(asked.metadata(), self.desk.config.defaults.timeout);
-        self.desk.index.delete(asked.into_inner(), until).await.map(Response::new).map_err(status)
+        self.desk.first_index().delete(asked.into_inner(), until).await.map(Response::new).map_err(status)
     }
 }
 

@@ -6,22 +6,20 @@ use std::{
 };
 
 use fondue_proto::dialogue::{
-    ConverseRequest, Event, ReplyRequest, RetrieveRequest, RetrieveResponse, ScoreRequest, ScoreResponse,
+    ConverseRequest, ReplyRequest, RetrieveRequest, RetrieveResponse, ScoreRequest, ScoreResponse,
     dialogue_server::Dialogue as DialogueApi,
 };
 use fondue_serving::{deadline::deadline, status::status};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
-use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming, metadata::MetadataMap};
 use tracing::Instrument;
 
 use crate::{
     converse,
     desk::Desk,
-    dialogue::Dialogue,
     request,
-    turn::{self, reply::Reply},
+    single::{self, EventStream},
     unary,
 };
 
@@ -45,9 +43,6 @@ impl Handler {
         deadline(metadata, self.desk.config.defaults.timeout)
     }
 }
-
-/// The events of a call; dropping it drops the turn.
-type EventStream = ReceiverStream<Result<Event, Status>>;
 
 #[tonic::async_trait]
 impl DialogueApi for Handler {
@@ -75,30 +70,9 @@ impl DialogueApi for Handler {
 
     async fn reply(&self, request: Request<ReplyRequest>) -> Result<Response<EventStream>, Status> {
         let room = self.desk.admit_turn().map_err(status)?;
-        let desk = self.desk.clone();
-        let config = &desk.config;
         let (metadata, _, message) = request.into_parts();
-        let (open, said) = request::reply(message, &config.defaults, &config.limits).map_err(status)?;
-        let deadline = deadline(&metadata, said.options.timeout);
-        let dialogue = Dialogue::new(config.template.clone(), open);
-        let draft = dialogue.draft(&said, &config.limits).map_err(status)?;
-        let turn_id = uuid::Uuid::new_v4().to_string();
-        let span = tracing::info_span!("turn", turn_id);
-        let turn = turn::begin(&desk, turn_id, draft, &said.options, deadline).instrument(span.clone());
-        let turn = turn.await.map_err(status)?;
-
-        let (events, stream) = mpsc::channel(config.limits.events);
-        let finish = async move {
-            let reply = Reply::new(1, events.clone());
-            let never = CancellationToken::new(); // a client cancels this call by leaving
-            tokio::select! {
-                () = events.closed() => {}
-                _ = turn.finish(&reply, &never) => {}
-            }
-            drop(room);
-        };
-        tokio::spawn(finish.instrument(span));
-        Ok(Response::new(ReceiverStream::new(stream)))
+        let events = single::answer(&self.desk, room, message, |timeout| deadline(&metadata, timeout));
+        events.await.map(Response::new).map_err(status)
     }
 
     async fn retrieve(

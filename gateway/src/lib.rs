@@ -9,10 +9,12 @@ pub mod converse;
 pub mod desk;
 pub mod dialogue;
 pub mod gallery;
+pub mod single;
 pub mod turn;
 pub mod unary;
 
 pub mod failure;
+pub mod http;
 
 use std::{sync::Arc, time::Duration};
 
@@ -35,6 +37,9 @@ pub enum RunError {
     /// An upstream's address is not one.
     #[error(transparent)]
     Upstream(#[from] UpstreamError),
+    /// Pictures cannot be fetched.
+    #[error("pictures cannot be fetched")]
+    Links(#[source] fondue_fetch::Reason),
     /// The listener's address is unknown.
     #[error("the listener has no address")]
     Listener(#[source] std::io::Error),
@@ -64,6 +69,8 @@ pub async fn run(
     let gallery = GalleryServer::new(Gallery::new(desk.clone()));
     routes.add_service(gallery.max_decoding_message_size(serving.max_message_bytes));
 
+    let http = http::http(desk.clone());
+
     let readiness = Readiness::new(&["fondue.dialogue.v1.Dialogue", "fondue.dialogue.v1.Gallery"]);
     readiness.ready();
     fondue_serving::announce::listening(listener.local_addr().map_err(RunError::Listener)?);
@@ -72,7 +79,8 @@ pub async fn run(
     let _ended = desk.ending.clone().drop_guard();
     let (keeper, stopped) = (desk.clone(), desk.ending.clone());
     tokio::spawn(stopped.run_until_cancelled_owned(async move {
-        keeper.index.keep_pinned(keeper.config.pin_interval).await;
+        let all = keeper.indexes.iter().map(|index| index.keep_pinned(keeper.config.pin_interval));
+        futures::future::join_all(all).await;
     }));
     let drain = serving.drain;
     let shutdown = async move {
@@ -84,7 +92,13 @@ pub async fn run(
             ending.cancel();
         });
     };
-    let site =
-        Site { serving: &serving, listener, routes, readiness, descriptors: fondue_proto::DESCRIPTORS };
+    let site = Site {
+        serving: &serving,
+        listener,
+        routes,
+        readiness,
+        descriptors: fondue_proto::DESCRIPTORS,
+        http: Some(http),
+    };
     Ok(site.serve(shutdown).await?)
 }

@@ -1,6 +1,7 @@
 //! The one door for requests: what a client sent becomes checked types, or violations that name the fields.
 //! Nothing inside the gateway checks a request twice.
 
+pub mod conditions;
 pub mod history;
 pub mod options;
 pub mod parts;
@@ -11,11 +12,11 @@ mod tests;
 use std::fmt::Display;
 
 use fondue_domain::{Compat, Violation};
-use fondue_proto::dialogue as wire;
+use fondue_proto::{dialogue as wire, retrieval};
 
 pub use history::Exchange;
 pub use options::{Options, Overrides};
-pub use parts::{Fit, Part, Picture, PictureKey};
+pub use parts::{Content, Fit, Link, Part, Picture, PictureKey};
 
 use crate::{
     config::{Defaults, Limits},
@@ -58,6 +59,10 @@ pub struct Retrieve {
     pub excluded_ids: Vec<String>,
     /// Index generation, empty for the active one.
     pub generation: String,
+    /// Which index, empty for the first one.
+    pub index: String,
+    /// What the pictures must be.
+    pub conditions: Vec<retrieval::Condition>,
     /// Whether to send bytes.
     pub include_data: bool,
     /// Right or published behaviour.
@@ -129,17 +134,22 @@ pub fn reply(raw: wire::ReplyRequest, defaults: &Defaults, limits: &Limits) -> R
 ///
 /// # Errors
 /// A [`Failure`] that names every field at fault.
-pub fn retrieve(raw: wire::RetrieveRequest, server: &Defaults, limits: &Limits) -> Result<Retrieve, Failure> {
+pub fn retrieve(
+    mut raw: wire::RetrieveRequest,
+    server: &Defaults,
+    limits: &Limits,
+) -> Result<Retrieve, Failure> {
     let mut faults = Faults::default();
-    let compat = options::compat("compat", raw.compat, &mut faults).unwrap_or(server.compat);
-    let k = options::ranged("k", raw.k, 1, 100, &mut faults).unwrap_or(10);
-    let mut parts = parts::prompt(raw.parts, "parts", compat, limits, &mut faults);
+    let raw_parts = std::mem::take(&mut raw.parts);
+    let mut asked = around(raw, server, limits, &mut faults);
+    let compat = asked.compat;
+    let mut parts = parts::prompt(raw_parts, "parts", compat, limits, &mut faults);
     if !parts.iter().any(|part| matches!(part, Part::Text(_))) {
         faults.add("parts", "needs at least one text");
     }
     let last_text = parts.iter().rev().find_map(|part| match part {
         Part::Text(text) => Some(text),
-        Part::Picture(_) => None,
+        Part::Picture(_) | Part::Link(_) => None,
     });
     if !compat.is_reference() && !last_text.is_some_and(|text| text.contains("[RET]")) {
         match parts.last_mut() {
@@ -147,17 +157,57 @@ pub fn retrieve(raw: wire::RetrieveRequest, server: &Defaults, limits: &Limits) 
             _ => parts.push(Part::Text("[RET]".to_owned())),
         }
     }
+    asked.parts = parts;
+    faults.none(asked)
+}
+
+/// Checks a search for pictures like a picture: a retrieval whose parts are that picture alone.
+///
+/// # Errors
+/// A [`Failure`] that names every field at fault.
+pub fn like(
+    mut raw: wire::RetrieveRequest,
+    server: &Defaults,
+    limits: &Limits,
+) -> Result<(Part, Retrieve), Failure> {
+    let mut faults = Faults::default();
+    let raw_parts = std::mem::take(&mut raw.parts);
+    let asked = around(raw, server, limits, &mut faults);
+    let parts = parts::prompt(raw_parts, "parts", asked.compat, limits, &mut faults);
+    let (parts, asked) = faults.none((parts, asked))?;
+    match <[Part; 1]>::try_from(parts) {
+        Ok([picture @ (Part::Picture(_) | Part::Link(_))]) => Ok((picture, asked)),
+        _ => Err(Failure::field("parts", "must be one picture")),
+    }
+}
+
+/// All of a retrieval but its parts.
+fn around(raw: wire::RetrieveRequest, server: &Defaults, limits: &Limits, faults: &mut Faults) -> Retrieve {
+    let compat = options::compat("compat", raw.compat, faults).unwrap_or(server.compat);
+    let k = options::ranged("k", raw.k, 1, 100, faults).unwrap_or(10);
     let n_excluded = raw.excluded_ids.len();
     if n_excluded > MAX_EXCLUDED {
         faults.add("excluded_ids", format!("at most {MAX_EXCLUDED} ids, got {n_excluded}"));
     } else {
-        history::names(&raw.excluded_ids, "excluded_ids", &mut faults);
+        history::names(&raw.excluded_ids, "excluded_ids", faults);
     }
-    let generation = generation(raw.generation, "generation", &mut faults).unwrap_or_default();
+    let generation = generation(raw.generation, "generation", faults).unwrap_or_default();
     let include_data = raw.include_data;
-    let cache_key = options::cache_key("cache_key", raw.cache_key, &mut faults);
+    let index = options::index("index", raw.index, limits, faults);
+    let conditions = conditions::checked(raw.conditions, "conditions", faults);
+    let cache_key = options::cache_key("cache_key", raw.cache_key, faults);
     let excluded_ids = raw.excluded_ids;
-    faults.none(Retrieve { parts, k, excluded_ids, generation, include_data, compat, cache_key })
+    Retrieve {
+        parts: Vec::new(),
+        k,
+        excluded_ids,
+        generation,
+        index,
+        conditions,
+        include_data,
+        compat,
+        cache_key,
+    }
 }
 
 /// Checks a request for scores.

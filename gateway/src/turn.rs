@@ -1,16 +1,18 @@
 //! One turn, whole. Read this first.
 //!
 //! ```text
+//! draft   fetch  links → picture files; the model's template; the dialogue's memory
 //! begin   see    pictures → vision → features
 //!         speak  prompt → language; waits until the engine has taken it
 //! finish  listen text → client; [RET] → recall ↔ retrieval → pictures → client, whenever they come
 //!         then   the searches still out, and the closing event
 //! ```
-//! A failure of `begin` is the caller's to tell: nothing has been sent yet. `finish` always ends in a closing
+//! A failure of `draft` or `begin` is the caller's to tell: nothing has been sent yet. `finish` always ends in a closing
 //! event, unless the client has left; dropping it at any point drops the language stream and the search.
 
 pub mod answer;
 pub mod clock;
+pub mod fetch;
 pub mod recall;
 pub mod reply;
 pub mod see;
@@ -22,7 +24,7 @@ mod tests;
 use std::time::{Duration, Instant};
 
 use fondue_proto::{
-    dialogue::{FinishReason, Timings, TurnDone, Usage, image_unavailable::Reason},
+    dialogue::{FinishReason, HistoryCut, Timings, TurnDone, Usage, image_unavailable::Reason},
     language::{self, Done, Started},
 };
 use tokio::time::timeout_at;
@@ -37,9 +39,9 @@ use self::{
 };
 use crate::{
     desk::Desk,
-    dialogue::{Draft, Spoken, prompt},
+    dialogue::{Dialogue, Draft, Spoken, prompt},
     failure::Failure,
-    request::Options,
+    request::{Exchange, Open, Options, Part},
 };
 
 /// A turn that vision and language have taken; nothing has been sent yet.
@@ -47,6 +49,9 @@ use crate::{
 pub struct Turn {
     turn_id: String,
     draft: Draft,
+    history_cut: Option<HistoryCut>,
+    /// Whether the dialogue is to stay with the generation that is searched.
+    pins: bool,
     feed_back: bool,
     speech: Speech,
     recall: Recall,
@@ -64,8 +69,8 @@ pub struct Turn {
 pub struct Outcome {
     /// The answered turn; `None` if it failed, and the history stays as it was.
     pub spoken: Option<Spoken>,
-    /// The generation that was searched; a dialogue stays with its first.
-    pub generation: Option<String>,
+    /// The index and the generation that a dialogue stays with, if it has not one of that index already.
+    pub generation: Option<(String, String)>,
 }
 
 /// How the speaking ended.
@@ -87,6 +92,48 @@ impl From<Gone> for Stop {
     }
 }
 
+/// Cuts of a prompt: the language service's own limit.
+const MAX_CUTS: usize = 4096;
+
+/// The dialogue that a client brings along, its pictures fetched.
+///
+/// # Errors
+/// [`Failure`] of a picture's URL.
+pub async fn opened(desk: &Desk, open: Open, deadline: Instant) -> Result<Dialogue, Failure> {
+    let (mut lists, mut rest) = (Vec::new(), Vec::new());
+    for Exchange { parts, reply, image_ids } in open.history {
+        lists.push(parts);
+        rest.push((reply, image_ids));
+    }
+    let lists = desk.links.follow(lists, deadline).await?;
+    let history = lists.into_iter().zip(rest);
+    let history = history.map(|(parts, (reply, image_ids))| Exchange { parts, reply, image_ids });
+    Ok(Dialogue::new(history.collect(), open.generation))
+}
+
+/// The dialogue with what the user says at its end, pictures fetched, as the model reads it.
+///
+/// # Errors
+/// [`Failure`] of a picture's URL, or if the dialogue would grow beyond its limits.
+pub async fn draft(
+    desk: &Desk,
+    dialogue: &Dialogue,
+    parts: Vec<Part>,
+    deadline: Instant,
+) -> Result<Draft, Failure> {
+    let started = Instant::now();
+    let has_links = parts.iter().any(|part| matches!(part, Part::Link(_)));
+    let fetched = async {
+        let lists = desk.links.follow(vec![parts], deadline).await?;
+        Ok((lists.concat(), if has_links { started.elapsed() } else { Duration::ZERO }))
+    };
+    let (fetched, template) = tokio::join!(fetched, desk.model.template(deadline));
+    let (parts, fetch_took) = fetched?;
+    let mut draft = dialogue.draft(&parts, template, &desk.config.limits)?;
+    (draft.started, draft.fetch_took) = (started, fetch_took);
+    Ok(draft)
+}
+
 /// Shows the pictures to vision and gives the prompt to language.
 ///
 /// # Errors
@@ -98,30 +145,29 @@ pub async fn begin(
     options: &Options,
     deadline: Instant,
 ) -> Result<Turn, Failure> {
-    let started = Instant::now();
+    let index = desk.index(&options.index)?.clone();
     let taken = async {
         let seen = see::see(desk, &draft.unseen, deadline).await?;
         draft.learn(seen.features, &seen.unreadable);
-        let parts = prompt::to_wire(&draft.pieces, &draft.features)?;
-        Ok((seen.took, speak::speak(&desk.language, parts, options, deadline).await?))
+        let prompt = draft.prompt();
+        let parts = prompt::to_wire(&prompt.pieces, &draft.features)?;
+        let cuts = prompt::cuts_to_wire(&prompt.cuts, MAX_CUTS);
+        let n_cuts = cuts.len();
+        Ok((seen.took, n_cuts, speak::speak(&desk.language, parts, cuts, options, deadline).await?))
     };
-    let (vision_took, speech) = tokio::select! {
+    let (vision_took, n_cuts, speech) = tokio::select! {
         taken = taken => taken?,
         () = desk.ending.cancelled() => return Err(Failure::stopping()),
     };
-    let allowance = Allowance {
-        images: options.max_images,
-        images_per_ret: options.max_images_per_ret,
-        deadline,
-        search_timeout: desk.config.search_timeout,
-        compat: options.compat,
-    };
+    let allowance = Allowance { deadline, search_timeout: desk.config.search_timeout };
     Ok(Turn {
         turn_id,
-        recall: Recall::new(desk.index.clone(), &draft, allowance),
-        draft,
+        recall: Recall::new(index, &draft, options, allowance),
+        history_cut: history_cut(&speech.started, draft.n_turns(), n_cuts),
+        pins: options.generation.is_none(),
         feed_back: options.feed_back_images,
         timings: Timings {
+            fetch_ms: ms(draft.fetch_took),
             vision_ms: ms(vision_took),
             queue_ms: speech.started.queue_ms,
             ..Timings::default()
@@ -129,7 +175,8 @@ pub async fn begin(
         speech,
         answer: Answer::new(options.compat),
         n_found: 0,
-        started,
+        started: draft.started,
+        draft,
         deadline,
         ending: desk.ending.clone(),
     })
@@ -141,7 +188,7 @@ impl Turn {
     /// # Errors
     /// [`Gone`] if the client left or does not read.
     pub async fn finish(mut self, reply: &Reply, cancel: &CancellationToken) -> Result<Outcome, Gone> {
-        reply.started(&self.turn_id).await?;
+        reply.started(&self.turn_id, self.history_cut).await?;
         let ending = self.ending.clone();
         let end = tokio::select! {
             biased;
@@ -169,8 +216,12 @@ impl Turn {
         loop {
             tokio::select! {
                 heard = self.speech.next() => match heard.map_err(Stop::Failed)? {
-                    Heard::Text(delta) => self.text(delta, reply).await?,
+                    Heard::Text(delta) => {
+                        self.first_token();
+                        self.text(delta, reply).await?;
+                    }
                     Heard::Ret(query) => {
+                        self.first_token();
                         let text_offset = self.answer.ret(query.ret_index, query.text_offset);
                         self.recall.ask(Place { ret_index: query.ret_index, text_offset }, query.embedding);
                     }
@@ -194,6 +245,12 @@ impl Turn {
             }
         }
         Ok(())
+    }
+
+    fn first_token(&mut self) {
+        if self.timings.first_token_ms == 0.0 {
+            self.timings.first_token_ms = ms(self.started.elapsed());
+        }
     }
 
     async fn text(&mut self, delta: String, reply: &Reply) -> Result<(), Gone> {
@@ -229,15 +286,17 @@ impl Turn {
 
     /// Lets go of the upstreams and tells how it ended.
     async fn close(self, end: End, reply: &Reply) -> Result<Outcome, Gone> {
-        let Self { draft, speech, recall, answer, n_found, started, timings, .. } = self;
+        let Self { draft, speech, mut recall, answer, n_found, started, timings, pins, .. } = self;
         let Started { prompt_tokens, cached_tokens, .. } = speech.started;
-        let (generation, search_ms) = (recall.generation(), ms(recall.took));
+        let generation = recall.generation().filter(|_| pins);
+        recall.abandon(); // what still runs is told as far as it came
+        let searches = std::mem::take(&mut recall.searches);
         match &end {
             End::Done(_) => speech.let_end(),
             // Frees the engine's slot before the client reads on.
             End::Cancelled | End::Failed(_) => drop(speech),
         }
-        let shown = recall.shown();
+        let found = recall.found();
         let (reason, done) = match end {
             End::Failed(failure) => {
                 if !failure.is_defect() {
@@ -271,13 +330,14 @@ impl Turn {
             timings: Some(Timings {
                 prefill_ms: done.prefill_ms,
                 decode_ms: done.decode_ms,
-                search_ms,
+                search_ms: searches.iter().map(|search| search.end_ms - search.start_ms).sum(),
+                searches,
                 total_ms: ms(total),
                 ..timings
             }),
         };
         reply.done(event).await?;
-        Ok(Outcome { spoken: Some(Spoken { draft, answer, shown }), generation })
+        Ok(Outcome { spoken: Some(Spoken { draft, answer, found }), generation })
     }
 }
 
@@ -287,7 +347,7 @@ impl Turn {
 /// [`Gone`] if the client left or does not read.
 pub async fn cancelled(turn_id: &str, reply: &Reply) -> Result<(), Gone> {
     count("cancelled");
-    reply.started(turn_id).await?;
+    reply.started(turn_id, None).await?;
     reply.done(TurnDone { reason: FinishReason::Cancelled as i32, ..TurnDone::default() }).await
 }
 
@@ -300,8 +360,20 @@ pub async fn refused(turn_id: &str, failure: Failure, reply: &Reply) -> Result<(
         tracing::info!(%failure, "turn refused");
     }
     count("refused");
-    reply.started(turn_id).await?;
+    reply.started(turn_id, None).await?;
     reply.failed(failure, String::new()).await
+}
+
+/// What the language service left out of a history of `n_turns` turns, of which the newest `n_cuts` could be kept.
+fn history_cut(started: &Started, n_turns: usize, n_cuts: usize) -> Option<HistoryCut> {
+    let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    let passed = usize::try_from(started.cut).unwrap_or(usize::MAX).min(n_cuts);
+    let left_out = n_turns - n_cuts.min(n_turns) + passed;
+    (passed > 0).then(|| HistoryCut {
+        turns_left_out: count(left_out),
+        turns_kept: count(n_turns.saturating_sub(left_out)),
+        max_positions: started.max_positions,
+    })
 }
 
 fn count(outcome: &'static str) {

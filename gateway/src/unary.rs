@@ -2,10 +2,10 @@
 
 use std::{collections::HashSet, time::Instant};
 
-use fondue_domain::Fault;
+use fondue_domain::{Compat, Fault};
 use fondue_proto::{
     dialogue::{CandidateScore, RetrieveResponse, ScoreResponse},
-    language::{self, QueryRequest},
+    language::{self, ProjectRequest, QueryRequest},
     retrieval::SearchRequest,
 };
 
@@ -13,7 +13,7 @@ use crate::{
     desk::Desk,
     dialogue::{Piece, prompt},
     failure::Failure,
-    request::{Part, Picture, Retrieve, Score},
+    request::{Content, Part, Picture, Retrieve, Score},
     turn::{clock, recall, see, speak::language_compat},
 };
 
@@ -21,10 +21,31 @@ use crate::{
 ///
 /// # Errors
 /// [`Failure`] of any of the three.
-pub async fn retrieve(desk: &Desk, asked: Retrieve, deadline: Instant) -> Result<RetrieveResponse, Failure> {
-    let parts = encode(desk, asked.parts, deadline).await?;
-    let compat = language_compat(asked.compat) as i32;
-    let request = QueryRequest { parts, compat, cache_key: asked.cache_key };
+pub async fn retrieve(
+    desk: &Desk,
+    mut asked: Retrieve,
+    deadline: Instant,
+) -> Result<RetrieveResponse, Failure> {
+    desk.index(&asked.index)?; // before any work
+    let asked_parts = std::mem::take(&mut asked.parts);
+    let cache_key = std::mem::take(&mut asked.cache_key);
+    let query = query(desk, asked_parts, asked.compat, cache_key, deadline).await?;
+    search(desk, query, asked, deadline).await
+}
+
+/// Parts → vision → the row of retrieval space at the last `[RET]`.
+///
+/// # Errors
+/// [`Failure`] of either.
+pub async fn query(
+    desk: &Desk,
+    parts: Vec<Part>,
+    compat: Compat,
+    cache_key: String,
+    deadline: Instant,
+) -> Result<Vec<f32>, Failure> {
+    let parts = encode(desk, parts, deadline).await?;
+    let request = QueryRequest { parts, compat: language_compat(compat) as i32, cache_key };
     let query = clock::call("language", deadline, request, async |request| {
         desk.language.clone().query(request).await
     });
@@ -32,17 +53,52 @@ pub async fn retrieve(desk: &Desk, asked: Retrieve, deadline: Instant) -> Result
     let query = query.embedding.ok_or_else(|| {
         Failure::new(Fault::Internal, "the language service answered a query without an embedding")
     })?;
+    Ok(query.values)
+}
+
+/// A picture → vision → its row of retrieval space: where the index would place it.
+///
+/// # Errors
+/// [`Failure`] of the picture's URL, of vision or of language.
+pub async fn place(desk: &Desk, picture: Part, deadline: Instant) -> Result<Vec<f32>, Failure> {
+    let pictures = desk.links.follow(vec![vec![picture]], deadline).await?.concat().into_iter();
+    let pictures: Vec<_> = pictures.filter_map(Content::into_picture).collect();
+    let mut seen = see::see(desk, &pictures, deadline).await?;
+    let features = pictures.iter().filter_map(|picture| seen.features.remove(&picture.key));
+    let features = features.map(|features| language::Features { values: features.to_vec() }).collect();
+    let placed = clock::call("language", deadline, ProjectRequest { features }, async |request| {
+        desk.language.clone().project(request).await
+    });
+    let placed = placed.await.map_err(|failure| failure.with_paths(|_| None))?.embeddings;
+    let [placed] = <[_; 1]>::try_from(placed).map_err(|placed| {
+        Failure::new(Fault::Internal, format!("{} embeddings came for one picture", placed.len()))
+    })?;
+    Ok(placed.values)
+}
+
+/// A row of retrieval space → retrieval. The parts of `asked` do not matter any more.
+///
+/// # Errors
+/// [`Failure`] of retrieval.
+pub async fn search(
+    desk: &Desk,
+    query: Vec<f32>,
+    asked: Retrieve,
+    deadline: Instant,
+) -> Result<RetrieveResponse, Failure> {
+    let index = desk.index(&asked.index)?;
     let search = SearchRequest {
-        query: query.values,
+        query,
         k: asked.k,
         excluded_ids: asked.excluded_ids,
         excluded_sha256: Vec::new(),
         generation: asked.generation,
         include_data: asked.include_data,
+        conditions: asked.conditions,
         ..SearchRequest::default()
     };
-    let found = desk.index.search(search, deadline).await?;
-    let images = found.hits.into_iter().filter_map(|hit| recall::found_image(hit, &found.generation));
+    let found = index.search(search, deadline).await?;
+    let images = found.hits.into_iter().filter_map(|hit| recall::found_image(hit, index, &found.generation));
     let mut images: Vec<_> = images.take(usize::try_from(asked.k).unwrap_or(0)).collect();
     if let Some(failure) = found.left_out.filter(|_| images.is_empty()) {
         return Err(failure);
@@ -90,11 +146,12 @@ fn path(field: &str) -> Option<String> {
 
 /// The prompt for language; parts stay as they are, one for one, so that paths stay true.
 async fn encode(desk: &Desk, parts: Vec<Part>, deadline: Instant) -> Result<Vec<language::Part>, Failure> {
+    let parts = desk.links.follow(vec![parts], deadline).await?.concat();
     let mut met = HashSet::new();
     let mut pictures: Vec<Picture> = Vec::new();
     let pieces = parts.into_iter().map(|part| match part {
-        Part::Text(text) => Piece::Text(text),
-        Part::Picture(picture) => {
+        Content::Text(text) => Piece::Text(text),
+        Content::Picture(picture) => {
             let key = picture.key;
             if met.insert(key) {
                 pictures.push(picture);

@@ -4,6 +4,7 @@
 //! its deadline has passed, or when nobody listens any more. Touches `model`, `imaging`, `domain`, channels. Never tonic, clap,
 //! files.
 
+pub mod cut;
 pub mod error;
 pub mod language;
 mod owner;

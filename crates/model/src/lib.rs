@@ -4,6 +4,7 @@
 //! Touches tch and model files. Never tonic, tokio, clap.
 
 pub mod detokenize;
+pub mod dialogue;
 pub mod error;
 mod files;
 pub mod fingerprint;
@@ -21,6 +22,7 @@ pub mod vision;
 pub mod weights;
 
 pub use detokenize::Detokenizer;
+pub use dialogue::DialogueTemplate;
 pub use error::ModelError;
 pub use language::LanguageModel;
 pub use opt::{BLOCK, BlockId, Chunk, KvPool};

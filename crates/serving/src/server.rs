@@ -1,5 +1,6 @@
 //! Serving: one stack of layers, health, reflection, probes and metrics on the service's own port, a bounded drain.
 
+mod http;
 mod observe;
 mod probes;
 mod readiness;
@@ -8,6 +9,7 @@ mod timeout;
 use std::{thread, time::Duration};
 
 use axum::Router;
+pub use http::Http;
 pub use readiness::Readiness;
 use tokio::{net::TcpListener, sync::oneshot, task::JoinSet};
 use tonic::{
@@ -63,6 +65,8 @@ pub struct Site<'a> {
     pub readiness: Readiness,
     /// The contract's encoded descriptors, for reflection.
     pub descriptors: &'static [u8],
+    /// Plain HTTP and gRPC from browsers, if it offers any.
+    pub http: Option<Http>,
 }
 
 impl Site<'_> {
@@ -116,12 +120,13 @@ impl Site<'_> {
 
     /// Serves until `shutdown`, then lets running calls end for at most `serving.drain`.
     ///
-    /// Beside the routes: `grpc.health.v1` by `readiness`, reflection, `/livez`, `/readyz` and `/metrics`.
+    /// Beside the routes: `grpc.health.v1` by `readiness`, reflection, `/livez`, `/readyz` and `/metrics`, and what
+    /// `http` has.
     ///
     /// # Errors
     /// [`ServeError`].
     pub async fn serve(self, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<(), ServeError> {
-        let Self { serving, listener, mut routes, readiness, descriptors } = self;
+        let Self { serving, listener, mut routes, readiness, descriptors, http } = self;
         // Before the first call, so that none goes uncounted and the count is there from the start.
         metrics_handle();
         observe::begin();
@@ -133,8 +138,8 @@ impl Site<'_> {
         let router = router
             .layer(axum::middleware::map_response(observe::explain_oversize))
             .layer(axum::middleware::from_fn(timeout::bound))
-            .layer(observe::layer())
-            .layer(axum::middleware::from_fn(probes::only_grpc));
+            .layer(observe::layer());
+        let router = http::beside(router, http);
 
         // Before the first client: by itself the health service would begin as serving.
         readiness.report(&reporter).await;

@@ -1,7 +1,9 @@
 //! What can be set, by flag or by file, one name for both.
 
-use fondue_serving::settings::ServingSettings;
+use fondue_serving::settings::{ServingSettings, SettingsError};
 use serde::{Deserialize, Serialize};
+
+use super::{http::HttpSettings, images::ImageSettings};
 
 /// What can be set. Unset settings take the file's, then the defaults.
 #[derive(Clone, Debug, clap::Args, Serialize, Deserialize)]
@@ -22,6 +24,10 @@ pub struct Settings {
     #[arg(long, value_name = "ADDR")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retrieval: Option<String>,
+    /// A further index, NAME=ADDR of its retrieval service; turns ask for it by its name. Can be given again.
+    #[arg(long = "index", value_name = "NAME=ADDR")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub indexes: Option<Vec<String>>,
     /// Tokens of an answer, where the client does not say [default: 64].
     #[arg(long, value_name = "N")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -96,6 +102,15 @@ pub struct Settings {
     #[arg(long, value_name = "N")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_images_per_dialogue: Option<usize>,
+    /// Answered turns that a conversation can return to, the newest ones [default: 64].
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub branch_turns: Option<usize>,
+    /// Bytes of turns that are not in a conversation's history any more but can be returned to; beyond, the oldest are
+    /// forgotten [default: 8388608].
+    #[arg(long, value_name = "BYTES")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_branch_bytes: Option<usize>,
     /// Bytes of text in what a user says [default: 65536].
     #[arg(long, value_name = "BYTES")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -112,16 +127,49 @@ pub struct Settings {
     #[arg(long, value_name = "N")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub feature_cache: Option<usize>,
-    /// What stands before the user's words in the prompt [default: "Q: "].
+    /// What stands before the user's words in the prompt [default: the model's own, else "Q: "].
     #[arg(long, value_name = "TEXT")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub question_prefix: Option<String>,
-    /// What stands before the answer [default: "\nA:"].
+    /// What stands before the answer [default: the model's own, else "\nA:"].
     #[arg(long, value_name = "TEXT")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub answer_prefix: Option<String>,
-    /// What ends a turn [default: "\n"].
+    /// What ends a turn [default: the model's own, else "\n"].
     #[arg(long, value_name = "TEXT")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub turn_separator: Option<String>,
+    /// Pictures by URL.
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub images: ImageSettings,
+    /// The HTTP API.
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub http: HttpSettings,
+}
+
+/// Bytes of an index's name.
+const MAX_NAME: usize = 64;
+
+/// `NAME=ADDR` → name and address, each name once.
+///
+/// # Errors
+/// [`SettingsError`] that names the setting and what would be right.
+pub(super) fn indexes(texts: Option<Vec<String>>) -> Result<Vec<(String, String)>, SettingsError> {
+    let wrong = |reason: String| SettingsError::Parse { setting: "indexes", reason };
+    let mut indexes: Vec<(String, String)> = Vec::new();
+    for text in texts.into_iter().flatten() {
+        let (name, address) = text.split_once('=').unwrap_or_default();
+        if !(1..=MAX_NAME).contains(&name.len()) || address.is_empty() {
+            return Err(wrong(format!(
+                "expected NAME=ADDR with a name of 1 … {MAX_NAME} bytes, got `{text}`"
+            )));
+        }
+        if indexes.iter().any(|(known, _)| known == name) {
+            return Err(wrong(format!("`{name}` is there twice")));
+        }
+        indexes.push((name.to_owned(), address.to_owned()));
+    }
+    Ok(indexes)
 }

@@ -3,13 +3,15 @@
 //! Texts are joined into one until a picture comes between, since each text is tokenised by itself.
 //! A turn's leading pictures stand before its `Q: `, as the model saw a picture before its caption.
 
+use std::collections::HashSet;
+
 use fondue_proto::language::{self, part::Kind};
 
-use super::Features;
+use super::{Features, Held};
 use crate::{
     config::Template,
     failure::Failure,
-    request::{Part, PictureKey},
+    request::{Content, PictureKey},
 };
 
 /// A piece of a prompt.
@@ -40,14 +42,67 @@ pub fn push(pieces: &mut Vec<Piece>, piece: Piece) {
     }
 }
 
-/// Appends what the user says, up to where the answer begins.
-pub fn ask(pieces: &mut Vec<Piece>, parts: &[Part], template: &Template) {
-    // First by runs: the ends of each run of text are trimmed, what is inside stays.
+/// A prompt, and where it may begin if it is too long.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Prompt {
+    /// All of it.
+    pub pieces: Vec<Piece>,
+    /// Where each turn but the first begins, in order.
+    pub cuts: Vec<Cut>,
+}
+
+/// A place in a prompt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cut {
+    /// Which piece.
+    pub piece: usize,
+    /// Where in its text; 0 for a picture.
+    pub byte: usize,
+}
+
+/// All turns of a history and what the user says, without the pictures that cannot be read.
+pub fn compose(
+    history: &[&Held],
+    asked: &[Piece],
+    template: &Template,
+    unreadable: &HashSet<PictureKey>,
+) -> Prompt {
+    let (mut pieces, mut cuts) = (Vec::new(), Vec::with_capacity(history.len()));
+    for held in history {
+        ask(&mut pieces, &readable(&held.asked, unreadable), template);
+        close(&mut pieces, readable(&held.answer, unreadable), template);
+        cuts.push(end(&pieces));
+    }
+    ask(&mut pieces, &readable(asked, unreadable), template);
+    // What ends in a text may have gone on in it.
+    let cuts = cuts.into_iter().map(|cut: Cut| match pieces.get(cut.piece) {
+        _ if cut.byte == 0 => cut,
+        Some(Piece::Text(text)) if text.len() > cut.byte => cut,
+        _ => Cut { piece: cut.piece + 1, byte: 0 },
+    });
+    Prompt { cuts: cuts.collect(), pieces }
+}
+
+/// Where pieces end: within the last text, if more text may follow, or else behind it.
+fn end(pieces: &[Piece]) -> Cut {
+    match pieces.last() {
+        Some(Piece::Text(text)) => Cut { piece: pieces.len() - 1, byte: text.len() },
+        _ => Cut { piece: pieces.len(), byte: 0 },
+    }
+}
+
+fn readable(pieces: &[Piece], unreadable: &HashSet<PictureKey>) -> Vec<Piece> {
+    let is = |piece: &&Piece| piece.picture().is_none_or(|key| !unreadable.contains(key));
+    pieces.iter().filter(is).cloned().collect()
+}
+
+/// What a user says, without what the template adds: the ends of each run of text are trimmed, what is inside stays.
+pub fn said(parts: &[Content]) -> Vec<Piece> {
     let mut said = Vec::new();
     for part in parts {
         let piece = match part {
-            Part::Text(text) => Piece::Text(text.clone()),
-            Part::Picture(picture) => Piece::Picture(picture.key),
+            Content::Text(text) => Piece::Text(text.clone()),
+            Content::Picture(picture) => Piece::Picture(picture.key),
         };
         push(&mut said, piece);
     }
@@ -55,19 +110,23 @@ pub fn ask(pieces: &mut Vec<Piece>, parts: &[Part], template: &Template) {
         Piece::Text(text) => Piece::Text(text.trim().to_owned()),
         picture @ Piece::Picture(_) => picture,
     });
-    let said: Vec<_> = said.filter(|piece| *piece != Piece::Text(String::new())).collect();
+    said.filter(|piece| *piece != Piece::Text(String::new())).collect()
+}
+
+/// Appends what the user says, up to where the answer begins.
+fn ask(pieces: &mut Vec<Piece>, said: &[Piece], template: &Template) {
     let n_leading = said.iter().take_while(|piece| piece.picture().is_some()).count();
-    let mut said = said.into_iter();
-    said.by_ref().take(n_leading).for_each(|picture| push(pieces, picture));
+    let (leading, said) = said.split_at(n_leading);
+    leading.iter().for_each(|picture| push(pieces, picture.clone()));
     let prefix = template.question_prefix.as_str();
-    let prefix = if said.len() == 0 { prefix.trim_end() } else { prefix }; // only pictures: no blank at the end
+    let prefix = if said.is_empty() { prefix.trim_end() } else { prefix }; // only pictures: no blank at the end
     push(pieces, Piece::Text(prefix.to_owned()));
-    said.for_each(|piece| push(pieces, piece));
+    said.iter().for_each(|piece| push(pieces, piece.clone()));
     push(pieces, Piece::Text(template.answer_prefix.clone()));
 }
 
 /// Appends the answer and ends the turn.
-pub fn close(pieces: &mut Vec<Piece>, mut answer: Vec<Piece>, template: &Template) {
+fn close(pieces: &mut Vec<Piece>, mut answer: Vec<Piece>, template: &Template) {
     if let Some(Piece::Text(text)) = answer.first_mut() {
         *text = text.trim_start().to_owned();
         if !text.is_empty() {
@@ -96,4 +155,11 @@ pub fn to_wire(pieces: &[Piece], features: &Features) -> Result<Vec<language::Pa
             }),
     };
     pieces.iter().map(|piece| Ok(language::Part { kind: Some(kind(piece)?) })).collect()
+}
+
+/// The last `most` cuts, as the language service takes them.
+pub fn cuts_to_wire(cuts: &[Cut], most: usize) -> Vec<language::Cut> {
+    let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    let newest = &cuts[cuts.len().saturating_sub(most)..];
+    newest.iter().map(|cut| language::Cut { part: count(cut.piece), byte: count(cut.byte) }).collect()
 }

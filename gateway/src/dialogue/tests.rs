@@ -4,7 +4,7 @@ use fondue_domain::Compat;
 use fondue_proto::dialogue::FoundImage;
 
 use super::*;
-use crate::request::{Overrides, parts::Origin};
+use crate::request::parts::Origin;
 
 fn limits() -> Limits {
     config().limits
@@ -15,17 +15,25 @@ fn config() -> crate::config::Config {
     args.resolve().unwrap()
 }
 
-fn text(text: &str) -> Part {
-    Part::Text(text.to_owned())
+fn text(text: &str) -> Content {
+    Content::Text(text.to_owned())
 }
 
-fn picture(content: u8) -> Part {
+fn picture(content: u8) -> Content {
     let field = Origin::Field("turn.parts[0].image".into());
-    Part::Picture(Picture::new(vec![content].into(), None, Compat::Off, field))
+    Content::Picture(Picture::new(vec![content].into(), None, Compat::Off, field))
 }
 
-fn turn(parts: Vec<Part>) -> Turn {
-    Turn { parts, options: Overrides::default().resolve(&config().defaults) }
+fn dialogue() -> Dialogue {
+    Dialogue::default()
+}
+
+fn draft(dialogue: &Dialogue, parts: Vec<Content>) -> Draft {
+    dialogue.draft(&parts, Arc::new(Template::default()), &limits()).unwrap()
+}
+
+fn refused(dialogue: &Dialogue, parts: Vec<Content>, limits: &Limits) -> String {
+    dialogue.draft(&parts, Arc::new(Template::default()), limits).unwrap_err().to_string()
 }
 
 /// Pieces in short: texts as they are, pictures as `<content>`.
@@ -43,9 +51,8 @@ fn shown(pieces: &[Piece]) -> Vec<String> {
 }
 
 #[track_caller]
-fn composes(parts: Vec<Part>, expected: &[&str]) {
-    let dialogue = Dialogue::new(config().template, Open::default());
-    assert_eq!(shown(&dialogue.draft(&turn(parts), &limits()).unwrap().pieces), expected);
+fn composes(parts: Vec<Content>, expected: &[&str]) {
+    assert_eq!(shown(&draft(&dialogue(), parts).prompt().pieces), expected);
 }
 
 #[test]
@@ -63,9 +70,15 @@ fn a_turn_is_a_question_with_its_pictures_in_place() {
 }
 
 /// A dialogue after one turn that was answered with `said`, a found picture `9`, and `more`.
-fn after_one(parts: Vec<Part>, feed_back: bool) -> Dialogue {
-    let mut dialogue = Dialogue::new(config().template, Open::default());
-    let mut draft = dialogue.draft(&turn(parts), &limits()).unwrap();
+fn after_one(parts: Vec<Content>, feed_back: bool) -> Dialogue {
+    let mut dialogue = dialogue();
+    answered(&mut dialogue, 1, parts, feed_back);
+    dialogue
+}
+
+/// Answers turn `number` likewise.
+fn answered(dialogue: &mut Dialogue, number: u32, parts: Vec<Content>, feed_back: bool) {
+    let mut draft = draft(dialogue, parts);
     let features = draft.unseen.iter().map(|picture| (picture.key, Arc::from([1.0]))).collect();
     draft.learn(features, &HashSet::new());
     let mut answer = Answer::default();
@@ -75,47 +88,46 @@ fn after_one(parts: Vec<Part>, feed_back: bool) -> Dialogue {
     if feed_back {
         answer.feed_back(&image);
     }
-    let mut shown = draft.shown.clone();
-    shown.add_found(&image);
-    dialogue.record(Spoken { draft, answer, shown });
-    dialogue
+    let mut found = Shown::default();
+    found.add_found(&image);
+    dialogue.record(number, Spoken { draft, answer, found }, &limits());
 }
 
 #[test]
 fn history_is_one_text_until_a_picture_comes_between() {
     let dialogue = after_one(vec![text("one")], false);
-    let draft = dialogue.draft(&turn(vec![text("two")]), &limits()).unwrap();
-    assert_eq!(shown(&draft.pieces), ["Q: one\nA: Here [RET] it is\nQ: two\nA:"]);
-    assert_eq!(draft.shown.ids(), ["nine"]);
-    assert!(draft.unseen.is_empty());
+    let drafted = draft(&dialogue, vec![text("two")]);
+    assert_eq!(shown(&drafted.prompt().pieces), ["Q: one\nA: Here [RET] it is\nQ: two\nA:"]);
+    assert_eq!(drafted.shown.ids(""), ["nine"]);
+    assert!(drafted.unseen.is_empty());
 }
 
 #[test]
 fn found_pictures_enter_the_next_prompt_when_asked() {
     let dialogue = after_one(vec![text("one")], true);
-    let draft = dialogue.draft(&turn(vec![text("two")]), &limits()).unwrap();
-    assert_eq!(shown(&draft.pieces), ["Q: one\nA: Here [RET]", "<9>", " it is\nQ: two\nA:"]);
-    assert_eq!(draft.unseen.len(), 1);
-    assert_eq!(draft.unseen[0].origin, Origin::Found);
-    assert_eq!(draft.n_images, 0, "the user sent none in this turn");
+    let drafted = draft(&dialogue, vec![text("two")]);
+    assert_eq!(shown(&drafted.prompt().pieces), ["Q: one\nA: Here [RET]", "<9>", " it is\nQ: two\nA:"]);
+    assert_eq!(drafted.unseen.len(), 1);
+    assert_eq!(drafted.unseen[0].origin, Origin::Found);
+    assert_eq!(drafted.n_images, 0, "the user sent none in this turn");
 }
 
 #[test]
 fn a_fed_back_picture_that_cannot_be_read_leaves_a_whole_text() {
     let dialogue = after_one(vec![text("one")], true);
-    let mut draft = dialogue.draft(&turn(vec![text("two")]), &limits()).unwrap();
-    let unreadable = draft.unseen.iter().map(|picture| picture.key).collect();
-    draft.learn(Features::new(), &unreadable);
-    assert_eq!(shown(&draft.pieces), ["Q: one\nA: Here [RET] it is\nQ: two\nA:"]);
+    let mut drafted = draft(&dialogue, vec![text("two")]);
+    let unreadable = drafted.unseen.iter().map(|picture| picture.key).collect();
+    drafted.learn(Features::new(), &unreadable);
+    assert_eq!(shown(&drafted.prompt().pieces), ["Q: one\nA: Here [RET] it is\nQ: two\nA:"]);
 }
 
 #[test]
 fn a_picture_is_encoded_once_in_a_dialogue() {
     let dialogue = after_one(vec![picture(1), picture(1), text("one")], false);
-    let draft = dialogue.draft(&turn(vec![picture(1), picture(2), picture(2)]), &limits()).unwrap();
-    assert_eq!(draft.unseen.len(), 1, "only picture 2, once");
-    assert_eq!(draft.shown.digests().len(), 3, "both of the user, and the one that was found");
-    let wire = prompt::to_wire(&draft.pieces, &draft.features);
+    let drafted = draft(&dialogue, vec![picture(1), picture(2), picture(2)]);
+    assert_eq!(drafted.unseen.len(), 1, "only picture 2, once");
+    assert_eq!(drafted.shown.digests().len(), 3, "both of the user, and the one that was found");
+    let wire = prompt::to_wire(&drafted.prompt().pieces, &drafted.features);
     assert!(wire.is_err(), "picture 2 has no features yet");
 }
 
@@ -126,22 +138,101 @@ fn a_given_history_reads_as_one_that_was_held() {
         reply: "Here [RET] it is".into(),
         image_ids: vec!["nine".into()],
     };
-    let open = Open { history: vec![exchange], generation: Some("g".into()), ..Open::default() };
-    let mut dialogue = Dialogue::new(config().template, open);
-    let held = after_one(vec![text("one")], false);
-    assert_eq!(dialogue.pieces, held.pieces);
-    assert_eq!(dialogue.shown.ids(), held.shown.ids());
-    dialogue.pin(Some("later".into()));
-    assert_eq!(dialogue.generation.as_deref(), Some("g"));
+    let mut dialogue = Dialogue::new(vec![exchange], Some("g".into()));
+    let (brought, held) = (draft(&dialogue, vec![]), draft(&after_one(vec![text("one")], false), vec![]));
+    assert_eq!(brought.prompt(), held.prompt());
+    assert_eq!(brought.shown.ids(""), held.shown.ids(""));
+    dialogue.pin(String::new(), "later".into());
+    dialogue.pin("other".into(), "later".into());
+    assert_eq!(
+        (dialogue.generations().of(""), dialogue.generations().of("other")),
+        (Some("g"), Some("later"))
+    );
 }
 
 #[test]
 fn a_dialogue_stays_within_its_limits() {
     let dialogue = after_one(vec![picture(1), text("one")], false);
-    let failure = dialogue.draft(&turn(vec![text("x")]), &Limits { turns: 1, ..limits() }).unwrap_err();
-    assert!(failure.to_string().starts_with("turn: the dialogue holds 1 turns"), "{failure}");
+    let message = refused(&dialogue, vec![text("x")], &Limits { turns: 1, ..limits() });
+    assert!(message.starts_with("turn: the dialogue holds 1 turns"), "{message}");
     let few = Limits { images_per_dialogue: 1, ..limits() };
-    assert!(dialogue.draft(&turn(vec![text("x")]), &few).is_ok());
-    let failure = dialogue.draft(&turn(vec![picture(2)]), &few).unwrap_err();
-    assert!(failure.to_string().starts_with("turn.parts: the dialogue would hold 2 pictures"), "{failure}");
+    assert!(dialogue.draft(&[text("x")], Arc::default(), &few).is_ok());
+    let message = refused(&dialogue, vec![picture(2)], &few);
+    assert!(message.starts_with("turn.parts: the dialogue would hold 2 pictures"), "{message}");
+}
+
+#[test]
+fn what_is_taken_back_can_be_found_again_and_a_branch_knows_its_own() {
+    let mut dialogue = after_one(vec![picture(1), text("one")], false);
+    answered(&mut dialogue, 2, vec![picture(2), text("two")], true);
+    assert_eq!(draft(&dialogue, vec![]).shown.digests().len(), 3);
+    dialogue.undo(0, &limits()).unwrap();
+    assert_eq!(draft(&dialogue, vec![]).shown.digests().len(), 2, "picture 1 and what the first turn found");
+    assert!(dialogue.undo(2, &limits()).is_err());
+    dialogue.reset(&limits());
+    let drafted = draft(&dialogue, vec![text("anew")]);
+    assert_eq!(shown(&drafted.prompt().pieces), ["Q: anew\nA:"]);
+    assert!(drafted.shown.ids("").is_empty());
+    dialogue.branch(2, &limits()).unwrap();
+    let drafted = draft(&dialogue, vec![text("on")]);
+    let first = "Q: one\nA: Here [RET] it is\n";
+    let expected = ["<1>", first, "<2>", "Q: two\nA: Here [RET]", "<9>", " it is\nQ: on\nA:"];
+    assert_eq!(shown(&drafted.prompt().pieces), expected);
+    assert_eq!(drafted.unseen.len(), 1, "the picture that was fed back still waits to be seen");
+    assert_eq!(dialogue.numbers(), [1, 2]);
+}
+
+#[test]
+fn what_is_forgotten_takes_its_pictures_along() {
+    let mut dialogue = after_one(vec![picture(1), text("one")], false);
+    assert_eq!(dialogue.features.len(), 1);
+    dialogue.reset(&limits());
+    assert_eq!(dialogue.features.len(), 1, "it can be returned to");
+    dialogue.reset(&Limits { branch_bytes: 10, ..limits() });
+    assert!(dialogue.features.is_empty() && dialogue.branch(1, &limits()).is_err());
+    assert!(dialogue.branch(0, &limits()).is_ok());
+}
+
+/// The prompt from each place where it may begin.
+fn beginnings(prompt: &Prompt) -> Vec<Vec<String>> {
+    let from = |cut: &prompt::Cut| {
+        let mut pieces = prompt.pieces[cut.piece..].to_vec();
+        if let Piece::Text(text) = &mut pieces[0] {
+            text.drain(..cut.byte);
+        }
+        shown(&pieces)
+    };
+    prompt.cuts.iter().map(from).collect()
+}
+
+#[test]
+fn a_prompt_may_begin_where_a_turn_does() {
+    let mut dialogue = after_one(vec![text("one")], false);
+    answered(&mut dialogue, 2, vec![picture(2), text("two")], false);
+    answered(&mut dialogue, 3, vec![picture(3)], true);
+    let prompt = draft(&dialogue, vec![text("four")]).prompt();
+    let last = "Q: four\nA:";
+    let third = ["<3>", "Q:\nA: Here [RET]", "<9>", " it is\nQ: four\nA:"];
+    let second = ["<2>", "Q: two\nA: Here [RET] it is\n"];
+    assert_eq!(beginnings(&prompt), [[&second[..], &third[..]].concat(), third.to_vec(), vec![last]]);
+}
+
+#[test]
+fn a_template_without_words_between_turns_is_cut_in_the_right_place_too() {
+    let none = Template {
+        question_prefix: String::new(),
+        answer_prefix: String::new(),
+        turn_separator: String::new(),
+    };
+    let mut dialogue = dialogue();
+    let mut only_picture = draft(&dialogue, vec![picture(1)]);
+    only_picture.learn(Features::new(), &HashSet::new());
+    dialogue.record(
+        1,
+        Spoken { draft: only_picture, answer: Answer::default(), found: Shown::default() },
+        &limits(),
+    );
+    let next = |parts: &[Content]| dialogue.draft(parts, Arc::new(none.clone()), &limits()).unwrap().prompt();
+    assert_eq!(beginnings(&next(&[picture(2)])), [["<2>"]]);
+    assert_eq!(beginnings(&next(&[text("two")])), [["two"]]);
 }

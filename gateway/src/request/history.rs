@@ -11,9 +11,9 @@ const MAX_FOUND: usize = 32;
 
 /// A turn that was held before.
 #[derive(Clone, Debug)]
-pub struct Exchange {
+pub struct Exchange<P = Part> {
     /// What the user said.
-    pub parts: Vec<Part>,
+    pub parts: Vec<P>,
     /// What the model answered, `[RET]` included.
     pub reply: String,
     /// Ids of the pictures found in it.

@@ -3,9 +3,9 @@
 use std::{fmt::Display, time::Duration};
 
 use fondue_domain::Compat;
-use fondue_proto::dialogue as wire;
+use fondue_proto::{dialogue as wire, retrieval};
 
-use super::Faults;
+use super::{Faults, conditions, generation};
 use crate::config::{Defaults, Limits};
 
 /// Options that were set, each within its range.
@@ -25,6 +25,9 @@ pub struct Overrides {
     timeout_ms: Option<i32>,
     compat: Option<Compat>,
     cache_key: Option<String>,
+    conditions: Vec<retrieval::Condition>,
+    generation: Option<String>,
+    index: Option<String>,
 }
 
 /// How to answer a turn; the fields are those of the wire's `TurnOptions`.
@@ -45,6 +48,10 @@ pub struct Options {
     pub timeout: Duration,
     pub compat: Compat,
     pub cache_key: String,
+    pub conditions: Vec<retrieval::Condition>,
+    pub generation: Option<String>,
+    /// Empty for the first one.
+    pub index: String,
 }
 
 /// Checks each option that is set. `path` is where the options lie in the request.
@@ -81,6 +88,9 @@ pub fn overrides(raw: wire::TurnOptions, path: &str, limits: &Limits, faults: &m
         timeout_ms: ranged(&at("timeout_ms"), raw.timeout_ms, 1, max_timeout, faults),
         compat: compat(&at("compat"), raw.compat, faults),
         cache_key: raw.cache_key.map(|key| cache_key(&at("cache_key"), key, faults)),
+        conditions: conditions::checked(raw.conditions, &at("conditions"), faults),
+        generation: raw.generation.and_then(|name| generation(name, &at("generation"), faults)),
+        index: raw.index.map(|name| index(&at("index"), name, limits, faults)),
     }
 }
 
@@ -102,6 +112,13 @@ impl Overrides {
             timeout_ms: self.timeout_ms.or(base.timeout_ms),
             compat: self.compat.or(base.compat),
             cache_key: self.cache_key.or_else(|| base.cache_key.clone()),
+            conditions: if self.conditions.is_empty() { base.conditions.clone() } else { self.conditions },
+            // A generation is one of its index: it does not hold in another.
+            generation: match &self.index {
+                Some(index) if *index != base.index.clone().unwrap_or_default() => self.generation,
+                _ => self.generation.or_else(|| base.generation.clone()),
+            },
+            index: self.index.or_else(|| base.index.clone()),
         }
     }
 
@@ -121,6 +138,9 @@ impl Overrides {
             seed: self.seed,
             stop: self.stop,
             cache_key: self.cache_key.unwrap_or_default(),
+            conditions: self.conditions,
+            generation: self.generation,
+            index: self.index.unwrap_or_default(),
             ret_bias: self.ret_bias.unwrap_or(defaults.ret_bias),
             ret_scale_factor: self.ret_scale_factor.unwrap_or(1.0),
             min_word_tokens: self.min_word_tokens.unwrap_or(0),
@@ -168,6 +188,17 @@ pub(super) fn cache_key(field: &str, key: String, faults: &mut Faults) -> String
         faults.add(field, format!("may be {MAX_CACHE_KEY} bytes long, got {}", key.len()));
     }
     key
+}
+
+/// An index of the server's; empty for the first one.
+pub(super) fn index(field: &str, name: String, limits: &Limits, faults: &mut Faults) -> String {
+    if !name.is_empty() && !limits.indexes.contains(&name) {
+        let known: Vec<_> = limits.indexes.iter().map(|known| format!("`{known}`")).collect();
+        let known = if known.is_empty() { "no others".to_owned() } else { known.join(", ") };
+        let name: String = name.chars().take(64).collect();
+        faults.add(field, format!("there is no index `{name}`; beside the unnamed one there are {known}"));
+    }
+    name
 }
 
 /// The behaviour that is asked for; `None` is the server's choice.

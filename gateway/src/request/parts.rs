@@ -18,13 +18,50 @@ const MAX_PARTS: usize = 1024;
 /// Bytes that are hashed in about a tenth of a millisecond; a message of 32 MiB takes a hundred.
 const HASHED_AT_ONCE: usize = 64 << 10;
 
-/// A text or a picture.
+/// Bytes of a URL.
+const MAX_URL: usize = 2048;
+
+/// A text or a picture, as a client sends it.
 #[derive(Clone, Debug)]
 pub enum Part {
     /// As the client sent it.
     Text(String),
     /// A picture file, not empty.
     Picture(Picture),
+    /// A picture that is yet to be fetched.
+    Link(Link),
+}
+
+/// A text or a picture that is there.
+#[derive(Clone, Debug)]
+pub enum Content {
+    /// As the client sent it.
+    Text(String),
+    /// A picture file.
+    Picture(Picture),
+}
+
+impl Content {
+    /// The picture, if it is one.
+    pub fn into_picture(self) -> Option<Picture> {
+        match self {
+            Self::Picture(picture) => Some(picture),
+            Self::Text(_) => None,
+        }
+    }
+}
+
+/// Where a picture can be fetched.
+#[derive(Clone, Debug)]
+pub struct Link {
+    /// Not empty; nobody has looked yet whether it is one.
+    pub url: String,
+    /// How the picture is brought to the tower's square; `None` is the usual way.
+    pub fit: Option<Fit>,
+    /// Right or published behaviour.
+    pub compat: Compat,
+    /// Path of the image in the request.
+    pub field: String,
 }
 
 /// A picture file that a client sent or that was found.
@@ -43,6 +80,8 @@ pub struct Picture {
 pub enum Origin {
     /// Path of the image in the request, for example `turn.parts[2].image`.
     Field(String),
+    /// The same of an image that was fetched from its URL.
+    Url(String),
     /// Found in an earlier turn and fed back; nobody can be told to mend it.
     Found,
 }
@@ -150,17 +189,35 @@ pub fn prompt(
             }
             Some(Kind::Image(image)) => {
                 let field = format!("{path}[{index}].image");
-                if image.data.is_empty() {
-                    faults.add(format!("{field}.data"), "must be a picture file, got 0 bytes");
-                } else {
-                    let fit = fit(image.fit, &field, faults);
-                    parts.push(Part::Picture(Picture::new(image.data, fit, compat, Origin::Field(field))));
-                }
+                parts.extend(picture(image, field, compat, faults));
             }
             None => faults.add(format!("{path}[{index}]"), "must be `text` or `image`, got neither"),
         }
     }
     parts
+}
+
+/// A picture that is there, or where it can be fetched.
+fn picture(raw: wire::Image, field: String, compat: Compat, faults: &mut Faults) -> Option<Part> {
+    let wire::Image { data, url, .. } = raw;
+    let fault = match (data.is_empty(), url.len()) {
+        (false, 1..) => Some(("", "must have `data` or `url`, got both".to_owned())),
+        (true, 0) => {
+            Some((".data", "must be a picture file, or `url` must name one; got 0 bytes".to_owned()))
+        }
+        (true, n) if n > MAX_URL => Some((".url", format!("may be {MAX_URL} bytes long, got {n}"))),
+        _ => None,
+    };
+    if let Some((name, what)) = fault {
+        faults.add(format!("{field}{name}"), what);
+        return None;
+    }
+    let fit = fit(raw.fit, &field, faults);
+    Some(if data.is_empty() {
+        Part::Link(Link { url, fit, compat, field })
+    } else {
+        Part::Picture(Picture::new(data, fit, compat, Origin::Field(field)))
+    })
 }
 
 /// The fit that is asked for; `None` is the usual one.

@@ -101,7 +101,11 @@ fn parts_that_mean_nothing_are_named() {
         "turn.parts[1]",
         "must be `text` or `image`, got neither",
     );
-    refused_part(vec![image(b"", 0)], "turn.parts[0].image.data", "must be a picture file, got 0 bytes");
+    refused_part(
+        vec![image(b"", 0)],
+        "turn.parts[0].image.data",
+        "must be a picture file, or `url` must name one; got 0 bytes",
+    );
     refused_part(
         vec![text("a"), image(b"x", 99)],
         "turn.parts[1].image.fit",
@@ -115,6 +119,68 @@ fn parts_that_mean_nothing_are_named() {
         "turn.parts[1].text",
         "texts may hold 65536 bytes together, got at least 65537",
     );
+}
+
+#[test]
+fn a_picture_is_there_or_has_a_url() {
+    let linked = |data: &'static [u8], url: String| {
+        let image = wire::Image { data: data.into(), fit: 2, url };
+        checked(vec![wire::Part { kind: Some(Kind::Image(image)) }], wire::TurnOptions::default())
+    };
+    let turn = linked(b"", format!("http://a/{}", "x".repeat(2039))).unwrap();
+    let Part::Link(link) = &turn.parts[0] else { panic!("{turn:?}") };
+    assert_eq!((link.fit, link.field.as_str()), (Some(Fit::Squash), "turn.parts[0].image"));
+    let failure = linked(b"", format!("http://a/{}", "x".repeat(2040))).unwrap_err();
+    assert_eq!(failure.to_string(), "turn.parts[0].image.url: may be 2048 bytes long, got 2049");
+    let failure = linked(b"x", "http://a/".to_owned()).unwrap_err();
+    assert_eq!(failure.to_string(), "turn.parts[0].image: must have `data` or `url`, got both");
+}
+
+#[test]
+fn where_pictures_are_found_is_the_turns_or_the_conversations_choice() {
+    let args: crate::config::Args =
+        clap::Parser::parse_from(["fondue-gateway", "--index=art=a", "--index=maps=b"]);
+    let config = args.resolve().unwrap();
+    let condition = |field: &str| {
+        let test = wire::condition::Test::Range(wire::Range { above: Some(1.0), ..Default::default() });
+        wire::Condition { field: field.to_owned(), test: Some(test), negate: false }
+    };
+    let base = wire::TurnOptions {
+        conditions: vec![condition("year")],
+        generation: Some("g".into()),
+        index: Some("art".into()),
+        ..Default::default()
+    };
+    let raw = wire::OpenDialogue { defaults: Some(base), ..Default::default() };
+    let open = open(raw, &config.defaults, &config.limits).unwrap();
+    let of = |options| {
+        let raw = wire::Turn { parts: vec![text("hi")], options: Some(options) };
+        turn(raw, "turn", &open.defaults, &config.defaults, &config.limits).map(|turn| turn.options)
+    };
+    let fields = |options: &Options| options.conditions.iter().map(|c| c.field.clone()).collect::<Vec<_>>();
+    let plain = of(wire::TurnOptions::default()).unwrap();
+    assert_eq!((plain.index.as_str(), plain.generation.as_deref()), ("art", Some("g")));
+    assert_eq!(fields(&plain), ["year"]);
+    let other = wire::TurnOptions {
+        index: Some("maps".into()),
+        conditions: vec![condition("place")],
+        ..Default::default()
+    };
+    let other = of(other).unwrap();
+    assert_eq!(
+        (other.index.as_str(), other.generation.as_deref()),
+        ("maps", None),
+        "another index has its own"
+    );
+    assert_eq!(fields(&other), ["place"]);
+    let none = of(wire::TurnOptions { index: Some("none".into()), ..Default::default() }).unwrap_err();
+    let expected =
+        "turn.options.index: there is no index `none`; beside the unnamed one there are `art`, `maps`";
+    assert_eq!(none.to_string(), expected);
+    let long = wire::TurnOptions { generation: Some("g".repeat(257)), ..Default::default() };
+    assert_eq!(of(long).unwrap_err().violations()[0].field, "turn.options.generation");
+    let wrong = wire::TurnOptions { conditions: vec![wire::Condition::default()], ..Default::default() };
+    assert_eq!(of(wrong).unwrap_err().violations()[0].field, "turn.options.conditions[0].field");
 }
 
 #[test]
@@ -190,7 +256,7 @@ fn retrieval_prompts_get_their_ret_unless_the_last_text_holds_it() {
         assert_eq!(asked.k, 10);
         let text = |part| match part {
             Part::Text(text) => text,
-            Part::Picture(_) => "picture".to_owned(),
+            Part::Picture(_) | Part::Link(_) => "picture".to_owned(),
         };
         asked.parts.into_iter().map(text).collect::<Vec<_>>()
     };

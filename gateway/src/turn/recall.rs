@@ -14,16 +14,18 @@ use std::{
 
 use fondue_domain::{Classify, Compat, Fault};
 use fondue_proto::{
-    dialogue::{FoundImage, image_unavailable::Reason},
-    retrieval::{Hit, SearchRequest},
+    dialogue::{FoundImage, SearchTiming, image_unavailable::Reason},
+    retrieval::{Condition, Hit, SearchRequest},
 };
 use tokio::task::JoinSet;
 use tracing::Instrument;
 
 use self::index::{Index, Searched};
+use super::clock::ms;
 use crate::{
     dialogue::{Draft, Shown},
     failure::Failure,
+    request::Options,
 };
 
 /// Where a picture belongs.
@@ -48,8 +50,9 @@ pub enum Recalled {
 #[derive(Debug)]
 pub struct Recall {
     index: Index,
-    /// All pictures of the dialogue, those found in this turn included.
-    shown: Shown,
+    /// Pictures found in this turn.
+    found: Shown,
+    conditions: Vec<Condition>,
     /// Pictures that must not be found: all of them; by the published code only those found in this turn.
     excluded: Shown,
     /// The generation to search; empty until one was searched.
@@ -62,47 +65,49 @@ pub struct Recall {
     running: Option<Place>,
     /// The running search; aborted when dropped.
     search: JoinSet<Timed>,
-    /// All searches, added up.
-    pub took: Duration,
+    /// When the turn began.
+    began: Instant,
+    /// When the running search began.
+    since: Instant,
+    /// The searches that are over.
+    pub searches: Vec<SearchTiming>,
 }
 
-/// What a search came to, and how long it took.
-type Timed = (Result<Searched, Failure>, Duration);
+/// What a search came to, and when.
+type Timed = (Result<Searched, Failure>, Instant);
 
-/// How much a turn may search.
+/// How long a turn may search.
 #[derive(Clone, Copy, Debug)]
 pub struct Allowance {
-    /// Pictures in the turn.
-    pub images: usize,
-    /// Pictures per `[RET]`.
-    pub images_per_ret: usize,
     /// When the turn must be over.
     pub deadline: Instant,
     /// Time for one search.
     pub search_timeout: Duration,
-    /// Right or published behaviour.
-    pub compat: Compat,
 }
 
 impl Recall {
-    /// No search yet. `draft` tells what must not be found and which generation is searched.
-    pub fn new(index: Index, draft: &Draft, allowance: Allowance) -> Self {
+    /// No search yet. `draft` tells what must not be found and which generation is searched, unless the options do.
+    pub fn new(index: Index, draft: &Draft, options: &Options, allowance: Allowance) -> Self {
+        let generation = options.generation.as_deref().or(draft.generation(index.name()));
         Self {
+            generation: generation.unwrap_or_default().to_owned(),
             index,
-            shown: draft.shown.clone(),
-            excluded: match allowance.compat {
+            found: Shown::default(),
+            conditions: options.conditions.clone(),
+            excluded: match options.compat {
                 Compat::Off => draft.shown.clone(),
                 Compat::Reference => Shown::default(),
             },
-            generation: draft.generation.clone().unwrap_or_default(),
-            images_left: allowance.images,
-            images_per_ret: allowance.images_per_ret,
+            images_left: options.max_images,
+            images_per_ret: options.max_images_per_ret,
             deadline: allowance.deadline,
             search_timeout: allowance.search_timeout,
             waiting: VecDeque::new(),
             running: None,
             search: JoinSet::new(),
-            took: Duration::ZERO,
+            began: draft.started,
+            since: draft.started,
+            searches: Vec::new(),
         }
     }
 
@@ -117,19 +122,22 @@ impl Recall {
         self.running.is_none() && self.waiting.is_empty()
     }
 
-    /// The generation that the searches stay with, once one was answered.
-    pub fn generation(&self) -> Option<String> {
-        (!self.generation.is_empty()).then(|| self.generation.clone())
+    /// The index and its generation that the searches stay with, once one was answered.
+    pub fn generation(&self) -> Option<(String, String)> {
+        (!self.generation.is_empty()).then(|| (self.index.name().to_owned(), self.generation.clone()))
     }
 
-    /// Pictures that must not be found from now on.
-    pub fn shown(self) -> Shown {
-        self.shown
+    /// Pictures that were found.
+    pub fn found(self) -> Shown {
+        self.found
     }
 
     /// Gives up what was asked and not answered.
     pub fn abandon(&mut self) -> Vec<Place> {
         self.search = JoinSet::new();
+        if let Some(place) = self.running {
+            self.note(place, Instant::now());
+        }
         self.running.take().into_iter().chain(self.waiting.drain(..).map(|(place, _)| place)).collect()
     }
 
@@ -137,12 +145,12 @@ impl Recall {
     /// without loss.
     pub async fn next(&mut self) -> Recalled {
         if let Some(place) = self.running {
-            let (response, took) = match self.search.join_next().await {
+            let (response, until) = match self.search.join_next().await {
                 Some(Ok(searched)) => searched,
-                _ => (Err(Failure::new(Fault::Internal, "the search broke off")), Duration::ZERO),
+                _ => (Err(Failure::new(Fault::Internal, "the search broke off")), Instant::now()),
             };
             self.running = None;
-            self.took += took;
+            self.note(place, until);
             let recalled = self.recalled(place, response);
             self.start();
             return recalled;
@@ -163,24 +171,33 @@ impl Recall {
             && let Some((place, query)) = self.waiting.pop_front()
         {
             let span = tracing::info_span!("recall", place.ret_index);
+            self.since = Instant::now();
             self.search.spawn(self.ask_index(query).instrument(span));
             self.running = Some(place);
         }
+    }
+
+    /// Notes when the running search ran.
+    fn note(&mut self, place: Place, until: Instant) {
+        let from_the_start = |at: Instant| ms(at.saturating_duration_since(self.began));
+        let (start_ms, end_ms) = (from_the_start(self.since), from_the_start(until));
+        self.searches.push(SearchTiming { ret_index: place.ret_index, start_ms, end_ms });
     }
 
     fn ask_index(&self, query: Vec<f32>) -> impl Future<Output = Timed> + use<> {
         let request = SearchRequest {
             query,
             k: i32::try_from(self.images_left.min(self.images_per_ret)).unwrap_or(i32::MAX),
-            excluded_ids: self.excluded.ids(),
+            excluded_ids: self.excluded.ids(self.index.name()),
             excluded_sha256: self.excluded.digests(),
             generation: self.generation.clone(),
             include_data: true,
+            conditions: self.conditions.clone(),
             ..SearchRequest::default()
         };
-        let (started, index) = (Instant::now(), self.index.clone());
-        let deadline = self.deadline.min(started + self.search_timeout);
-        async move { (index.search(request, deadline).await, started.elapsed()) }
+        let index = self.index.clone();
+        let deadline = self.deadline.min(self.since + self.search_timeout);
+        async move { (index.search(request, deadline).await, Instant::now()) }
     }
 
     fn recalled(&mut self, place: Place, response: Result<Searched, Failure>) -> Recalled {
@@ -193,13 +210,15 @@ impl Recall {
         }
         let mut images = Vec::new();
         for hit in response.hits {
-            let Some(mut image) = found_image(hit, &response.generation) else { continue };
+            let Some(mut image) = found_image(hit, &self.index, &response.generation) else { continue };
             // Trusts no index with the promise that no picture is shown twice, nor with k.
-            if images.len() == self.images_left.min(self.images_per_ret) || self.excluded.has(&image.id) {
+            if images.len() == self.images_left.min(self.images_per_ret)
+                || self.excluded.has(self.index.name(), &image.id)
+            {
                 continue;
             }
             self.excluded.add_found(&image);
-            self.shown.add_found(&image);
+            self.found.add_found(&image);
             image.rank = u32::try_from(images.len()).unwrap_or(u32::MAX);
             (image.ret_index, image.text_offset) = (place.ret_index, place.text_offset);
             images.push(image);
@@ -212,7 +231,12 @@ impl Recall {
             tracing::warn!(%failure, ret_index = place.ret_index, "a found picture is left out");
         }
         if images.is_empty() {
-            let message = "every picture of the index was shown already, or it is empty".into();
+            let message = if self.conditions.is_empty() {
+                "every picture of the index was shown already, or it is empty"
+            } else {
+                "every picture of the index that meets the conditions was shown already, or there is none"
+            };
+            let message = message.to_owned();
             return Recalled::Unavailable(place, Reason::NoneLeft, message);
         }
         Recalled::Found(images)
@@ -232,11 +256,12 @@ fn lost(place: Place, failure: Failure) -> Recalled {
 }
 
 /// A hit as the client sees it; `None` if it names no picture. Rank and place are left at 0.
-pub fn found_image(hit: Hit, generation: &str) -> Option<FoundImage> {
+pub fn found_image(hit: Hit, index: &Index, generation: &str) -> Option<FoundImage> {
     let picture = hit.picture.filter(|picture| !picture.id.is_empty())?;
     Some(FoundImage {
         id: picture.id,
         generation: generation.to_owned(),
+        index: index.name().to_owned(),
         score: hit.score,
         caption: picture.caption,
         media_type: picture.media_type,

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use fondue_proto::dialogue::{
-    Event, FoundImage, ImageUnavailable, TextDelta, TurnDone, TurnStarted, event::Kind,
-    image_unavailable::Reason,
+    EditFailed, Event, FoundImage, HistoryChanged, HistoryCut, ImageUnavailable, TextDelta, TurnDone,
+    TurnFailed, TurnStarted, event::Kind, image_unavailable::Reason,
 };
 use tokio::sync::mpsc;
 use tonic::Status;
@@ -35,14 +35,13 @@ impl Reply {
         Self { turn, events }
     }
 
-    /// Tells that the turn was admitted.
+    /// Tells that the turn was admitted, and what of its history was left out.
     ///
     /// # Errors
     /// [`Gone`], as for every event.
-    pub async fn started(&self, turn_id: &str) -> Result<(), Gone> {
+    pub async fn started(&self, turn_id: &str, history_cut: Option<HistoryCut>) -> Result<(), Gone> {
         let trace_id = fondue_serving::telemetry::current_trace_id();
-        self.close(Kind::Started(TurnStarted { turn_id: turn_id.to_owned(), trace_id, history_cut: None }))
-            .await
+        self.close(Kind::Started(TurnStarted { turn_id: turn_id.to_owned(), trace_id, history_cut })).await
     }
 
     /// Tells more text. Waits for room as long as it takes: the turn's deadline bounds it.
@@ -85,6 +84,23 @@ impl Reply {
     /// [`Gone`] also when the client reads nothing for half a minute.
     pub async fn failed(&self, failure: Failure, text: String) -> Result<(), Gone> {
         self.close(Kind::Failed(failure.event(text))).await
+    }
+
+    /// Tells which turns the history holds now; of a conversation's reply, not a turn's.
+    ///
+    /// # Errors
+    /// [`Gone`], as for every event.
+    pub async fn changed(&self, turns: Vec<u32>) -> Result<(), Gone> {
+        self.close(Kind::HistoryChanged(HistoryChanged { turns })).await
+    }
+
+    /// Tells that the history could not be changed.
+    ///
+    /// # Errors
+    /// [`Gone`], as for every event.
+    pub async fn not_changed(&self, failure: Failure) -> Result<(), Gone> {
+        let TurnFailed { code, message, violations, .. } = failure.event(String::new());
+        self.close(Kind::EditFailed(EditFailed { code, message, violations })).await
     }
 
     async fn close(&self, kind: Kind) -> Result<(), Gone> {

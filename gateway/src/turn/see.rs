@@ -140,7 +140,8 @@ fn path(field: &str, pictures: &[Picture]) -> Option<String> {
     let (index, rest) = split(field)?;
     match &pictures.get(index)?.origin {
         Origin::Field(image) if rest.is_empty() => Some(format!("{image}.data")),
-        Origin::Field(image) => Some(format!("{image}{rest}")),
+        Origin::Url(image) if rest.is_empty() || rest == ".data" => Some(format!("{image}.url")),
+        Origin::Field(image) | Origin::Url(image) => Some(format!("{image}{rest}")),
         Origin::Found => None,
     }
 }
@@ -155,11 +156,15 @@ mod tests {
 
     #[test]
     fn a_refused_picture_is_named_by_the_clients_path() {
-        let pictures = [picture(1, Origin::Found), picture(1, Origin::Field("turn.parts[4].image".into()))];
+        let field = || "turn.parts[4].image".to_owned();
+        let pictures =
+            [Origin::Found, Origin::Field(field()), Origin::Url(field())].map(|origin| picture(1, origin));
         let path = |field| path(field, &pictures);
         assert_eq!(path("images[1].data").unwrap(), "turn.parts[4].image.data");
         assert_eq!(path("images[1]").unwrap(), "turn.parts[4].image.data");
         assert_eq!(path("images[1].fit").unwrap(), "turn.parts[4].image.fit");
+        assert_eq!(path("images[2].data").unwrap(), "turn.parts[4].image.url");
+        assert_eq!(path("images[2].fit").unwrap(), "turn.parts[4].image.fit");
         assert_eq!((path("images[9].data"), path("images")), (None, None));
         assert_eq!(refused_found(&Failure::field("images[1].data", "bad"), &pictures), None);
         assert_eq!(refused_found(&Failure::field("images[0].data", "bad"), &pictures), Some(0));

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use fondue_domain::{Compat, Fault};
 use fondue_proto::language::{
-    self, Done, GenerateEvent, GenerateRequest, Part, RetQuery, Sampling, Started, generate_event::Kind,
+    self, Cut, Done, GenerateEvent, GenerateRequest, Part, RetQuery, Sampling, Started, generate_event::Kind,
     language_client::LanguageClient,
 };
 use fondue_serving::upstream::Channel;
@@ -40,10 +40,11 @@ pub enum Heard {
 pub async fn speak(
     language: &LanguageClient<Channel>,
     parts: Vec<Part>,
+    cuts: Vec<Cut>,
     options: &Options,
     deadline: Instant,
 ) -> Result<Speech, Failure> {
-    let request = generate_request(parts, options);
+    let request = generate_request(parts, cuts, options);
     let stream =
         clock::call("language", deadline, request, async |request| language.clone().generate(request).await)
             .await;
@@ -112,7 +113,7 @@ pub fn language_compat(compat: Compat) -> language::Compat {
     }
 }
 
-fn generate_request(parts: Vec<Part>, options: &Options) -> GenerateRequest {
+fn generate_request(parts: Vec<Part>, cuts: Vec<Cut>, options: &Options) -> GenerateRequest {
     let max_rets = match options.compat {
         Compat::Off => options.max_images,
         // The published code counts the `[RET]`s that it looks up, not the pictures.
@@ -134,7 +135,7 @@ fn generate_request(parts: Vec<Part>, options: &Options) -> GenerateRequest {
         ignore_newline: false,
         compat: language_compat(options.compat) as i32,
         cache_key: options.cache_key.clone(),
-        cuts: Vec::new(),
+        cuts,
     }
 }
 

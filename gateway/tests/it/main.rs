@@ -11,6 +11,7 @@ mod events;
 mod failures;
 mod fitting;
 mod gallery;
+mod http;
 mod published;
 mod refusals;
 mod room;

@@ -16,7 +16,7 @@ use tonic::{Status, Streaming, transport::Channel};
 use crate::fakes::{Fake, language::LanguageFake, retrieval::RetrievalFake, vision::VisionFake};
 
 /// Nothing here takes this long unless it hangs.
-const HANGS: Duration = Duration::from_secs(20);
+pub(crate) const HANGS: Duration = Duration::from_secs(20);
 
 pub(crate) struct Scene {
     pub(crate) address: String,
@@ -26,6 +26,8 @@ pub(crate) struct Scene {
     pub(crate) vision_server: Fake,
     pub(crate) language_server: Fake,
     pub(crate) retrieval_server: Fake,
+    /// `http://HOST:PORT` of the gateway.
+    pub(crate) address: String,
     pub(crate) client: DialogueClient<Channel>,
     pub(crate) gallery: GalleryClient<Channel>,
     pub(crate) stop: Option<oneshot::Sender<()>>,
@@ -66,6 +68,7 @@ impl Scene {
             vision_server,
             language_server,
             retrieval_server,
+            address,
             client,
             gallery,
             stop,

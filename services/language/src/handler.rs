@@ -6,7 +6,7 @@ use fondue_domain::{Embedding, Fault};
 use fondue_engine::{
     Emission, EngineError, FinishReason, Generation, LanguageEngine, Likelihood, Likelihoods,
 };
-use fondue_model::Placement;
+use fondue_model::{DialogueTemplate, Placement};
 use fondue_proto::language::{
     self as wire, CandidateScore, DescribeRequest, DescribeResponse, GenerateEvent, GenerateRequest,
     ProjectRequest, ProjectResponse, QueryRequest, QueryResponse, ScoreRequest, ScoreResponse,
@@ -36,6 +36,8 @@ pub struct Handler {
 pub struct Loaded {
     pub(crate) engine: LanguageEngine,
     pub(crate) fingerprint: String,
+    /// What the model's folder says of it.
+    pub(crate) template: Option<DialogueTemplate>,
     pub(crate) placement: Placement,
     pub(crate) slots: usize,
 }
@@ -61,18 +63,30 @@ impl Language for Handler {
         let engine = &self.model.get().map_err(status)?.engine;
         let random = uuid::Uuid::new_v4().as_u64_pair().0;
         let compat = request::compat(asked.compat).map_err(status)?;
+        let max_new_tokens = request::new_tokens(asked.max_new_tokens, &self.limits).map_err(status)?;
+        let (prompt, cut) =
+            request::cut_prompt(asked.parts, &asked.cuts, max_new_tokens, engine, &self.limits)
+                .map_err(status)?;
+        let max_positions = engine.facts().max_positions as u32;
         let generation = Generation {
             compat,
             sampling: request::sampling(asked.sampling, random).map_err(status)?,
-            max_new_tokens: request::new_tokens(asked.max_new_tokens, &self.limits).map_err(status)?,
+            max_new_tokens,
             stop: request::stops(asked.stop, compat).map_err(status)?,
             stop_at_newline: !asked.ignore_newline,
             cache_key: request::cache_key(asked.cache_key).map_err(status)?,
-            prompt: request::prompt(asked.parts, engine, &self.limits).map_err(status)?,
+            prompt,
             deadline,
         };
         let emissions = engine.generate(generation).map_err(status)?;
-        Ok(Response::new(Box::pin(events(ReceiverStream::new(emissions)))))
+        let begun = move |mut event: GenerateEvent| {
+            if let Some(Kind::Started(started)) = &mut event.kind {
+                (started.cut, started.max_positions) = (cut, max_positions);
+            }
+            event
+        };
+        let events = events(ReceiverStream::new(emissions)).map(move |event| event.map(begun));
+        Ok(Response::new(Box::pin(events)))
     }
 
     #[tracing::instrument(skip_all, err(level = "debug", Display))]
@@ -140,7 +154,7 @@ impl Language for Handler {
             kv_budget_bytes: (kv.blocks * kv.block_bytes) as u64,
             kv_used_bytes: (kv.used * kv.block_bytes) as u64,
             kv_cached_bytes: (kv.kept * kv.block_bytes) as u64,
-            template: None,
+            template: model.template.clone().map(template),
         }))
     }
 }
@@ -172,7 +186,8 @@ fn event(emission: Emission) -> Result<GenerateEvent, Status> {
             prompt_tokens: prompt_tokens as u32,
             queue_ms: millis(queued),
             cached_tokens: cached_tokens as u32,
-            first_part: 0,
+            // Told by the call.
+            ..wire::Started::default()
         }),
         Emission::Text(text) => Kind::Text(wire::TextDelta { text }),
         Emission::Query { embedding, ret_index, text_offset } => {
@@ -195,6 +210,11 @@ fn event(emission: Emission) -> Result<GenerateEvent, Status> {
         Emission::Failed(error) => return Err(status::<EngineError>(error)),
     };
     Ok(GenerateEvent { kind: Some(kind) })
+}
+
+fn template(template: DialogueTemplate) -> wire::DialogueTemplate {
+    let DialogueTemplate { question_prefix, answer_prefix, turn_separator } = template;
+    wire::DialogueTemplate { question_prefix, answer_prefix, turn_separator }
 }
 
 fn score(likelihood: Likelihood) -> CandidateScore {

@@ -9,7 +9,9 @@ mod request;
 use std::sync::Arc;
 
 use fondue_engine::{EngineError, LanguageEngine};
-use fondue_model::{LanguageModel, ModelError, Tokenizer, fingerprint, placement::set_threads};
+use fondue_model::{
+    DialogueTemplate, LanguageModel, ModelError, Tokenizer, fingerprint, placement::set_threads,
+};
 use fondue_proto::language::language_server::LanguageServer;
 use fondue_serving::{
     loading::{LoadLog, Loading},
@@ -55,8 +57,14 @@ pub async fn run(
     let mut routes = RoutesBuilder::default();
     routes.add_service(service);
     let readiness = Readiness::new(&["fondue.language.v1.Language"]);
-    let site =
-        Site { serving: &serving, listener, routes, readiness, descriptors: fondue_proto::DESCRIPTORS };
+    let site = Site {
+        serving: &serving,
+        listener,
+        routes,
+        readiness,
+        descriptors: fondue_proto::DESCRIPTORS,
+        http: None,
+    };
     site.serve_while_loading(&model, move || load(&config), |model| model.engine.ended(), shutdown).await
 }
 
@@ -66,6 +74,7 @@ fn load(config: &Config) -> Result<Loaded, RunError> {
     }
     let tokenizer = Tokenizer::load(&config.opt)?;
     let fingerprint = fingerprint::language(&config.opt, &config.mapping)?;
+    let template = DialogueTemplate::load(&config.mapping)?;
     let (opt, mapping, ret, placement) =
         (config.opt.clone(), config.mapping.clone(), tokenizer.ret(), config.placement);
     let log = LoadLog::new("the language model");
@@ -75,5 +84,5 @@ fn load(config: &Config) -> Result<Loaded, RunError> {
         })
     };
     let engine = LanguageEngine::spawn(load, tokenizer, config.engine)?;
-    Ok(Loaded { engine, fingerprint, placement, slots: config.engine.slots })
+    Ok(Loaded { engine, fingerprint, template, placement, slots: config.engine.slots })
 }

@@ -7,6 +7,10 @@ use fondue_proto::language::{self as wire, part::Kind};
 
 use crate::config::Limits;
 
+mod cut;
+
+pub(crate) use cut::cut_prompt;
+
 /// Tokens to generate where the caller does not say.
 const DEFAULT_NEW_TOKENS: usize = 64;
 /// Stop strings at most, and bytes of one.
@@ -57,6 +61,16 @@ pub(crate) fn prompt(
     engine: &LanguageEngine,
     limits: &Limits,
 ) -> Result<Prompt, RequestError> {
+    prompt_from(0, parts, engine, limits)
+}
+
+/// The prompt of a request's parts from `first` on.
+fn prompt_from(
+    first: usize,
+    parts: Vec<wire::Part>,
+    engine: &LanguageEngine,
+    limits: &Limits,
+) -> Result<Prompt, RequestError> {
     if parts.len() > limits.parts {
         return Err(RequestError::field("parts", format!("{} pieces, limit {}", parts.len(), limits.parts)));
     }
@@ -69,7 +83,7 @@ pub(crate) fn prompt(
         ));
     }
     let mut checked = Vec::with_capacity(parts.len());
-    for (index, part) in parts.into_iter().enumerate() {
+    for (index, part) in (first..).zip(parts) {
         checked.push(match part.kind {
             Some(Kind::Text(text)) => {
                 PromptPart::Text(engine.tokenizer().encode(&text).map_err(|error| {

@@ -66,8 +66,14 @@ pub async fn run(
     let mut routes = RoutesBuilder::default();
     routes.add_service(service);
     let readiness = Readiness::new(&["fondue.retrieval.v1.Retrieval"]);
-    let site =
-        Site { serving: &serving, listener, routes, readiness, descriptors: fondue_proto::DESCRIPTORS };
+    let site = Site {
+        serving: &serving,
+        listener,
+        routes,
+        readiness,
+        descriptors: fondue_proto::DESCRIPTORS,
+        http: None,
+    };
     let runtime = Handle::current();
     let load = move || -> Result<Box<dyn Store>, RunError> {
         let Config { backend, milvus, index, live, searching, keeping, .. } = config;

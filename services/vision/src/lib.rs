@@ -65,8 +65,14 @@ pub async fn run(
     let mut routes = RoutesBuilder::default();
     routes.add_service(service);
     let readiness = Readiness::new(&["fondue.vision.v1.Vision"]);
-    let site =
-        Site { serving: &serving, listener, routes, readiness, descriptors: fondue_proto::DESCRIPTORS };
+    let site = Site {
+        serving: &serving,
+        listener,
+        routes,
+        readiness,
+        descriptors: fondue_proto::DESCRIPTORS,
+        http: None,
+    };
     site.serve_while_loading(&model, move || load(&config), |model| model.engine.ended(), shutdown).await
 }
 

@@ -2,15 +2,17 @@
 //!
 //! A call ends with its response's *body*, not with its headers: a stream of tokens is timed to its last one.
 
+pub(super) mod http;
+
 use std::{
     pin::Pin,
     task::{Context, Poll},
     time::Instant,
 };
 
+use ::http::{HeaderMap, HeaderValue};
 use axum::{body::Body, extract::Request, response::Response};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue};
 use http_body::{Body as HttpBody, Frame};
 use opentelemetry::trace::TraceContextExt;
 use opentelemetry_http::HeaderExtractor;
@@ -86,14 +88,20 @@ where
 /// The span of a call, child of the caller's.
 fn span(method: &str, headers: &HeaderMap) -> Span {
     let span = tracing::info_span!("rpc", method, trace_id = field::Empty, otel.kind = "server");
+    continue_trace(&span, headers);
+    span
+}
+
+/// Makes `span` a child of the caller's, and notes the id of its trace in it.
+fn continue_trace(span: &Span, headers: &HeaderMap) -> String {
     let parent = opentelemetry::global::get_text_map_propagator(|propagator| {
         propagator.extract(&HeaderExtractor(headers))
     });
     // It fails only where no trace layer is installed; then there is nothing to continue.
     let _ = span.set_parent(parent);
-    let trace_id = span.context().span().span_context().trace_id();
-    span.record("trace_id", field::display(trace_id));
-    span
+    let trace_id = span.context().span().span_context().trace_id().to_string();
+    span.record("trace_id", &trace_id);
+    trace_id
 }
 
 /// Counted when dropped: at the end of the body, or when the caller goes.

@@ -43,7 +43,7 @@ pub(super) async fn only_grpc(request: Request, next: Next) -> Response {
     (StatusCode::NOT_FOUND, message).into_response()
 }
 
-const PATHS: [&str; 3] = ["/livez", "/readyz", "/metrics"];
+pub(super) const PATHS: [&str; 3] = ["/livez", "/readyz", "/metrics"];
 
 async fn metrics() -> impl IntoResponse {
     let text = metrics_handle().map(|handle| {

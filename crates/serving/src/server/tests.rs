@@ -45,7 +45,9 @@ async fn start_with(routes: RoutesBuilder) -> Running {
                 let _ = stopped.await;
             };
             let descriptors = tonic_health::pb::FILE_DESCRIPTOR_SET;
-            Site { serving: &serving, listener, routes, readiness, descriptors }.serve(shutdown).await
+            Site { serving: &serving, listener, routes, readiness, descriptors, http: None }
+                .serve(shutdown)
+                .await
         }
     });
     Running { address, readiness, stop, ended }
@@ -155,6 +157,7 @@ async fn a_server_does_not_outlive_what_it_is_made_of() {
         routes,
         readiness,
         descriptors: tonic_health::pb::FILE_DESCRIPTOR_SET,
+        http: None,
     };
     let place = Loading::new("the engine");
     let ended = |_: &()| tokio::time::sleep(Duration::from_millis(20));

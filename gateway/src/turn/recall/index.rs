@@ -10,8 +10,8 @@ use fondue_domain::Fault;
 use fondue_proto::{
     language::language_client::LanguageClient,
     retrieval::{
-        DeleteRequest, DeleteResponse, DescribeRequest, FetchRequest, Hit, IngestRequest, IngestResponse,
-        Picture, SearchRequest, retrieval_client::RetrievalClient,
+        DeleteRequest, DeleteResponse, DescribeRequest, DescribeResponse, FetchRequest, Hit, IngestRequest,
+        IngestResponse, Picture, SearchRequest, retrieval_client::RetrievalClient,
     },
     vision::vision_client::VisionClient,
 };
@@ -26,6 +26,7 @@ const MAX_BYTES: usize = 64 << 20;
 /// The index behind the retrieval service. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Index {
+    name: Arc<str>,
     retrieval: RetrievalClient<Channel>,
     fingerprints: Arc<Fingerprints>,
     /// Generations that conversations stay with.
@@ -44,14 +45,20 @@ pub struct Searched {
 }
 
 impl Index {
-    /// The index of `retrieval`, for queries of `language` and of a model whose pictures `vision` sees.
+    /// The index `name` of `retrieval`, empty for the first one, for queries of `language` and of a model whose pictures `vision` sees.
     pub fn new(
+        name: &str,
         retrieval: RetrievalClient<Channel>,
         vision: VisionClient<Channel>,
         language: LanguageClient<Channel>,
     ) -> Self {
         let fingerprints = Arc::new(Fingerprints::new(vision, language, retrieval.clone()));
-        Self { retrieval, fingerprints, pins: Pins::default() }
+        Self { name: name.into(), retrieval, fingerprints, pins: Pins::default() }
+    }
+
+    /// What it is asked for by; empty for the first one.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// Searches. The service leaves out the bytes of pictures beyond its `max_data_bytes`: those are fetched one by
@@ -75,6 +82,30 @@ impl Index {
             self.complete(&mut searched, deadline).await;
         }
         Ok(searched)
+    }
+
+    /// A stored picture of a generation, empty for the active one.
+    ///
+    /// # Errors
+    /// [`Failure`]: there is none, or retrieval is down.
+    pub async fn picture(&self, id: &str, generation: &str, deadline: Instant) -> Result<Picture, Failure> {
+        let request = FetchRequest { id: id.to_owned(), generation: generation.to_owned() };
+        let fetched = clock::call("retrieval", deadline, request, async |request| {
+            self.retrieval.clone().fetch(request).await
+        });
+        let fetched = fetched.await.map_err(|failure| failure.with_paths(path))?;
+        Ok(fetched.picture.unwrap_or_default())
+    }
+
+    /// The active generation.
+    ///
+    /// # Errors
+    /// [`Failure`]: retrieval is down.
+    pub async fn describe(&self, deadline: Instant) -> Result<DescribeResponse, Failure> {
+        let described = clock::call("retrieval", deadline, DescribeRequest::default(), async |request| {
+            self.retrieval.clone().describe(request).await
+        });
+        described.await
     }
 
     /// Adds pictures with their embeddings, if the index is of the services' model.
@@ -172,12 +203,7 @@ impl Index {
         room: usize,
         deadline: Instant,
     ) -> Result<Bytes, Failure> {
-        let request = FetchRequest { id: id.to_owned(), generation: generation.to_owned() };
-        let fetched = clock::call("retrieval", deadline, request, async |request| {
-            self.retrieval.clone().fetch(request).await
-        });
-        let fetched = fetched.await.map_err(|failure| failure.with_paths(|_| None))?;
-        let data = fetched.picture.unwrap_or_default().data;
+        let data = self.picture(id, generation, deadline).await?.data;
         if data.len() > room {
             let message =
                 format!("the pictures found have more than {MAX_BYTES} bytes together; ask for fewer");
@@ -189,6 +215,6 @@ impl Index {
 
 /// The client's path for a path of the retrieval service's request; the query is the language service's.
 fn path(field: &str) -> Option<String> {
-    let known = ["k", "generation", "excluded_ids"].contains(&field);
+    let known = ["k", "generation", "excluded_ids", "id"].contains(&field) || field.starts_with("conditions");
     known.then(|| field.to_owned())
 }

@@ -29,6 +29,8 @@ pub(crate) enum Step {
     Wait,
     /// Ends the stream without `Done`.
     End,
+    /// The tokens have run out.
+    Limit,
     /// Ends the stream with this status; as the first step, in place of `Started`.
     Fail(Status),
 }
@@ -127,13 +129,15 @@ impl LanguageFake {
         let send = async |kind| events.send(Ok(GenerateEvent { kind: Some(kind) })).await.ok();
         let (mut offset, mut n_rets) = (0, 0);
         let mut started = false;
+        let mut reason = FinishReason::Stop;
         for step in script {
             if !started && !matches!(step, Step::Fail(_) | Step::Queue) {
                 send(Kind::Started(Started {
                     prompt_tokens: 7,
                     queue_ms: 1.5,
                     cached_tokens: 4,
-                    first_part: 0,
+                    cut: 0,
+                    max_positions: 0,
                 }))
                 .await?;
                 started = true;
@@ -153,12 +157,12 @@ impl LanguageFake {
                     () = events.closed() => return None,
                 },
                 Step::End => return Some(()),
+                Step::Limit => reason = FinishReason::Length,
                 Step::Fail(status) => return events.send(Err(status)).await.ok(),
             }
         }
-        let reason = FinishReason::Stop as i32;
         let done = Done {
-            reason,
+            reason: reason as i32,
             prompt_tokens: 7,
             generated_tokens: 3,
             prefill_ms: 2.5,

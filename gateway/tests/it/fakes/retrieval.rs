@@ -1,5 +1,6 @@
 //! Retrieval over four pictures, `one` to `four`, always found in that order; excluded ids are obeyed.
-//! A picture's bytes are its id, but `four` is one that vision cannot read, and `two` cannot be fetched.
+//! A picture's bytes are its id, but `four` is one that vision cannot read, and `two` cannot be fetched. Of `away`, which is never
+//! found, the index has a URL alone.
 
 use std::sync::{Arc, Mutex};
 
@@ -246,8 +247,15 @@ impl Retrieval for RetrievalFake {
         if id == "two" {
             return Err(Status::unavailable("the disk is gone"));
         }
+        if id == "away" {
+            let picture = Picture { id, url: "https://a.org/p.png".to_owned(), ..Picture::default() };
+            return Ok(Response::new(FetchResponse { picture: Some(picture), generation }));
+        }
+        if !IDS.contains(&id.as_str()) {
+            return Err(Status::not_found(format!("there is no picture `{id}`")));
+        }
         let data = data(&id, self.state().padding).into();
-        let picture = Some(Picture { id, data, ..Picture::default() });
+        let picture = Some(Picture { id, data, media_type: "image/png".to_owned(), ..Picture::default() });
         Ok(Response::new(FetchResponse { picture, generation }))
     }
 

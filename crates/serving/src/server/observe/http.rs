@@ -1,0 +1,109 @@
+//! The layer around every call by plain HTTP: its span, its `x-request-id`, its count, its time.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+    time::Instant,
+};
+
+use axum::{
+    body::Body,
+    extract::{MatchedPath, Request},
+    http::{HeaderName, Method},
+    middleware::Next,
+    response::Response,
+};
+use bytes::Bytes;
+use http_body::{Body as HttpBody, Frame};
+use tracing::{Instrument, Span, field};
+
+use super::continue_trace;
+
+/// Names a call: the id of its trace, in all services' logs.
+pub(in crate::server) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Wraps a call. As with gRPC, it ends with its response's body.
+pub(in crate::server) async fn observe(request: Request, next: Next) -> Response {
+    // Paths that do not exist are the caller's invention and must not become labels.
+    let route = request.extensions().get::<MatchedPath>().map_or("unknown", MatchedPath::as_str).to_owned();
+    let method = method(request.method());
+    let span = tracing::info_span!("http", method, route, trace_id = field::Empty, otel.kind = "server");
+    let trace_id = continue_trace(&span, request.headers());
+    let mut call = Call { method, route, span: span.clone(), begun: Instant::now(), status: 0, ended: false };
+    metrics::gauge!("fondue_http_running").increment(1.0);
+    let mut response = next.run(request).instrument(span).await;
+    call.status = response.status().as_u16();
+    if let Ok(id) = trace_id.parse() {
+        response.headers_mut().insert(REQUEST_ID, id);
+    }
+    call.ended = response.body().is_end_stream();
+    response.map(|body| Body::new(Observed { body, call }))
+}
+
+/// A method that is known; anything else is the caller's invention too.
+fn method(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::OPTIONS => "OPTIONS",
+        _ => "other",
+    }
+}
+
+/// Counted when dropped: at the end of the body, or when the caller goes.
+struct Call {
+    method: &'static str,
+    route: String,
+    span: Span,
+    begun: Instant,
+    /// 0 until there is one.
+    status: u16,
+    /// Whether all of the body was there.
+    ended: bool,
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        metrics::gauge!("fondue_http_running").decrement(1.0);
+        // The body of an answer to HEAD is never looked at.
+        let whole = self.status != 0 && (self.ended || self.method == "HEAD");
+        let status = if whole { self.status.to_string() } else { "CUT_OFF".to_owned() };
+        let (method, route) = (self.method, std::mem::take(&mut self.route));
+        let begun = self.begun.elapsed();
+        self.span.in_scope(|| tracing::info!(status, seconds = begun.as_secs_f64(), "call ended"));
+        let labels = [("method", method.to_owned()), ("route", route)];
+        metrics::histogram!("fondue_http_seconds", &labels).record(begun);
+        let [method, route] = labels;
+        metrics::counter!("fondue_http_total", &[method, route, ("status", status)]).increment(1);
+    }
+}
+
+struct Observed {
+    body: Body,
+    call: Call,
+}
+
+impl HttpBody for Observed {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let span = self.call.span.clone();
+        let frame = span.in_scope(|| Pin::new(&mut self.body).poll_frame(cx));
+        let failed = matches!(frame, Poll::Ready(Some(Err(_))));
+        self.call.ended = !failed && (matches!(frame, Poll::Ready(None)) || self.body.is_end_stream());
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> http_body::SizeHint {
+        self.body.size_hint()
+    }
+}

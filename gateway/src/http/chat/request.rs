@@ -1,0 +1,279 @@
+//! A request for a chat completion, as OpenAI's API has it, with what it has no words for under `fondue`.
+
+use fondue_proto::dialogue::{self as wire, Condition};
+use serde::Deserialize;
+use serde_json::{Number, Value};
+
+use crate::http::{
+    content::{Content, Fit},
+    errors::Problem,
+};
+
+/// What is asked. What changes the meaning of an answer and is not done here is refused unless it is at rest; see
+/// [`Asked::check`].
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Asked {
+    pub(super) model: String,
+    pub(super) messages: Vec<Message>,
+    pub(super) max_tokens: Option<i32>,
+    pub(super) max_completion_tokens: Option<i32>,
+    pub(super) temperature: Option<f32>,
+    pub(super) top_p: Option<f32>,
+    seed: Option<Number>,
+    stop: Option<Stop>,
+    stream: Option<bool>,
+    stream_options: Option<StreamOptions>,
+    n: Option<i64>,
+    pub(super) prompt_cache_key: Option<String>,
+    pub(super) fondue: Option<Extension>,
+    // Passed over.
+    #[serde(rename = "user")]
+    _user: Option<String>,
+    #[serde(rename = "safety_identifier")]
+    _safety_identifier: Option<String>,
+    #[serde(rename = "metadata")]
+    _metadata: Option<std::collections::HashMap<String, String>>,
+    #[serde(rename = "parallel_tool_calls")]
+    _parallel_tool_calls: Option<bool>,
+    // At rest, or refused.
+    frequency_penalty: Option<f64>,
+    presence_penalty: Option<f64>,
+    logprobs: Option<bool>,
+    top_logprobs: Option<i64>,
+    logit_bias: Option<Value>,
+    tools: Option<Value>,
+    tool_choice: Option<Value>,
+    functions: Option<Value>,
+    function_call: Option<Value>,
+    response_format: Option<Value>,
+    modalities: Option<Value>,
+    audio: Option<Value>,
+    prediction: Option<Value>,
+    web_search_options: Option<Value>,
+    reasoning_effort: Option<Value>,
+    verbosity: Option<Value>,
+    service_tier: Option<Value>,
+    store: Option<bool>,
+}
+
+/// One or several.
+#[derive(Debug, Deserialize)]
+#[serde(untagged, expecting = "a text or a list of texts")]
+enum Stop {
+    One(String),
+    Several(Vec<String>),
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StreamOptions {
+    include_usage: Option<bool>,
+    /// Passed over: no chunk is padded.
+    #[serde(rename = "include_obfuscation")]
+    _include_obfuscation: Option<bool>,
+}
+
+/// Who says what.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Message {
+    pub(super) role: Role,
+    pub(super) content: Option<Content>,
+    /// What an answer was in truth.
+    pub(super) fondue: Option<Past>,
+    #[serde(rename = "name")]
+    _name: Option<String>,
+    // An answer is often sent back with all that it came with; none of these is ever set in ours.
+    refusal: Option<Value>,
+    annotations: Option<Value>,
+    audio: Option<Value>,
+    tool_calls: Option<Value>,
+    function_call: Option<Value>,
+}
+
+/// Who speaks.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Role {
+    System,
+    Developer,
+    User,
+    Assistant,
+}
+
+/// An answer as the model wrote it, and what it found.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Past {
+    pub(super) transcript: String,
+    pub(super) image_ids: Option<Vec<String>>,
+}
+
+/// What OpenAI's API has no words for; the .proto file documents each.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Extension {
+    max_images: Option<i32>,
+    max_images_per_ret: Option<i32>,
+    ret_bias: Option<f32>,
+    ret_scale_factor: Option<f32>,
+    min_word_tokens: Option<i32>,
+    feed_back_images: Option<bool>,
+    timeout_ms: Option<i32>,
+    compat: Option<Compat>,
+    pub(super) fit: Option<Fit>,
+    pub(super) generation: Option<String>,
+    index: Option<String>,
+    conditions: Option<Vec<Condition>>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Compat {
+    Off,
+    Reference,
+}
+
+impl Asked {
+    /// Whether the answer is to come as it is made.
+    pub(super) fn stream(&self) -> bool {
+        self.stream.unwrap_or(false)
+    }
+
+    /// Whether a stream is to end with what it took.
+    pub(super) fn include_usage(&self) -> bool {
+        self.stream_options.as_ref().and_then(|options| options.include_usage).unwrap_or(false)
+    }
+
+    /// Refuses what is not done here.
+    ///
+    /// # Errors
+    /// [`Problem`] that names the field.
+    pub(super) fn check(&self) -> Result<(), Problem> {
+        let is = |value: &Option<Value>, rest: &[Value]| value.as_ref().is_none_or(|it| rest.contains(it));
+        let none = Value::Array(Vec::new());
+        let text = |text: &str| Value::from(text);
+        let plain = serde_json::json!({ "type": "text" });
+        let at_rest = [
+            ("n", self.n.is_none_or(|n| n == 1), "must be 1"),
+            ("frequency_penalty", self.frequency_penalty.is_none_or(|it| it == 0.0), "must be 0"),
+            ("presence_penalty", self.presence_penalty.is_none_or(|it| it == 0.0), "must be 0"),
+            ("logprobs", self.logprobs != Some(true), "must be false"),
+            ("top_logprobs", self.top_logprobs.is_none_or(|it| it == 0), "must be 0"),
+            ("logit_bias", is(&self.logit_bias, &[serde_json::json!({})]), "must be empty"),
+            ("tools", is(&self.tools, std::slice::from_ref(&none)), "must be empty"),
+            ("tool_choice", is(&self.tool_choice, &[text("none"), text("auto")]), "must be none or auto"),
+            ("functions", is(&self.functions, &[none]), "must be empty"),
+            ("function_call", is(&self.function_call, &[text("none"), text("auto")]), "must be none or auto"),
+            ("response_format", is(&self.response_format, &[plain]), "must be of type text"),
+            ("modalities", is(&self.modalities, &[serde_json::json!(["text"])]), "must be [\"text\"]"),
+            ("audio", self.audio.is_none(), "must be null"),
+            ("prediction", self.prediction.is_none(), "must be null"),
+            ("web_search_options", self.web_search_options.is_none(), "must be null"),
+            ("reasoning_effort", is(&self.reasoning_effort, &[text("none")]), "must be none"),
+            ("verbosity", self.verbosity.is_none(), "must be null"),
+            (
+                "service_tier",
+                is(&self.service_tier, &[text("auto"), text("default")]),
+                "must be auto or default",
+            ),
+            ("store", self.store != Some(true), "must be false"),
+        ];
+        for (name, rests, rule) in at_rest {
+            if !rests {
+                let message = format!("{name}: {rule}; this server does nothing else");
+                return Err(Problem::invalid("unsupported_value", name.to_owned(), message));
+            }
+        }
+        if self.stream_options.is_some() && !self.stream() {
+            let field = "stream_options".to_owned();
+            let message = "stream_options: only with `stream`".to_owned();
+            return Err(Problem::invalid("invalid_value", field, message));
+        }
+        if self.max_tokens.is_some() && self.max_completion_tokens.is_some() {
+            let message = "max_tokens: is the old name of max_completion_tokens; set one of them";
+            return Err(Problem::invalid("invalid_value", "max_tokens".to_owned(), message.to_owned()));
+        }
+        self.seed.as_ref().map_or(Ok(()), |number| seed(number).map(drop))?;
+        for (index, message) in self.messages.iter().enumerate() {
+            message.check(&format!("messages[{index}]"))?;
+        }
+        Ok(())
+    }
+
+    /// The options in the words of the dialogue API.
+    pub(super) fn options(&mut self) -> wire::TurnOptions {
+        let it = self.fondue.take().unwrap_or_default();
+        let stop = match self.stop.take() {
+            None => Vec::new(),
+            Some(Stop::One(text)) => vec![text],
+            Some(Stop::Several(texts)) => texts,
+        };
+        wire::TurnOptions {
+            max_new_tokens: self.max_completion_tokens.or(self.max_tokens),
+            temperature: self.temperature,
+            top_p: self.top_p,
+            seed: self.seed.as_ref().and_then(|number| seed(number).ok()),
+            stop,
+            ret_bias: it.ret_bias,
+            ret_scale_factor: it.ret_scale_factor,
+            min_word_tokens: it.min_word_tokens,
+            max_images_per_ret: it.max_images_per_ret,
+            max_images: it.max_images,
+            feed_back_images: it.feed_back_images,
+            timeout_ms: it.timeout_ms,
+            compat: it
+                .compat
+                .map(|compat| match compat {
+                    Compat::Off => wire::Compat::Off,
+                    Compat::Reference => wire::Compat::Reference,
+                } as i32)
+                .unwrap_or_default(),
+            cache_key: self.prompt_cache_key.take(),
+            conditions: it.conditions.unwrap_or_default(),
+            generation: None,
+            index: it.index,
+        }
+    }
+}
+
+/// OpenAI's seeds may be below 0; to us they are bits.
+fn seed(number: &Number) -> Result<u64, Problem> {
+    let bits = number.as_u64().or_else(|| number.as_i64().map(i64::cast_unsigned));
+    bits.ok_or_else(|| {
+        let message = format!("seed: must be a whole number of 64 bits, got {number}");
+        Problem::invalid("invalid_type", "seed".to_owned(), message)
+    })
+}
+
+impl Message {
+    fn check(&self, path: &str) -> Result<(), Problem> {
+        let empty =
+            |value: &Option<Value>| value.as_ref().is_none_or(|it| it.as_array().is_some_and(Vec::is_empty));
+        let fault = |name: &str, what: &str| {
+            let field = format!("{path}.{name}");
+            let message = format!("{field}: {what}");
+            Err(Problem::invalid("invalid_value", field, message))
+        };
+        let answer = self.role == Role::Assistant;
+        let beside = [
+            ("refusal", &self.refusal),
+            ("annotations", &self.annotations),
+            ("audio", &self.audio),
+            ("tool_calls", &self.tool_calls),
+            ("function_call", &self.function_call),
+        ];
+        if let Some((name, _)) = beside.iter().find(|(_, value)| !empty(value) || !answer && value.is_some())
+        {
+            return fault(name, "must be left out");
+        }
+        if self.fondue.is_some() && !answer {
+            return fault("fondue", "only an assistant's message has it");
+        }
+        if self.content.is_none() && self.fondue.is_none() {
+            return fault("content", "must be there");
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,181 @@
+//! `POST /v1/embeddings`: rows of retrieval space. A text's is the query that the model makes of it, a picture's is where
+//! the index would place it, so that the product of the two is a search's score.
+
+use std::{fmt, time::Instant};
+
+use axum::{
+    Json,
+    body::Body,
+    extract::State,
+    http::{HeaderMap, header},
+};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use fondue_proto::dialogue::RetrieveRequest;
+use futures::{StreamExt, TryStreamExt};
+use serde::{Deserialize, Deserializer, Serialize, de};
+use serde_json::Value;
+
+use super::{
+    Front, body,
+    content::Content,
+    errors::Problem,
+    models,
+    vectors::{self, Sought},
+};
+use crate::{failure::Failure, request, unary};
+
+/// Inputs of one request.
+const MAX_INPUTS: usize = 128;
+/// Inputs that are asked for at once.
+const AT_ONCE: usize = 8;
+
+/// What is asked.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Asked {
+    model: String,
+    input: Input,
+    encoding_format: Option<Encoding>,
+    dimensions: Option<u64>,
+    /// Taken and passed over.
+    #[serde(rename = "user")]
+    _user: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+enum Encoding {
+    #[default]
+    Float,
+    Base64,
+}
+
+/// One text, or a list of texts and lists of parts.
+#[derive(Debug)]
+struct Input {
+    list: bool,
+    items: Vec<Content>,
+}
+
+impl<'de> Deserialize<'de> for Input {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl<'de> de::Visitor<'de> for Visitor {
+            type Value = Input;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a text, a list of texts, or a list of lists of parts")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Input, E> {
+                Ok(Input { list: false, items: vec![Content::Text(text.to_owned())] })
+            }
+
+            fn visit_seq<A: de::SeqAccess<'de>>(self, items: A) -> Result<Input, A::Error> {
+                let items = Vec::deserialize(de::value::SeqAccessDeserializer::new(items))?;
+                Ok(Input { list: true, items })
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+/// The rows, in OpenAI's shape.
+#[derive(Debug, Serialize)]
+pub(super) struct Rows {
+    object: &'static str,
+    data: Vec<Row>,
+    model: String,
+    usage: Usage,
+}
+
+#[derive(Debug, Serialize)]
+struct Row {
+    object: &'static str,
+    index: usize,
+    /// Numbers, or base64 of little-endian f32.
+    embedding: Value,
+}
+
+/// The services do not count what a query takes: both are 0.
+#[derive(Debug, Serialize)]
+struct Usage {
+    prompt_tokens: u32,
+    total_tokens: u32,
+}
+
+/// Embeds.
+pub(super) async fn embed(
+    State(front): State<Front>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Json<Rows>, Problem> {
+    let desk = &front.desk;
+    let asked: Asked = body::json(desk, &headers, body).await?;
+    models::check(&front, &asked.model)?;
+    let Input { list, items } = asked.input;
+    if !(1..=MAX_INPUTS).contains(&items.len()) {
+        let message = format!("input: must be 1 … {MAX_INPUTS} inputs, got {}", items.len());
+        return Err(Problem::invalid("invalid_value", "input".to_owned(), message));
+    }
+    let _room = desk.admit_turn()?;
+    let deadline = Instant::now() + desk.config.defaults.timeout;
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let rows = items.into_iter().enumerate().map(|(index, content)| {
+        let path = if list { format!("input[{index}]") } else { "input".to_owned() };
+        row(&front, content, path, host, deadline)
+    });
+    // Those that are not asked for yet are not held up by anything but these.
+    let rows: Vec<Vec<f32>> = futures::stream::iter(rows).buffered(AT_ONCE).try_collect().await?;
+    let dim = rows.first().map_or(0, Vec::len);
+    if let Some(wanted) = asked.dimensions.filter(|wanted| *wanted != dim as u64) {
+        let message = format!("dimensions: must be {dim}, as the model's rows are, got {wanted}");
+        return Err(Problem::invalid("unsupported_value", "dimensions".to_owned(), message));
+    }
+    let encoding = asked.encoding_format.unwrap_or_default();
+    let rows = rows.into_iter().enumerate();
+    let data = rows.map(|(index, row)| Row { object: "embedding", index, embedding: encode(row, encoding) });
+    Ok(Json(Rows {
+        object: "list",
+        data: data.collect(),
+        model: asked.model,
+        usage: Usage { prompt_tokens: 0, total_tokens: 0 },
+    }))
+}
+
+async fn row(
+    front: &Front,
+    content: Content,
+    path: String,
+    host: Option<&str>,
+    deadline: Instant,
+) -> Result<Vec<f32>, Problem> {
+    let desk = &front.desk;
+    let (sought, paths) = vectors::sought(front, content, &path, host, deadline).await?;
+    let row = async {
+        match sought {
+            Sought::Picture(picture) => {
+                let raw = RetrieveRequest { parts: vec![picture], ..RetrieveRequest::default() };
+                let (picture, _) = request::like(raw, &desk.config.defaults, &desk.config.limits)?;
+                unary::place(desk, picture, deadline).await
+            }
+            Sought::Prompt(parts) => {
+                let raw = RetrieveRequest { parts, ..RetrieveRequest::default() };
+                let asked = request::retrieve(raw, &desk.config.defaults, &desk.config.limits)?;
+                unary::query(desk, asked.parts, asked.compat, asked.cache_key, deadline).await
+            }
+        }
+    };
+    let told = |failure: Failure| failure.with_paths(|field| Some(vectors::translate(field, &paths, &path)));
+    row.await.map_err(|failure| told(failure).into())
+}
+
+fn encode(row: Vec<f32>, encoding: Encoding) -> Value {
+    match encoding {
+        Encoding::Float => row.into(),
+        Encoding::Base64 => {
+            let bytes: Vec<u8> = row.into_iter().flat_map(f32::to_le_bytes).collect();
+            STANDARD.encode(bytes).into()
+        }
+    }
+}

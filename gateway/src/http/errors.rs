@@ -1,0 +1,171 @@
+//! The one table from faults to HTTP, in the shape of OpenAI's errors.
+
+use std::time::Duration;
+
+use axum::{
+    Json,
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use fondue_domain::{Classify, Fault};
+use fondue_proto::dialogue::TurnFailed;
+use fondue_serving::status::{fault_of, status};
+use serde::Serialize;
+use tonic::{Code, Status};
+
+use crate::failure::Failure;
+
+/// When to ask again if something behind the gateway is down.
+const RETRY_UNAVAILABLE: Duration = Duration::from_secs(1);
+
+/// Why a request could not be done, as the client is told.
+#[derive(Clone, Debug)]
+pub(super) struct Problem {
+    status: StatusCode,
+    retry_after: Option<Duration>,
+    error: ErrorBody,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct ErrorBody {
+    message: String,
+    r#type: &'static str,
+    /// The field at fault.
+    param: Option<String>,
+    code: &'static str,
+}
+
+/// What every error's body is.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Wrapped {
+    error: ErrorBody,
+}
+
+const INVALID: &str = "invalid_request_error";
+const SERVER: &str = "server_error";
+
+/// Status, type and code of a fault.
+fn table(fault: Fault) -> (StatusCode, &'static str, &'static str) {
+    match fault {
+        Fault::Invalid => (StatusCode::BAD_REQUEST, INVALID, "invalid_value"),
+        Fault::NotFound => (StatusCode::NOT_FOUND, INVALID, "not_found"),
+        Fault::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, INVALID, "too_large"),
+        Fault::Busy { .. } => (StatusCode::TOO_MANY_REQUESTS, "rate_limit_error", "rate_limit_exceeded"),
+        Fault::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, SERVER, "unavailable"),
+        Fault::Deadline => (StatusCode::GATEWAY_TIMEOUT, SERVER, "deadline_exceeded"),
+        // Nobody reads it: who takes a request back has left.
+        Fault::Cancelled => (StatusCode::SERVICE_UNAVAILABLE, SERVER, "cancelled"),
+        Fault::Unsupported => (StatusCode::NOT_IMPLEMENTED, SERVER, "unsupported"),
+        Fault::Internal => (StatusCode::INTERNAL_SERVER_ERROR, SERVER, "internal_error"),
+    }
+}
+
+impl Problem {
+    fn new(fault: Fault, message: String, param: Option<String>) -> Self {
+        let (status, r#type, code) = table(fault);
+        let retry_after = match fault {
+            Fault::Busy { retry_after } => Some(retry_after),
+            Fault::Unavailable => Some(RETRY_UNAVAILABLE),
+            _ => None,
+        };
+        Self { status, retry_after, error: ErrorBody { message, r#type, param, code } }
+    }
+
+    /// A wrong request with a code of its own.
+    pub(super) fn invalid(code: &'static str, param: impl Into<Option<String>>, message: String) -> Self {
+        let mut problem = Self::new(Fault::Invalid, message, param.into());
+        problem.error.code = code;
+        problem
+    }
+
+    /// A model that is not here.
+    pub(super) fn model(name: &str, known: &str) -> Self {
+        let message = format!("there is no model `{name}` here; there is `{known}`");
+        let mut problem = Self::new(Fault::NotFound, message, Some("model".to_owned()));
+        problem.error.code = "model_not_found";
+        problem
+    }
+
+    /// A method that the path does not take.
+    pub(super) fn method(message: String) -> Self {
+        let mut problem = Self::invalid("method_not_allowed", None, message);
+        problem.status = StatusCode::METHOD_NOT_ALLOWED;
+        problem
+    }
+
+    /// A body of another kind than JSON.
+    pub(super) fn media_type(message: String) -> Self {
+        let mut problem = Self::invalid("unsupported_media_type", None, message);
+        problem.status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+        problem
+    }
+
+    /// What ended a turn whose stream had begun; `translate` puts the field's path into the client's words.
+    pub(super) fn failed(failed: TurnFailed, translate: impl Fn(&str) -> String) -> Self {
+        let fault = match (fault_of(&Status::new(Code::from(failed.code), "")), failed.retry_delay_ms) {
+            (_, 1..) => Fault::Busy { retry_after: Duration::from_millis(u64::from(failed.retry_delay_ms)) },
+            (fault, 0) => fault,
+        };
+        let param = failed.violations.first().map(|violation| translate(&violation.field));
+        Self::new(fault, failed.message, param)
+    }
+
+    /// A stream of events that broke.
+    pub(super) fn broken(status: &Status) -> Self {
+        Self::new(fault_of(status), status.message().to_owned(), None)
+    }
+
+    /// The body alone, for a stream whose head is gone.
+    pub(super) fn into_body(self) -> Wrapped {
+        Wrapped { error: self.error }
+    }
+}
+
+impl From<Failure> for Problem {
+    fn from(failure: Failure) -> Self {
+        let fault = failure.fault();
+        let param = failure.violations().into_iter().next().map(|violation| violation.field);
+        // Logs a defect, and keeps its cause from the client.
+        Self::new(fault, status(failure).message().to_owned(), param)
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let (status, retry_after) = (self.status, self.retry_after);
+        let mut response = (status, Json(self.into_body())).into_response();
+        if let Some(after) = retry_after {
+            let seconds = after.as_millis().div_ceil(1000).max(1);
+            if let Ok(seconds) = HeaderValue::from_str(&seconds.to_string()) {
+                response.headers_mut().insert(header::RETRY_AFTER, seconds);
+            }
+        }
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_turns_failure_is_the_failure_of_a_call() {
+        for fault in [Fault::Invalid, Fault::NotFound, Fault::TooLarge, Fault::Unavailable, Fault::Deadline] {
+            let failed = Failure::new(fault, "x").event(String::new());
+            let (told, direct) =
+                (Problem::failed(failed, str::to_owned), Problem::from(Failure::new(fault, "x")));
+            assert_eq!((told.status, told.error.code), (direct.status, direct.error.code), "{fault:?}");
+        }
+        let busy = Problem::failed(Failure::busy("x").event(String::new()), str::to_owned);
+        assert_eq!(
+            (busy.status, busy.retry_after),
+            (StatusCode::TOO_MANY_REQUESTS, Some(Duration::from_secs(1)))
+        );
+    }
+
+    #[test]
+    fn a_defect_is_not_told() {
+        let problem = Problem::from(Failure::new(Fault::Internal, "the secret path is broken"));
+        assert!(!problem.error.message.contains("secret"));
+    }
+}
