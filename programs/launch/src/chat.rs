@@ -153,9 +153,10 @@ impl Chat {
         let mut warned = false;
         let mut ask = self.ask();
         loop {
-            let input = tokio::select! {
-                input = editor.read(ask.clone()) => input?,
-                _ = self.interrupts.recv() => Input::Interrupted,
+            // A signal leaves the prompt standing, and what was asked for with it.
+            let (input, stands) = tokio::select! {
+                input = editor.read(ask.clone()) => (input?, false),
+                _ = self.interrupts.recv() => (Input::Interrupted, true),
             };
             match input {
                 Input::End => return Ok(()),
@@ -175,7 +176,9 @@ impl Chat {
                     }
                 }
             }
-            ask = self.ask();
+            if !stands {
+                ask = self.ask();
+            }
         }
     }
 
