@@ -92,13 +92,13 @@ fn plain(ask: &Ask) -> rustyline::Result<String> {
     let (mut input, mut typed) = (stdin().lock(), String::new());
     loop {
         let ended = input.read_line(&mut typed)? == 0;
+        if ended && typed.is_empty() {
+            return Err(ReadlineError::Eof);
+        }
         let line = typed.strip_suffix('\n').map(|line| line.strip_suffix('\r').unwrap_or(line));
         let line = line.unwrap_or(&typed);
-        if is_whole(line, ask.multi) || (ended && !typed.is_empty()) {
+        if ended || is_whole(line, ask.multi) {
             return Ok(joined(line, ask.multi));
-        }
-        if ended {
-            return Err(ReadlineError::Eof);
         }
     }
 }

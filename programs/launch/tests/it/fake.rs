@@ -116,9 +116,12 @@ async fn hold(
                 loop {
                     tokio::select! {
                         event = answer.next() => match event {
-                            Some(event) if events.send(event).await.is_ok() => {}
-                            Some(_) => return,
                             None => break,
+                            Some(event) => {
+                                if events.send(event).await.is_err() {
+                                    return;
+                                }
+                            }
                         },
                         message = messages.message(), if said == "wait" => {
                             let Ok(Some(_)) = message else { return };
