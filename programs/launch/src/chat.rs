@@ -1,11 +1,14 @@
 //! `fondue chat`: a conversation over `Converse`, line by line.
 
+mod aid;
+mod commands;
 mod editor;
 mod line;
+mod past;
+mod turn;
 
 use std::{
-    io::{Stdout, stdout},
-    mem::take,
+    io::{IsTerminal, Stdout, stdin, stdout},
     path::PathBuf,
 };
 
@@ -15,45 +18,60 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::{
     conversation::Conversation,
-    failure::Failure,
+    exit,
+    filter::{self, Filter},
     gateway::{self, GatewayArgs},
     generation::Generation,
-    picture::{self, Fit, Found, ShowArgs},
+    picture::{Fit, Found, ShowArgs},
     printer::Printer,
+    transcript,
 };
-use editor::{Editor, Input};
+use editor::{Ask, Editor, Input};
 use line::Line;
 
 const EXAMPLES: &str = "\
 Examples:
   fondue chat
   fondue chat --ret-bias 4 --max-images 1 --save found
-  fondue chat --gateway http://127.0.0.1:7400 --show none
+  fondue chat --gateway http://127.0.0.1:7400 --pictures none
+  fondue chat --filter 'group=fruit|berry' --filter 'year>=2000'
+  fondue chat --history talk.jsonl                go on from what /save wrote
+  printf 'Hello.\\nAnd a cat?\\n' | fondue chat      each line is a turn; faults go to stderr";
 
-In the chat:
-  /image PATH   attach a picture to what you say next; several may be attached
-  /send         say nothing but the pictures that are attached
-  /undo         forget the last turn
-  /reset        begin anew
-  /quit         leave, as do Ctrl-D and Ctrl-C twice
-Ctrl-C while the model answers stops that answer.";
+/// What else `--help` tells.
+fn after_help() -> String {
+    format!(
+        "{EXAMPLES}\n\nIn the chat:\n{}\n\n{}\n\nThe exit code is 0 where somebody types. From a pipe it is that of the worst fault.\n{}",
+        line::help(),
+        filter::GRAMMAR,
+        exit::TABLE
+    )
+}
 
 /// Options of `fondue chat`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_long_help = after_help())]
 pub(crate) struct Args {
     /// Folder that found pictures are saved into.
     #[arg(long, value_name = "DIR", default_value = ".fondue/found")]
     save: PathBuf,
+    /// Go on from a conversation that `/save FILE.jsonl` wrote.
+    #[arg(long, value_name = "FILE.jsonl")]
+    history: Option<PathBuf>,
     /// Print after each turn what it took.
     #[arg(long)]
     timings: bool,
     /// How pictures are brought to the model's square [default: crop; as the reference: squash].
     #[arg(long, value_name = "HOW")]
     fit: Option<Fit>,
+    /// Find only pictures for which this holds, for example `year>=2000`; may be given several times.
+    #[arg(long, value_name = "CONDITION")]
+    filter: Vec<Filter>,
     /// Index generation to find pictures in [default: the active one].
     #[arg(long, value_name = "ID", default_value = "", hide_default_value = true)]
     generation: String,
+    #[command(flatten)]
+    past: past::PastArgs,
     #[command(flatten)]
     gateway: GatewayArgs,
     #[command(flatten)]
@@ -66,10 +84,21 @@ pub(crate) struct Args {
 struct Chat {
     conversation: Conversation,
     printer: Printer<Stdout>,
-    attached: Vec<Part>,
+    /// Pictures for the next turn, and what they are called.
+    attached: Vec<(Part, String)>,
+    options: TurnOptions,
     interrupts: Signal,
     fit: Option<Fit>,
     timings: bool,
+    /// Whether somebody types, rather than a pipe.
+    typed: bool,
+    /// Exit code of the worst fault so far.
+    worst: u8,
+    /// What was said last without an answer.
+    unanswered: Option<Vec<Part>>,
+    /// The turn that is said anew with the next line.
+    editing: Option<usize>,
+    next: Ask,
 }
 
 /// Whether to go on.
@@ -79,121 +108,105 @@ enum Next {
     Leave,
 }
 
-/// Talks until the person leaves.
-pub(crate) async fn run(args: Args) -> Result<()> {
+/// Talks until the person leaves; gives the exit code.
+pub(crate) async fn run(args: Args) -> Result<u8> {
     let client = gateway::client(&args.gateway.gateway)?;
+    let mut options = args.options.options();
+    options.conditions = args.filter.into_iter().map(|filter| filter.0).collect();
+    // Options go with each turn, so that /set can take one back; the conversation itself has none.
+    let mut conversation = Conversation::new(client, TurnOptions::default(), args.generation);
+    if let Some(path) = &args.history {
+        conversation.resume(transcript::load(path).map_err(exit::wrong)?);
+    }
+    let typed = stdin().is_terminal();
     let mut chat = Chat {
-        conversation: Conversation::new(client, args.options.options(), args.generation),
-        printer: Printer::new(stdout(), Some(Found::new(&args.save)), args.show.screen()),
+        conversation,
+        printer: Printer::new(stdout(), Some(Found::new(&args.save)), args.show.screen()).numbered(),
         attached: Vec::new(),
+        options,
         interrupts: signal(SignalKind::interrupt()).context("listening for Ctrl-C")?,
         fit: args.fit,
         timings: args.timings,
+        typed,
+        worst: 0,
+        unanswered: None,
+        editing: None,
+        next: Ask::default(),
     };
-    println!("Say something; /help tells more, /quit leaves. Pictures go to {}.", args.save.display());
-    let mut editor = Editor::start()?;
-    let mut warned = false;
-    loop {
-        let prompt = match chat.attached.len() {
-            0 => "You: ".to_owned(),
-            n => format!("You (+{n} picture{}): ", if n == 1 { "" } else { "s" }),
-        };
-        let input = tokio::select! {
-            input = editor.read(prompt) => input?,
-            _ = chat.interrupts.recv() => Input::Interrupted,
-        };
-        match input {
-            Input::End => return Ok(()),
-            Input::Interrupted if warned => return Ok(()),
-            Input::Interrupted => {
-                println!("Ctrl-C once more, or Ctrl-D, leaves.");
-                warned = true;
-            }
-            Input::Line(line) => {
-                warned = false;
-                if chat.obey(Line::parse(&line)).await? == Next::Leave {
-                    return Ok(());
-                }
-            }
-        }
+    if typed {
+        let n_turns = chat.conversation.n_turns();
+        let goes_on =
+            if n_turns > 0 { format!(" This goes on from {n_turns} turns.") } else { String::new() };
+        let folder = args.save.display();
+        chat.tell(&format!(
+            "Say something; /help tells more, /quit leaves. Pictures go to {folder}.{goes_on}"
+        ))?;
     }
+    let past = if typed { args.past.file() } else { None };
+    let editor = Editor::start(past, !args.show.is_plain())?;
+    chat.talk(editor).await?;
+    Ok(if typed { 0 } else { chat.worst })
 }
 
 impl Chat {
-    async fn obey(&mut self, line: Line) -> Result<Next> {
-        match line {
-            Line::Nothing => {}
-            Line::Quit => return Ok(Next::Leave),
-            Line::Help => println!("{}", line::HELP),
-            Line::Unknown(word) => println!("There is no {word}. {}", line::HELP),
-            Line::Image(path) => match picture::read(&path, self.fit) {
-                Ok(part) => self.attached.push(part),
-                Err(error) => println!("{error:#}"),
-            },
-            Line::Undo if self.conversation.undo() => {
-                println!("The last turn is forgotten; {} remain.", self.conversation.n_turns());
-            }
-            Line::Undo => println!("There is no turn to forget."),
-            Line::Reset => {
-                self.conversation.reset();
-                self.attached.clear();
-                println!("Everything is forgotten.");
-            }
-            Line::Say(text) => return self.turn(text).await,
-        }
-        Ok(Next::Line)
-    }
-
-    /// Holds one turn. What goes wrong with it is told; the chat goes on.
-    async fn turn(&mut self, text: String) -> Result<Next> {
-        let mut parts = take(&mut self.attached);
-        if !text.is_empty() {
-            parts.push(picture::text(text));
-        }
-        if parts.is_empty() {
-            println!("No picture is attached; /image PATH attaches one.");
-            return Ok(Next::Line);
-        }
-        self.printer.begin();
-        match self.answer(parts).await {
-            Ok(next) => Ok(next),
-            Err(error) if error.is::<Failure>() => {
-                self.printer.close_line()?;
-                println!("{error:#}\nThe turn left no trace; say it again or something else.");
-                Ok(Next::Line)
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    async fn answer(&mut self, parts: Vec<Part>) -> Result<Next> {
-        let mut cancelled = false;
-        tokio::select! {
-            said = self.conversation.say(parts, TurnOptions::default()) => said?,
-            _ = self.interrupts.recv() => {
-                println!("Not sent.");
-                return Ok(Next::Line);
-            }
-        }
+    async fn talk(&mut self, mut editor: Editor) -> Result<()> {
+        let mut warned = false;
+        let mut ask = self.ask();
         loop {
-            tokio::select! {
-                event = self.conversation.next() => {
-                    if let Some(done) = self.printer.event(event?)? {
-                        if self.timings || cancelled {
-                            println!("({})", self.printer.summary(&done));
-                        }
-                        return Ok(Next::Line);
+            // A signal leaves the prompt standing, and what was asked for with it.
+            let (input, stands) = tokio::select! {
+                input = editor.read(ask.clone()) => (input?, false),
+                _ = self.interrupts.recv() => (Input::Interrupted, true),
+            };
+            match input {
+                Input::End => return Ok(()),
+                Input::Interrupted if warned => return Ok(()),
+                Input::Interrupted => {
+                    warned = true;
+                    if self.editing.take().is_some() {
+                        self.attached.clear();
                     }
+                    self.tell("Ctrl-C once more, or Ctrl-D, leaves.")?;
                 }
-                _ = self.interrupts.recv() => {
-                    if cancelled {
-                        self.printer.close_line()?;
-                        return Ok(Next::Leave);
+                Input::Line(line) => {
+                    warned = false;
+                    let line = if ask.multi { Line::Say(line) } else { Line::parse(&line) };
+                    if self.obey(line).await? == Next::Leave {
+                        return Ok(());
                     }
-                    cancelled = true;
-                    self.conversation.cancel();
                 }
             }
+            if !stands {
+                ask = self.ask();
+            }
         }
+    }
+
+    /// What to ask for next.
+    fn ask(&mut self) -> Ask {
+        let mut ask = std::mem::take(&mut self.next);
+        let again = self.editing.map(|turn| format!("instead of turn {turn}"));
+        let more = match self.attached.len() {
+            0 => None,
+            n => Some(format!("+{n} picture{}", if n == 1 { "" } else { "s" })),
+        };
+        let notes: Vec<_> = again.into_iter().chain(more).collect();
+        ask.prompt =
+            if notes.is_empty() { "You: ".to_owned() } else { format!("You ({}): ", notes.join(", ")) };
+        ask
+    }
+
+    fn tell(&mut self, text: &str) -> Result<()> {
+        Ok(self.printer.line(text)?)
+    }
+
+    /// Tells what went wrong, and remembers how bad it was.
+    fn fault(&mut self, text: &str, code: u8) -> Result<()> {
+        self.worst = self.worst.max(code);
+        if self.typed {
+            return self.tell(text);
+        }
+        eprintln!("{text}");
+        Ok(())
     }
 }

@@ -1,10 +1,8 @@
 //! The command line as a whole.
 
-use std::ffi::OsString;
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use clap::{Parser, Subcommand};
-
-use crate::{chat, demo, say, up};
+use crate::{chat, demo, external, pages, say, up};
 
 const EXAMPLES: &str = "\
 Start here:
@@ -42,31 +40,56 @@ pub(crate) enum Command {
     Say(say::Args),
     /// A conversation of many turns.
     Chat(chat::Args),
-    /// A program beside this one.
-    #[command(external_subcommand)]
-    External(Vec<OsString>),
+    /// Print a shell's completions.
+    Completions(pages::CompletionsArgs),
+    /// Print the manual, or write all its pages.
+    Man(pages::ManArgs),
 }
 
 /// Names of the commands that are built in.
-pub(crate) const BUILT_IN: [&str; 4] = ["up", "demo", "say", "chat"];
+pub(crate) const BUILT_IN: [&str; 7] = ["up", "demo", "say", "chat", "completions", "man", "help"];
+
+impl Cli {
+    /// Reads this process's command line; ends the process if it is wrong or asks for help.
+    pub(crate) fn read() -> Self {
+        let matches = whole().get_matches();
+        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+    }
+}
+
+/// The command line with the programs beside this one, which appear in help, completions and manual as commands.
+pub(crate) fn whole() -> clap::Command {
+    let programs = external::programs().into_iter().map(|(name, about)| {
+        let words = clap::Arg::new("words").num_args(0..).trailing_var_arg(true).allow_hyphen_values(true);
+        let words = words.value_name("…").help("As `--help` of the program tells");
+        clap::Command::new(name).about(about).disable_help_flag(true).arg(words)
+    });
+    Cli::command().subcommands(programs)
+}
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]
     fn the_command_line_is_consistent() {
-        Cli::command().debug_assert();
+        whole().debug_assert();
         let names: Vec<_> = Cli::command().get_subcommands().map(|c| c.get_name().to_owned()).collect();
-        assert_eq!(names, BUILT_IN);
+        assert_eq!([&*names, &["help".to_owned()]].concat(), BUILT_IN);
     }
 
     #[test]
-    fn unknown_names_keep_their_words() {
-        let cli = Cli::try_parse_from(["fondue", "index", "build", "--pictures", "x"]).unwrap();
-        let Command::External(words) = cli.command else { panic!("{:?}", cli.command) };
-        assert_eq!(words, ["index", "build", "--pictures", "x"]);
+    fn every_command_has_examples_in_its_long_help() {
+        for command in Cli::command().get_subcommands_mut() {
+            let help = command.render_long_help().to_string();
+            assert!(help.contains("Examples:\n  fondue "), "{help}");
+        }
+    }
+
+    #[test]
+    fn the_old_name_of_a_flag_still_works() {
+        assert!(Cli::try_parse_from(["fondue", "chat", "--show", "none"]).is_ok());
+        assert!(Cli::try_parse_from(["fondue", "chat", "--pictures", "sixel"]).is_ok());
+        assert!(Cli::try_parse_from(["fondue", "say", "x", "--filter", "year"]).is_err());
     }
 }

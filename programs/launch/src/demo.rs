@@ -33,7 +33,7 @@ every turn was completed and at least one picture was found.";
 
 /// Options of `fondue demo`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_long_help = EXAMPLES)]
 pub(crate) struct Args {
     /// Folder of drawings that the script names [default: DATA/drawings].
     #[arg(long, value_name = "DIR")]

@@ -8,9 +8,30 @@ use std::{
     process::Command,
 };
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow};
 
-use crate::cli::BUILT_IN;
+use crate::{cli::BUILT_IN, exit};
+
+/// The programs that people run, and what for.
+const KNOWN: [(&str, &str); 6] = [
+    ("index", "Build, import, search, change and check indexes of pictures"),
+    ("model", "Check, convert and describe a model's files"),
+    ("train", "Fit a model's mapping layers"),
+    ("evaluate", "Measure a model and an index"),
+    ("drawings", "Draw a gallery of pictures to begin with"),
+    ("bench", "Measure the services beside other implementations"),
+];
+
+/// The known programs that lie beside this one.
+pub(crate) fn programs() -> Vec<(&'static str, &'static str)> {
+    let Ok(folder) = beside() else { return Vec::new() };
+    KNOWN.into_iter().filter(|(name, _)| is_program(&folder.join(program_name(OsStr::new(name))))).collect()
+}
+
+/// Whether a word of the command line names another program than this.
+pub(crate) fn is_meant(word: &OsStr) -> bool {
+    !word.as_encoded_bytes().starts_with(b"-") && !BUILT_IN.iter().any(|name| *name == word)
+}
 
 /// Turns this process into `fondue-NAME` with the remaining words; comes back only on failure.
 pub(crate) fn exec(words: &[OsString]) -> Result<()> {
@@ -19,7 +40,7 @@ pub(crate) fn exec(words: &[OsString]) -> Result<()> {
     let program = folder.join(program_name(name));
     let plain = Path::new(name).file_name() == Some(name); // no way to other folders
     if !plain || !is_program(&program) {
-        bail!(unknown(name, &folder));
+        return Err(exit::wrong(anyhow!(unknown(name, &folder))));
     }
     let error = Command::new(&program).args(rest).exec();
     Err(anyhow!(error).context(format!("running {}", program.display())))
@@ -81,6 +102,14 @@ mod tests {
         assert_eq!(companions(folder.path()), ["index"]);
         let text = unknown(OsStr::new("tarin"), folder.path());
         assert!(text.contains("`tarin`") && text.contains("chat") && text.contains("index"), "{text}");
+    }
+
+    #[test]
+    fn built_in_names_and_flags_are_not_other_programs() {
+        assert!(is_meant(OsStr::new("index")) && is_meant(OsStr::new("tarin")));
+        assert!(
+            !is_meant(OsStr::new("chat")) && !is_meant(OsStr::new("help")) && !is_meant(OsStr::new("--help"))
+        );
     }
 
     #[test]

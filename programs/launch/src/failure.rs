@@ -19,6 +19,28 @@ pub(crate) enum Failure {
     Broken,
 }
 
+impl Failure {
+    /// The canonical code; none if the stream just ended.
+    pub(crate) fn code(&self) -> Option<Code> {
+        match self {
+            Self::Call(status) => Some(status.code()),
+            Self::Turn(failed) => Some(Code::from_i32(failed.code)),
+            Self::Broken => None,
+        }
+    }
+
+    /// Whether the connection is gone, rather than this turn at fault.
+    pub(crate) fn is_lost(&self) -> bool {
+        match self {
+            Self::Call(status) => {
+                matches!(status.code(), Code::Unavailable | Code::Unknown | Code::Cancelled)
+            }
+            Self::Turn(_) => false,
+            Self::Broken => true,
+        }
+    }
+}
+
 impl From<Status> for Failure {
     fn from(status: Status) -> Self {
         Self::Call(Box::new(status))

@@ -46,6 +46,12 @@ pub(crate) struct Generation {
     /// Behave as is right (off) or as the published model's code does where that differs (reference).
     #[arg(long, value_name = "off|reference")]
     compat: Option<Compat>,
+    /// Which of the server's indexes to find pictures in [default: the first].
+    #[arg(long, value_name = "NAME")]
+    index: Option<String>,
+    /// Who may share the model's memory of earlier prompts with this.
+    #[arg(long, value_name = "KEY")]
+    cache_key: Option<String>,
 }
 
 impl Generation {
@@ -69,6 +75,8 @@ impl Generation {
                 Some(Compat::Off) => wire::Compat::Off,
                 Some(Compat::Reference) => wire::Compat::Reference,
             } as i32,
+            index: self.index.clone(),
+            cache_key: self.cache_key.clone(),
             ..TurnOptions::default()
         }
     }

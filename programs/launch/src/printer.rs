@@ -6,11 +6,11 @@ use std::{
 };
 
 use anyhow::Result;
-use fondue_proto::dialogue::{Event, FinishReason, FoundImage, TurnDone, event::Kind};
+use fondue_proto::dialogue::{Event, FinishReason, FoundImage, HistoryCut, TurnDone, event::Kind};
 
 use crate::{
     failure::Failure,
-    picture::{Found, Screen},
+    picture::{Found, Place, Screen},
     terminal::{visible, visible_line},
 };
 
@@ -23,14 +23,30 @@ pub(crate) struct Printer<W> {
     open_line: bool,
     sent: Instant,
     first_text: Option<Duration>,
-    n_images: usize,
+    /// Where each picture of all turns is.
+    places: Vec<Place>,
+    numbered: bool,
 }
 
 impl<W: Write> Printer<W> {
     /// Prints to `out`; saves found pictures if there is a place for them.
     pub(crate) fn new(out: W, found: Option<Found>, screen: Screen) -> Self {
         let sent = Instant::now();
-        Self { out, found, screen, open_line: false, sent, first_text: None, n_images: 0 }
+        Self {
+            out,
+            found,
+            screen,
+            open_line: false,
+            sent,
+            first_text: None,
+            places: Vec::new(),
+            numbered: false,
+        }
+    }
+
+    /// Numbers pictures, from 1.
+    pub(crate) fn numbered(self) -> Self {
+        Self { numbered: true, ..self }
     }
 
     /// Notes that a turn is sent now.
@@ -40,7 +56,24 @@ impl<W: Write> Printer<W> {
 
     /// Pictures found in all turns.
     pub(crate) fn n_images(&self) -> usize {
-        self.n_images
+        self.places.len()
+    }
+
+    /// Where they are, in the order in which they came.
+    pub(crate) fn places(&self) -> &[Place] {
+        &self.places
+    }
+
+    /// Prints a line of its own.
+    pub(crate) fn line(&mut self, text: &str) -> std::io::Result<()> {
+        self.close_line()?;
+        writeln!(self.out, "{text}")?;
+        self.out.flush()
+    }
+
+    /// Shows a picture file's bytes, if the terminal can.
+    pub(crate) fn show(&mut self, data: &[u8]) -> std::io::Result<()> {
+        self.screen.show(&mut self.out, data)
     }
 
     /// Prints an event; gives the turn's end when it comes.
@@ -75,16 +108,18 @@ impl<W: Write> Printer<W> {
     }
 
     fn image(&mut self, image: &FoundImage) -> Result<()> {
-        self.n_images += 1;
         self.close_line()?;
         let place = match &self.found {
             Some(found) => found.save(image)?,
             None => crate::picture::unsaved(image),
         };
         let caption = if image.caption.is_empty() { &image.id } else { &image.caption };
-        writeln!(self.out, "  [picture: {}, similarity {:.2}, {place}]", visible_line(caption), image.score)?;
+        let number = if self.numbered { format!(" {}", self.places.len() + 1) } else { String::new() };
+        let caption = visible_line(caption);
+        writeln!(self.out, "  [picture{number}: {caption}, similarity {:.2}, {place}]", image.score)?;
         self.out.flush()?;
-        self.screen.show(&image.data);
+        self.places.push(place);
+        self.show(&image.data)?;
         Ok(())
     }
 
@@ -116,6 +151,15 @@ impl<W: Write> Printer<W> {
         };
         format!("{first}, {} ms in all, {tokens} tokens{speed}{reason}", self.sent.elapsed().as_millis())
     }
+}
+
+/// What a prompt left out, for people.
+pub(crate) fn told_cut(cut: &HistoryCut) -> String {
+    let HistoryCut { turns_left_out, turns_kept, max_positions } = cut;
+    format!(
+        "(the history no longer fits the model's {max_positions} positions: it sees the last {turns_kept} turns, \
+         {turns_left_out} are left out)"
+    )
 }
 
 #[cfg(test)]

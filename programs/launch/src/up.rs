@@ -20,7 +20,7 @@ runs after 4 s is killed, so that a longer drain passed with --pass is cut off t
 
 /// Options of `fondue up`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_long_help = EXAMPLES)]
 pub(crate) struct Args {
     /// Take any free ports instead of 7400 to 7403.
     #[arg(long)]

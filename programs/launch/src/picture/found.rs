@@ -73,7 +73,7 @@ pub(crate) fn unsaved(image: &FoundImage) -> Place {
 }
 
 /// The id as a file's name. Ids come from the network: they must not lead out of the folder or hide.
-fn file_stem(id: &str) -> String {
+pub(crate) fn file_stem(id: &str) -> String {
     let safe = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' };
     let name: String = id.chars().take(LONGEST_NAME).map(safe).collect();
     let name = name.trim_start_matches(['.', '-']);
@@ -81,7 +81,8 @@ fn file_stem(id: &str) -> String {
     if name.is_empty() { "picture".to_owned() } else { name.to_owned() }
 }
 
-fn ending(media_type: &str) -> &'static str {
+/// The ending of files of a media type.
+pub(crate) fn ending(media_type: &str) -> &'static str {
     match media_type {
         "image/png" => "png",
         "image/jpeg" => "jpg",

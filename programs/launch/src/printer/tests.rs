@@ -27,7 +27,7 @@ fn apple() -> FoundImage {
 fn prints_a_turn_with_a_picture_in_the_middle() {
     let folder = tempfile::tempdir().unwrap();
     let mut out = Vec::new();
-    let mut printer = Printer::new(&mut out, Some(Found::new(folder.path())), Screen::None);
+    let mut printer = Printer::new(&mut out, Some(Found::new(folder.path())), Screen::default());
     for each in [
         event(Kind::Started(TurnStarted::default())),
         text("Here it"),
@@ -58,7 +58,7 @@ fn prints_a_turn_with_a_picture_in_the_middle() {
 
 #[test]
 fn a_failed_turn_is_an_error_and_an_unknown_event_is_none() {
-    let mut printer = Printer::new(Vec::new(), None, Screen::None);
+    let mut printer = Printer::new(Vec::new(), None, Screen::default());
     assert!(printer.event(Event::default()).unwrap().is_none());
     let failed = TurnFailed { code: 4, message: "too slow".into(), ..TurnFailed::default() };
     let error = printer.event(event(Kind::Failed(failed))).unwrap_err();
@@ -67,7 +67,7 @@ fn a_failed_turn_is_an_error_and_an_unknown_event_is_none() {
 
 #[test]
 fn sums_up_a_turn() {
-    let mut printer = Printer::new(Vec::new(), None, Screen::None);
+    let mut printer = Printer::new(Vec::new(), None, Screen::default());
     let usage = Some(Usage { generated_tokens: 10, ..Usage::default() });
     let timings = Some(Timings { decode_ms: 100.0, ..Timings::default() });
     let done = TurnDone { usage, timings, reason: FinishReason::Length.into(), ..TurnDone::default() };

@@ -1,31 +1,32 @@
-//! `fondue say` and `fondue chat` against a gateway made for the purpose.
+//! `fondue say` against a gateway made for the purpose.
 
-use std::{fs, process::Stdio, time::Duration};
+use std::{fs, process::Stdio};
 
-use nix::{
-    sys::signal::{Signal, kill},
-    unistd::Pid,
-};
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
     process::Command,
-    time::timeout,
 };
 
 use crate::fake;
 
 /// Runs `fondue WORDS --gateway …` with `input`; gives stdout, stderr and whether it succeeded.
-async fn fondue(words: &[&str], gateway: &str, input: &str) -> (String, String, bool) {
+pub(crate) async fn fondue(words: &[&str], gateway: &str, input: &str) -> (String, String, bool) {
+    let (stdout, stderr, code) = coded(words, gateway, input).await;
+    (stdout, stderr, code == Some(0))
+}
+
+/// The same with the exit code.
+pub(crate) async fn coded(words: &[&str], gateway: &str, input: &str) -> (String, String, Option<i32>) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_fondue"));
     command.args(words).args(["--gateway", gateway]);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
-    stdin.write_all(input.as_bytes()).await.unwrap();
+    let _ = stdin.write_all(input.as_bytes()).await; // it may have left before it read
     drop(stdin);
     let output = child.wait_with_output().await.unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
-    (text(output.stdout), text(output.stderr), output.status.success())
+    (text(output.stdout), text(output.stderr), output.status.code())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -82,41 +83,6 @@ async fn say_fails_loudly() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn chat_keeps_undoes_and_resets_the_history() {
-    let gateway = fake::gateway().await;
-    let folder = tempfile::tempdir().unwrap();
-    let found = folder.path().join("found");
-    let words = ["chat", "--save", found.to_str().unwrap()];
-    let lines = "a\nb\n/undo\nc\nfail\nbreak\nd\n/reset\ne\n/image no/such.png\n/dance\n/quit\nf\n";
-    let (stdout, stderr, success) = fondue(&words, &gateway, lines).await;
-    assert!(success, "{stderr}");
-    let answers: Vec<_> = stdout.lines().filter(|line| line.contains(" after ")).collect();
-    let said: Vec<_> = answers.iter().map(|line| line.trim_start_matches("You: ")).collect();
-    // The fake counts a failed turn too; the client does not, which shows after the stream broke.
-    assert_eq!(said[..3], ["a after 0", "b after 1", "c after 1"], "{stdout}");
-    assert!(said.contains(&"d after 2"), "{stdout}");
-    assert_eq!(said.last(), Some(&"e after 0"), "{stdout}");
-    for part in
-        ["The last turn is forgotten; 1 remain.", "UNAVAILABLE: language is down", "no/such.png", "no /dance"]
-    {
-        assert!(stdout.contains(part), "{part}: {stdout}");
-    }
-    assert!(found.join("1f34e.png").exists());
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn undo_takes_the_turn_that_the_gateway_holds_last() {
-    let gateway = fake::gateway().await;
-    let folder = tempfile::tempdir().unwrap();
-    let words = ["chat", "--save", folder.path().to_str().unwrap()];
-    // A turn without a word is a turn; one that the model never had is none.
-    let (stdout, _, _) = fondue(&words, &gateway, "a\nsilent\n/undo\nb\nuntaken\n/undo\nc\n/quit\n").await;
-    for part in ["b after 1", "c after 1"] {
-        assert!(stdout.contains(part), "{part}: {stdout}");
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn nothing_from_the_network_commands_the_terminal() {
     let gateway = fake::gateway().await;
     let folder = tempfile::tempdir().unwrap();
@@ -137,21 +103,73 @@ async fn nothing_from_the_network_commands_the_terminal() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn chat_is_left_by_a_second_interrupt_even_if_the_gateway_hangs() {
+async fn say_tells_faults_by_its_exit_code() {
+    let gateway = fake::gateway().await;
+    let cases = [("x", 0), ("wrong", 2), ("busy", 3), ("fail", 4), ("slow", 5), ("break", 6)];
+    for (text, code) in cases {
+        let (_, stderr, got) = coded(&["say", text], &gateway, "").await;
+        assert_eq!(got, Some(code), "{text}: {stderr}");
+    }
+    for words in
+        [&["say"][..], &["say", "--heat", "x"], &["say", "-i", "no/such.png"], &["say", "x", "--filter", "y"]]
+    {
+        let (_, stderr, got) = coded(words, &gateway, "").await;
+        assert_eq!(got, Some(2), "{words:?}: {stderr}");
+    }
+    assert_eq!(coded(&["say", "x"], "127.0.0.1:1", "").await.2, Some(4));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn say_reads_stdin_and_sends_urls_and_conditions() {
+    let gateway = fake::gateway().await;
+    let url = "https://example.org/a.png";
+    let cases = [
+        (&["say"][..], "piped mute\n", "piped mute after 0"),
+        (&["say", "one", "-"], "two mute\n", "one two mute after 0"),
+        (&["say", "--image", "-", "mute"], "12345", "<5> mute after 0"),
+        (&["say", "--image", url, "mute"], "", "<https://example.org/a.png> mute after 0"),
+    ];
+    for (words, input, expected) in cases {
+        let (stdout, stderr, _) = fondue(words, &gateway, input).await;
+        assert_eq!(stdout, format!("{expected}\n"), "{words:?}: {stderr}");
+    }
+    let words = ["say", "conditions", "--filter", "year>=2000", "--filter", "group!=fruit"];
+    let (stdout, stderr, _) = fondue(&words, &gateway, "").await;
+    assert!(stdout.contains("at_least: Some(2000.0)") && stdout.contains("negate: true"), "{stdout}{stderr}");
+    let (stdout, stderr, _) = fondue(&["say", "cut"], &gateway, "").await;
+    assert!(stdout == "cut after 0\n" && stderr.contains("3 are left out"), "{stdout}{stderr}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn say_goes_on_from_a_transcript() {
     let gateway = fake::gateway().await;
     let folder = tempfile::tempdir().unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_fondue"));
-    command.args(["chat", "--gateway", &gateway]).current_dir(folder.path()).kill_on_drop(true);
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    stdin.write_all(b"hang\n").await.unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    while !lines.next_line().await.unwrap().unwrap().contains("[picture") {}
-    for _ in 0..2 {
-        assert!(child.try_wait().unwrap().is_none());
-        kill(Pid::from_raw(child.id().unwrap().cast_signed()), Signal::SIGINT).unwrap();
-        tokio::time::sleep(Duration::from_millis(200)).await;
+    let file = folder.path().join("talk.jsonl");
+    let file = file.to_str().unwrap();
+    let (_, stderr, success) = fondue(&["say", "a", "--transcript", file], &gateway, "").await;
+    assert!(success, "{stderr}");
+    let go_on = ["say", "b", "--history", file, "--transcript", file];
+    let (stdout, stderr, success) = fondue(&go_on, &gateway, "").await;
+    assert!(!success && stdout.starts_with("b after 1") && stderr.contains("--force"), "{stdout}{stderr}");
+    let (_, stderr, success) = fondue(&[&go_on[..], &["--force"]].concat(), &gateway, "").await;
+    assert!(success, "{stderr}");
+    let (stdout, _, _) = fondue(&["say", "c", "--history", file], &gateway, "").await;
+    assert!(stdout.starts_with("c after 2"), "{stdout}");
+    let (_, stderr, code) = coded(&["say", "c", "--history", "no/such.jsonl"], &gateway, "").await;
+    assert_eq!(code, Some(2), "{stderr}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn say_is_quiet_when_nobody_reads_any_more() {
+    let gateway = fake::gateway().await;
+    for words in [&["say", "many"][..], &["say", "--json", "many"]] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_fondue"));
+        command.args(words).args(["--gateway", &gateway]);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        lines.next_line().await.unwrap().unwrap();
+        drop(lines);
+        let output = child.wait_with_output().await.unwrap();
+        assert!(output.status.success() && output.stderr.is_empty(), "{words:?}: {output:?}");
     }
-    let status = timeout(Duration::from_secs(5), child.wait()).await.unwrap().unwrap();
-    assert!(status.success(), "{status}");
 }

@@ -1,88 +1,153 @@
-//! A gateway that answers by what it is told: `fail`, `break`, `hang`, `mute` (no picture), `silent` (not a word),
-//! `untaken` (cancelled before the model had it), `evil` (everything commands the terminal); else with a text and a
-//! picture.
+//! A gateway that answers by what it is told: `fail`, `break`, `hang`, `wait` (until it is cancelled), `mute` (no picture),
+//! `silent` (not a word), `untaken` (cancelled before the model had it), `evil` (everything commands the terminal), `cut`
+//! (the history did not fit), `fruit` (a real picture); else with a text and a picture. It keeps and edits histories as the
+//! contract says.
 
-use std::{pin::Pin, time::Duration};
+mod answer;
+
+use std::{
+    collections::HashMap,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use fondue_proto::dialogue::{
-    ConverseRequest, Event, FieldViolation, FoundImage, ReplyRequest, RetrieveRequest, RetrieveResponse,
-    ScoreRequest, ScoreResponse, TextDelta, Turn, TurnDone, TurnFailed, Usage,
+    ConverseRequest, EditFailed, Event, FieldViolation, HistoryChanged, ReplyRequest, RetrieveRequest,
+    RetrieveResponse, ScoreRequest, ScoreResponse,
     converse_request::Action,
     dialogue_server::{Dialogue, DialogueServer},
     event::Kind,
-    part,
 };
 use futures::{Stream, StreamExt, stream};
-use tokio::net::TcpListener;
-use tokio_stream::wrappers::TcpListenerStream;
+use tokio::{net::TcpListener, sync::mpsc, task::JoinHandle};
+use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream};
 use tonic::{Request, Response, Status, Streaming};
 use tonic_types::{ErrorDetails, StatusExt};
 
+use answer::{answer, said};
+
 type Events = Pin<Box<dyn Stream<Item = Result<Event, Status>> + Send>>;
 
-struct Fake;
-
-/// What a turn says, pictures as `<length>`.
-fn said(turn: &Turn) -> String {
-    let parts = turn.parts.iter().filter_map(|part| part.kind.as_ref()).map(|kind| match kind {
-        part::Kind::Text(text) => text.clone(),
-        part::Kind::Image(image) => format!("<{}>", image.data.len()),
-    });
-    parts.collect::<Vec<_>>().join(" ")
+/// What became of it, for tests to ask.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Seen {
+    n_streams: Arc<AtomicUsize>,
+    n_edits: Arc<AtomicUsize>,
 }
 
-fn event(kind: Kind) -> Result<Event, Status> {
-    Ok(Event { turn: 1, kind: Some(kind) })
+impl Seen {
+    /// Conversations that were opened.
+    pub(crate) fn n_streams(&self) -> usize {
+        self.n_streams.load(Ordering::SeqCst)
+    }
+
+    /// Edits that were done.
+    pub(crate) fn n_edits(&self) -> usize {
+        self.n_edits.load(Ordering::SeqCst)
+    }
 }
 
-fn done(text: String) -> TurnDone {
-    TurnDone { transcript: text.clone(), text, usage: Some(Usage::default()), ..Default::default() }
+struct Fake {
+    /// Whether it knows `undo`, `reset` and `branch`.
+    edits: bool,
+    seen: Seen,
 }
 
-/// Clears the screen, in the ways of seven and eight bits.
-const EVIL: &str = "\u{1b}[2J\u{9b}2J";
-
-fn evil_picture() -> Result<Event, Status> {
-    let (id, url, caption) = (format!("id{EVIL}"), format!("http://url{EVIL}"), format!("caption{EVIL}"));
-    event(Kind::Image(FoundImage { id, url, caption, ..Default::default() }))
+/// One conversation's history: numbers of turns, 0 for those that it was opened with.
+#[derive(Default)]
+struct History {
+    turns: Vec<u32>,
+    opened: usize,
+    n_turns: u32,
+    after: HashMap<u32, Vec<u32>>,
 }
 
-fn evil_end() -> Result<Event, Status> {
-    let violation =
-        FieldViolation { field: format!("field{EVIL}"), description: format!("description{EVIL}") };
-    let (message, violations) = (format!("message{EVIL}"), vec![violation]);
-    event(Kind::Failed(TurnFailed { code: 3, message, violations, ..Default::default() }))
-}
-
-fn answer(said: String, n_before: usize) -> Events {
-    let text = format!("{said} after {n_before}");
-    let delta = event(Kind::Text(TextDelta { text: text.clone(), offset: 0 }));
-    let end = match said.as_str() {
-        "break" => return stream::iter([delta]).boxed(),
-        "fail" => event(Kind::Failed(TurnFailed {
-            code: 14,
-            message: "language is down".into(),
-            ..Default::default()
-        })),
-        "silent" => return stream::iter([event(Kind::Done(done(String::new())))]).boxed(),
-        "untaken" => {
-            return stream::iter([event(Kind::Done(TurnDone { usage: None, ..done(String::new()) }))])
-                .boxed();
+impl History {
+    fn edit(&mut self, action: &Action) -> Kind {
+        let failed = |message: &str| {
+            Kind::EditFailed(EditFailed { code: 3, message: message.into(), ..Default::default() })
+        };
+        match action {
+            Action::Undo(undo) => match self.turns.len().checked_sub(undo.turns.max(1) as usize) {
+                None => return failed("there are not so many turns"),
+                Some(left) => self.turns.truncate(left),
+            },
+            Action::Reset(_) => self.turns.clear(),
+            Action::Branch(branch) if branch.after_turn == 0 => self.turns = vec![0; self.opened],
+            Action::Branch(branch) => match self.after.get(&branch.after_turn) {
+                None => return failed("there is no such turn"),
+                Some(turns) => self.turns = turns.clone(),
+            },
+            _ => return failed("that is no edit"),
         }
-        "evil" => return stream::iter([evil_picture(), evil_end()]).boxed(),
-        _ => event(Kind::Done(done(text))),
-    };
-    let image = event(Kind::Image(FoundImage {
-        id: "1f34e".into(),
-        caption: "red apple".into(),
-        media_type: "image/png".into(),
-        data: b"png"[..].into(),
-        ..Default::default()
-    }));
-    match said.as_str() {
-        "hang" => stream::iter([delta, image]).chain(stream::pending()).boxed(),
-        said if said.ends_with("mute") => stream::iter([delta, end]).boxed(),
-        _ => stream::iter([delta, image, end]).boxed(),
+        Kind::HistoryChanged(HistoryChanged { turns: self.turns.clone() })
+    }
+
+    /// Notes a turn that was answered.
+    fn push(&mut self, turn: u32) {
+        self.turns.push(turn);
+        self.after.insert(turn, self.turns.clone());
+    }
+}
+
+/// Holds a conversation until its client leaves or it is told to break.
+async fn hold(
+    edits: bool,
+    seen: Seen,
+    mut messages: Streaming<ConverseRequest>,
+    events: mpsc::Sender<Result<Event, Status>>,
+) {
+    let mut history = History::default();
+    while let Ok(Some(message)) = messages.message().await {
+        let Some(action) = message.action else { return };
+        match action {
+            Action::Open(open) => {
+                history.opened = open.history.len();
+                history.turns = vec![0; history.opened];
+            }
+            Action::Turn(turn) => {
+                history.n_turns += 1;
+                let (number, said) = (history.n_turns, said(&turn));
+                let mut answer = answer(&said, history.turns.len(), number);
+                loop {
+                    tokio::select! {
+                        event = answer.next() => match event {
+                            None => break,
+                            Some(event) => {
+                                if events.send(event).await.is_err() {
+                                    return;
+                                }
+                            }
+                        },
+                        message = messages.message(), if said == "wait" => {
+                            let Ok(Some(_)) = message else { return };
+                            let _ = events.send(Ok(answer::cancelled(number))).await;
+                            break;
+                        }
+                    }
+                }
+                match said.as_str() {
+                    "break" => return,
+                    "fail" | "untaken" | "evil" => {}
+                    _ => history.push(number),
+                }
+            }
+            Action::Cancel(_) => {}
+            _ if !edits => {
+                let _ = events.send(Err(Status::invalid_argument("there is no such action"))).await;
+                return;
+            }
+            action => {
+                let kind = history.edit(&action);
+                seen.n_edits
+                    .fetch_add(usize::from(matches!(kind, Kind::HistoryChanged(_))), Ordering::SeqCst);
+                let _ = events.send(Ok(Event { turn: 0, kind: Some(kind) })).await;
+            }
+        }
     }
 }
 
@@ -95,28 +160,17 @@ impl Dialogue for Fake {
         &self,
         request: Request<Streaming<ConverseRequest>>,
     ) -> Result<Response<Events>, Status> {
-        let state = Some((request.into_inner(), 0_usize));
-        let turns = stream::unfold(state, |state| async move {
-            let (mut messages, mut n_before) = state?; // None: the last turn broke the stream
-            loop {
-                match messages.message().await.ok()??.action? {
-                    Action::Open(open) => n_before = open.history.len(),
-                    Action::Turn(turn) => {
-                        let said = said(&turn);
-                        let n_now = n_before + usize::from(said != "untaken");
-                        let state = (said != "break").then_some((messages, n_now));
-                        return Some((answer(said, n_before), state));
-                    }
-                    Action::Cancel(_) | Action::Undo(_) | Action::Reset(_) | Action::Branch(_) => {}
-                }
-            }
-        });
-        Ok(Response::new(turns.flatten().boxed()))
+        self.seen.n_streams.fetch_add(1, Ordering::SeqCst);
+        let (events, out) = mpsc::channel(1);
+        tokio::spawn(hold(self.edits, self.seen.clone(), request.into_inner(), events));
+        Ok(Response::new(ReceiverStream::new(out).boxed()))
     }
 
     async fn reply(&self, request: Request<ReplyRequest>) -> Result<Response<Events>, Status> {
-        let turn = request.into_inner().turn.unwrap_or_default();
-        if said(&turn) == "wrong" {
+        let request = request.into_inner();
+        let turn = request.turn.unwrap_or_default();
+        let said = said(&turn);
+        if said == "wrong" {
             let violation =
                 FieldViolation { field: "turn.parts[0].text".into(), description: "is wrong".into() };
             let mut details =
@@ -125,7 +179,15 @@ impl Dialogue for Fake {
             let code = tonic::Code::InvalidArgument;
             return Err(Status::with_error_details(code, "the turn is wrong", details));
         }
-        Ok(Response::new(answer(said(&turn), 0)))
+        if said == "conditions" {
+            let conditions = turn.options.unwrap_or_default().conditions;
+            return Ok(Response::new(answer(&format!("{conditions:?} mute"), 0, 1)));
+        }
+        if said == "many" {
+            let many = (0..2000).map(|_| answer::text("a line\n", 1)).map(Ok);
+            return Ok(Response::new(stream::iter(many).chain(answer("mute", 0, 1)).boxed()));
+        }
+        Ok(Response::new(answer(&said, request.history.len(), 1)))
     }
 
     async fn retrieve(&self, _: Request<RetrieveRequest>) -> Result<Response<RetrieveResponse>, Status> {
@@ -139,9 +201,26 @@ impl Dialogue for Fake {
 
 /// Serves it as long as the runtime lives; gives its address.
 pub(crate) async fn gateway() -> String {
+    watched(true).await.0
+}
+
+/// Serves one that edits histories, or does not; also tells what became of it.
+pub(crate) async fn watched(edits: bool) -> (String, Seen) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
-    let server = tonic::transport::Server::builder().add_service(DialogueServer::new(Fake));
-    tokio::spawn(server.serve_with_incoming(TcpListenerStream::new(listener)));
-    address
+    let seen = Seen::default();
+    serve(listener, edits, seen.clone());
+    (address, seen)
+}
+
+/// Serves one at an address, until the task is aborted.
+pub(crate) async fn at(address: &str, seen: Seen) -> JoinHandle<()> {
+    serve(TcpListener::bind(address).await.unwrap(), true, seen)
+}
+
+fn serve(listener: TcpListener, edits: bool, seen: Seen) -> JoinHandle<()> {
+    let server = tonic::transport::Server::builder().add_service(DialogueServer::new(Fake { edits, seen }));
+    tokio::spawn(async move {
+        let _ = server.serve_with_incoming(TcpListenerStream::new(listener)).await;
+    })
 }

@@ -2,7 +2,10 @@
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on has failed
 
+mod chat;
 mod cluster;
 mod demo;
 mod dialogue;
 mod fake;
+mod pages;
+mod terminal;
