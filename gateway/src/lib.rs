@@ -11,6 +11,7 @@ pub mod dialogue;
 pub mod gallery;
 pub mod turn;
 pub mod unary;
+pub mod web;
 
 pub mod failure;
 
