@@ -29,11 +29,14 @@ export function answerView(open) {
     node,
     update(answer) {
       const things = [...answer.images, ...answer.unavailable];
-      const wanted = segments(answer.text, things).map((segment) => {
+      const all = segments(answer.text, things);
+      const wanted = all.map((segment, at) => {
         if (segment.kind === "text") {
           const run = kept(`text ${segment.start}`, () => el("span", { class: "run" }));
-          // A line's end next to a picture would show as an empty line.
-          if (run.textContent !== segment.text) run.textContent = segment.text;
+          // Blanks next to pictures, which stand in rows of their own, would show as indents and empty lines.
+          const text = at > 0 ? segment.text.trimStart() : segment.text;
+          const tidy = at < all.length - 1 ? text.trimEnd() : text;
+          if (run.textContent !== tidy) run.textContent = tidy;
           return run;
         }
         const row = kept(`row ${segment.start}`, () => el("div", { class: "row" }));

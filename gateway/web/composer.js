@@ -94,7 +94,7 @@ export function composer(form, page) {
       const last = at === blocks.length - 1;
       block.node.id = last ? "message" : "";
       block.node.setAttribute("aria-label", last ? "Message" : "Text before the picture");
-      block.node.placeholder = last ? (pictures ? "Ask about it …" : "Ask for something, or drop a picture …") : "";
+      block.node.placeholder = last ? (pictures ? "Ask about it …" : "Ask, or drop a picture …") : "";
       fit(block.node);
     });
   };
@@ -150,11 +150,9 @@ export function composer(form, page) {
 
   /** @returns {Part[]} */
   const parts = () =>
-    blocks.flatMap((block) => {
-      if (block.kind === "picture") return [block.part];
-      const text = block.node.value.trim();
-      return text === "" ? [] : [{ kind: "text", text }];
-    });
+    blocks
+      .map((block) => (block.kind === "picture" ? block.part : /** @type {Part} */ ({ kind: "text", text: block.node.value.trim() })))
+      .filter((part) => part.kind !== "text" || part.text !== "");
 
   /** @param {Part[]} given */
   const load = (given) => {

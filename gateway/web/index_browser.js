@@ -24,7 +24,7 @@ const MOST = 100;
 
 /** @param {Ways} ways */
 export function indexBrowser(ways) {
-  const words = el("input", { type: "search", id: "index-words", placeholder: "What to look for …", autocomplete: "off", "aria-label": "What to look for" });
+  const words = el("input", { type: "text", role: "searchbox", enterkeyhint: "search", id: "index-words", placeholder: "What to look for …", autocomplete: "off", "aria-label": "What to look for" });
   const files = el("input", { type: "file", accept: TYPES.join(","), hidden: true, "aria-label": "Picture to look for" });
   const by = el("div", { class: "by" });
   const told = el("p", { class: "told", role: "status" }, "Search by words, or give a picture to find what is like it.");

@@ -40,7 +40,10 @@ const ENDS = /** @type {Record<string, string>} */ ({
  */
 export function turnView(turn, actions) {
   const answer = answerView(actions.open);
-  const [before, after, tools, chooser] = ["notes", "meta", "turn-tools", "chooser"].map((name) => el("div", { class: name }));
+  const before = el("div", { class: "notes" });
+  const after = el("div", { class: "meta" });
+  const tools = el("div", { class: "turn-tools" });
+  const chooser = el("div", { class: "chooser" });
   const said = el("div", { class: "said", dir: "auto" }, ...turn.parts.map(partView));
   const reply = el("section", { class: "answer", "aria-label": "Answer" }, before, answer.node, after);
   const head = el("div", { class: "said-row" }, chooser, said);
@@ -55,17 +58,18 @@ export function turnView(turn, actions) {
       node.setAttribute("aria-label", `Turn ${number}`);
       const state = turn.answer.state;
       node.dataset.state = state;
-      if (drawn !== turn.answer) {
+      const changed = drawn !== turn.answer;
+      if (changed) {
         drawn = turn.answer;
         answer.update(turn.answer);
         before.replaceChildren(...notes(turn.answer));
-        if (state === "running") after.replaceChildren();
       }
       const key = JSON.stringify([state, now]);
-      if (standing === key && state === "running") return;
+      // While it runs only the answer changes.
+      if (standing === key && (!changed || state === "running")) return;
       standing = key;
       const opened = after.querySelector("details")?.open ?? false;
-      if (state !== "running") after.replaceChildren(...meta(turn, actions, now));
+      after.replaceChildren(...(state === "running" ? [] : meta(turn, actions, now)));
       const details = after.querySelector("details");
       if (details) details.open = opened;
       refill(chooser, choose(turn, actions, now));
