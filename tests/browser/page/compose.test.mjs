@@ -1,15 +1,16 @@
 // Writing a message: keys, pictures by three ways, order, limits.
 
 import assert from "node:assert/strict";
-import { PNG, send } from "../support/browser.mjs";
+import { send } from "../support/browser.mjs";
 import { pageTest, until } from "../support/fixture.mjs";
+import { PICTURE } from "../support/picture.mjs";
 
-const file = (name, buffer = PNG, mimeType = "image/png") => ({ name, mimeType, buffer });
+const file = (name, buffer = PICTURE, mimeType = "image/png") => ({ name, mimeType, buffer });
 const input = (page) => page.locator("#composer input[type=file]");
 /** What is being written, in order. */
 const blocks = (page) =>
   page.locator(".blocks > *").evaluateAll((all) => all.map((each) => each.value ?? `[${each.querySelector("img").alt}]`));
-const DATA = `data:image/png;base64,${PNG.toString("base64")}`;
+const DATA = `data:image/png;base64,${PICTURE.toString("base64")}`;
 
 /** Hands files over as a drag or the clipboard does. */
 const give = (page, selector, kind, names) =>
@@ -21,7 +22,7 @@ const give = (page, selector, kind, names) =>
       const event = type === "drop" ? new DragEvent("drop", { dataTransfer: transfer, bubbles: true, cancelable: true }) : new ClipboardEvent("paste", { clipboardData: transfer, bubbles: true, cancelable: true });
       node.dispatchEvent(event);
     },
-    [kind, names, PNG.toString("base64")],
+    [kind, names, PICTURE.toString("base64")],
   );
 
 pageTest("Enter sends, Shift and Enter begin a line, blanks are nothing", async ({ page, gateway }) => {
@@ -87,7 +88,7 @@ pageTest("what cannot be sent is told before it is sent", async ({ page, gateway
 }, { facts: { limits: { max_message_bytes: 1024 * 1024, images_per_turn: 2 } } });
 
 pageTest("a dialogue whose pictures are too large together is told before it is sent", async ({ page, gateway }) => {
-  const large = Buffer.concat([PNG, Buffer.alloc(400_000)]);
+  const large = Buffer.concat([PICTURE, Buffer.alloc(400_000)]);
   await input(page).setInputFiles(file("one.png", large));
   await send(page, "hello");
   await page.locator('.turn[data-state="done"]').waitFor();

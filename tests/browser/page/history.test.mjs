@@ -1,8 +1,9 @@
 // The tree of turns: what is sent, undo, branches, reset, and what a reload leaves.
 
 import assert from "node:assert/strict";
-import { PNG, send } from "../support/browser.mjs";
+import { send } from "../support/browser.mjs";
 import { answers, messages, pageTest, until } from "../support/fixture.mjs";
+import { PICTURE } from "../support/picture.mjs";
 
 /** Says things one after the other. */
 async function say(page, ...words) {
@@ -78,7 +79,7 @@ pageTest("the same can be asked again", async ({ page, gateway }) => {
 });
 
 pageTest("a reload changes nothing", async ({ page, gateway }) => {
-  await page.locator("#composer input[type=file]").setInputFiles({ name: "red.png", mimeType: "image/png", buffer: PNG });
+  await page.locator("#composer input[type=file]").setInputFiles({ name: "red.png", mimeType: "image/png", buffer: PICTURE });
   await say(page, "many");
   await say(page, "two");
   await press(page, 1, "Edit this message and branch off");
@@ -89,12 +90,12 @@ pageTest("a reload changes nothing", async ({ page, gateway }) => {
   const before = [await messages(page), await answers(page)];
   await page.reload();
   await until(async () => [await messages(page), await answers(page)], before);
-  await until(() => page.locator(".given img").evaluate((image) => image.naturalWidth), 16);
+  await until(() => page.locator(".given img").evaluate((image) => image.naturalWidth), 96);
   assert.equal(await page.locator(".chooser .number").innerText(), "2/2");
   await say(page, "three");
   const sent = gateway.asked.at(-1).messages;
   assert.equal(sent.length, 5);
-  assert.equal(sent[0].content[0].image_url.url, `data:image/png;base64,${PNG.toString("base64")}`);
+  assert.equal(sent[0].content[0].image_url.url, `data:image/png;base64,${PICTURE.toString("base64")}`);
   assert.ok(sent[1].fondue.transcript.includes("[RET]"));
 });
 

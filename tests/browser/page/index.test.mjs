@@ -1,8 +1,9 @@
 // The index browser.
 
 import assert from "node:assert/strict";
-import { PNG, send } from "../support/browser.mjs";
+import { send } from "../support/browser.mjs";
 import { pageTest, until } from "../support/fixture.mjs";
+import { PICTURE } from "../support/picture.mjs";
 
 const open = async (page) => {
   await page.locator("#tools").getByRole("button", { name: "Pictures" }).click();
@@ -44,9 +45,9 @@ pageTest("a picture that was found is used in the message", async ({ page, gatew
 
 pageTest("a picture is the query: from a file, or from what was found", async ({ page, gateway }) => {
   const dialog = await open(page);
-  await dialog.locator("input[type=file]").setInputFiles({ name: "red.png", mimeType: "image/png", buffer: PNG });
+  await dialog.locator("input[type=file]").setInputFiles({ name: "red.png", mimeType: "image/png", buffer: PICTURE });
   await until(() => gateway.searched.length, 1);
-  assert.deepEqual(gateway.searched[0].input, [{ type: "image_url", image_url: { url: `data:image/png;base64,${PNG.toString("base64")}` } }]);
+  assert.deepEqual(gateway.searched[0].input, [{ type: "image_url", image_url: { url: `data:image/png;base64,${PICTURE.toString("base64")}` } }]);
   await dialog.getByRole("button", { name: "Find what is like drawing number 3", exact: true }).click();
   await until(() => gateway.searched.length, 2);
   assert.deepEqual(gateway.searched[1].input, [{ type: "image_url", image_url: { url: "/v1/images/g-0001/drawing-3" } }]);

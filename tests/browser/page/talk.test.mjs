@@ -10,12 +10,12 @@ pageTest("a picture that comes after later text stands where it belongs", async 
   const turn = page.locator(".turn");
   await until(() => shown(turn), ["Rocket 🚀 here: and so it flew."]);
   gateway.open();
-  await until(() => shown(turn), ["Rocket 🚀 here", "[drawing number 7]", ": and so it flew."]);
+  await until(() => shown(turn), ["Rocket 🚀 here:", "[drawing number 7]", "and so it flew."]);
   const image = turn.locator("img");
   await image.evaluate((node) => (node.dataset.kept = "yes"));
   assert.equal(await image.getAttribute("alt"), "drawing number 7");
   gateway.open();
-  await until(() => shown(turn), ["Rocket 🚀 here", "[drawing number 7]", ": and so it flew. The end."]);
+  await until(() => shown(turn), ["Rocket 🚀 here:", "[drawing number 7]", "and so it flew. The end."]);
   assert.equal(await image.getAttribute("data-kept"), "yes", "the picture was made anew");
   await until(() => turn.getAttribute("data-state"), "done");
   assert.equal(await page.locator(".caret").count(), 0);

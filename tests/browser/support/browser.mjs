@@ -36,9 +36,3 @@ export async function send(page, text) {
   await page.locator("#message").fill(text);
   await page.locator("#message").press("Enter");
 }
-
-/** A small PNG that anything can read. */
-export const PNG = Buffer.from(
-  "iVBORw0KGgoAAAANSUhEUgAAABAAAAAQCAIAAACQkWg2AAAAFklEQVR4nGM4o6BAEmIY1TCqYfhqAACQ+f8B8u7oVwAAAABJRU5ErkJggg==",
-  "base64",
-);
