@@ -71,9 +71,10 @@ fn answer(name: &str, asked: &HeaderMap) -> Response {
 /// Whether the client has what `tag` names. Weak tags count: proxies that compress make them.
 fn known(asked: &HeaderMap, tag: &str) -> bool {
     let lists = asked.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
-    lists.flat_map(|list| list.split(',')).map(str::trim).any(|each| {
-        each == "*" || each.strip_prefix("W/").unwrap_or(each) == tag
-    })
+    lists
+        .flat_map(|list| list.split(','))
+        .map(str::trim)
+        .any(|each| each == "*" || each.strip_prefix("W/").unwrap_or(each) == tag)
 }
 
 fn kind(name: &str) -> &'static str {
