@@ -19,7 +19,7 @@ const local = (message, code) =>
  * @typedef {object} Facts What the gateway tells of itself; all that is missing is unknown.
  * @property {string} [version]
  * @property {string[]} [models]
- * @property {{name: string, generation: string, rows: number}[]} [indexes]
+ * @property {{name: string, generation: string | null, rows: number | null}[]} [indexes] Without a generation: out of reach.
  * @property {Record<string, number>} [limits]
  * @property {Record<string, unknown>} [defaults]
  * @property {string} [trace_url] Where a trace can be looked at: `{trace_id}` stands for its id.

@@ -14,9 +14,8 @@ const ROOM = 64 * 1024;
  * @returns {Limits}
  */
 export function limitsOf(told = {}) {
-  const bytes = told.max_message_bytes ?? told.message_bytes ?? 32 * 1024 * 1024;
-  const pictures = told.images_per_turn ?? told.max_images_per_turn ?? 16;
-  return { bytes: bytes - ROOM, pictures, pixels: told.max_pixels ?? told.image_pixels ?? null };
+  const { message_bytes: bytes = 32 * 1024 * 1024, images_per_turn: pictures = 16, image_pixels: pixels = null } = told;
+  return { bytes: bytes - ROOM, pictures, pixels };
 }
 
 /**

@@ -25,6 +25,8 @@ import { welcome } from "./welcome.js";
  * @typedef {import("./answer.js").Picture} Picture
  */
 
+const SILENT = "The gateway does not tell its limits and defaults. It may be down.";
+
 let tree = new Tree();
 let settings = settingsStore.load();
 /** @type {api.Facts} */
@@ -94,7 +96,8 @@ async function run(turn) {
     show();
   };
   try {
-    const model = String(facts.models?.[0] ?? "fondue");
+    await learn();
+    const model = facts.models?.[0] ?? "fondue";
     const body = await chatBody(tree.path().slice(0, -1), turn.parts, settings, model);
     await api.chat(body, controller.signal, (chunk) => {
       turn.answer = extended(turn.answer, chunk);
@@ -290,11 +293,17 @@ byId("composer").addEventListener("paste", (event) => {
 window.addEventListener("offline", () => notice("You are offline."));
 window.addEventListener("online", () => notice(null));
 
-/** @param {api.Facts} told */
-function know(told) {
-  facts = told;
+/** Learns what the gateway tells of itself, unless that is known. */
+async function learn() {
+  if (facts.limits) return;
+  try {
+    facts = await api.facts();
+    if (byId("notice").textContent === SILENT) notice(null);
+  } catch {
+    notice(SILENT);
+  }
 }
-api.facts().then(know, () => notice("The gateway did not tell its limits and defaults. It may be down."));
+learn();
 try {
   const kept = await store.load();
   tree = new Tree(kept.turns, kept.head);

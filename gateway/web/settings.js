@@ -27,15 +27,15 @@ export const GROUPS = [
     fields: [
       { name: "temperature", label: "Temperature", help: "0 always takes the likeliest word.", kind: "number", min: 0, max: 100, step: "any" },
       { name: "top_p", label: "Top-p", help: "Above 0, up to 1. Needs a temperature above 0.", kind: "number", min: 0, max: 1, step: "any" },
-      { name: "max_tokens", label: "Tokens at most", help: "1 to 1024.", kind: "number", min: 1, max: 1024, step: 1 },
+      { name: "max_tokens", label: "Tokens at most", help: "", kind: "number", min: 1, max: 1024, step: 1 },
       { name: "seed", label: "Seed", help: "Empty: another one each time.", kind: "number", min: 0, max: Number.MAX_SAFE_INTEGER, step: 1 },
     ],
   },
   {
     title: "Pictures",
     fields: [
-      { name: "max_images", label: "In an answer, at most", help: "0 to 32.", kind: "number", min: 0, max: 32, step: 1 },
-      { name: "max_images_per_ret", label: "For each [RET]", help: "1 to 16.", kind: "number", min: 1, max: 16, step: 1 },
+      { name: "max_images", label: "In an answer, at most", help: "", kind: "number", min: 0, max: 32, step: 1 },
+      { name: "max_images_per_ret", label: "For each [RET]", help: "", kind: "number", min: 1, max: 16, step: 1 },
       { name: "ret_bias", label: "Inclination to pictures", help: "Above 0 more pictures, below 0 fewer.", kind: "number", min: -100, max: 100, step: "any" },
       { name: "feed_back_images", label: "Show found pictures to the model in later turns", help: "", kind: "truth" },
     ],
@@ -86,6 +86,12 @@ export function read(field, typed) {
 function bounds(field) {
   if (field.name === "top_p") return "above 0, up to 1";
   return field.name === "seed" ? "0 or more" : `${field.min} to ${field.max}`;
+}
+
+/** What is said below a field. @param {Field} field */
+export function helpOf(field) {
+  const range = field.step === 1 && field.name !== "seed" ? `${bounds(field)}.` : "";
+  return [range, field.help].filter(Boolean).join(" ");
 }
 
 /** What must be right of the settings together. @param {Settings} settings @returns {{name: keyof Settings, fault: string} | null} */

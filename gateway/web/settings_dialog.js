@@ -4,7 +4,7 @@ import { say } from "./announce.js";
 import { button } from "./button.js";
 import { show } from "./dialog.js";
 import { el } from "./dom.js";
-import { fault, GROUPS, read } from "./settings.js";
+import { fault, GROUPS, helpOf, read } from "./settings.js";
 
 /**
  * @typedef {import("./settings.js").Settings} Settings
@@ -22,7 +22,9 @@ export function settingsDialog(settings, facts, keep) {
   const fill = (now) => {
     /** @type {Record<string, unknown>} */
     const values = { ...now };
-    const rows = new Map(GROUPS.flatMap((group) => group.fields).map((field) => [field.name, row(field, values[field.name], facts)]));
+    const rows = new Map(
+      GROUPS.flatMap((group) => group.fields).map((field) => [field.name, row(limited(field, facts), values[field.name], facts)]),
+    );
     const changed = () => {
       /** @type {Record<string, unknown>} */
       const next = {};
@@ -53,17 +55,22 @@ export function settingsDialog(settings, facts, keep) {
   show({ title: "Settings", class: "side", content: [groups, el("div", { class: "ways" }, reset), about(facts)] });
 }
 
+/** The field within what the gateway allows. @param {Field} field @param {import("./api.js").Facts} facts @returns {Field} */
+function limited(field, { limits = {} }) {
+  return field.max === undefined ? field : { ...field, max: limits[field.name] ?? field.max };
+}
+
 /** @param {Field} field @param {unknown} value @param {import("./api.js").Facts} facts */
 function row(field, value, facts) {
   const id = `set-${field.name}`;
   const input = inputOf(field, id, value, facts);
   const wrong = el("small", { class: "wrong", id: `${id}-wrong`, role: "alert" });
-  const help = el("small", { id: `${id}-help` }, field.help);
+  const help = el("small", { id: `${id}-help` }, helpOf(field));
   input.setAttribute("aria-describedby", `${help.id} ${wrong.id}`);
   const label = el("label", { for: id }, field.label);
   return {
     field,
-    node: el("div", { class: field.kind === "truth" ? "setting truth" : "setting" }, label, input, field.help !== "" && help, wrong),
+    node: el("div", { class: field.kind === "truth" ? "setting truth" : "setting" }, label, input, help.textContent !== "" && help, wrong),
     typed: () => (input instanceof HTMLInputElement && input.type === "checkbox" ? (input.checked ? "true" : "") : input.value),
     /** @param {string} words */
     complain(words) {
@@ -93,7 +100,7 @@ function inputOf(field, id, value, facts) {
     select.value = typeof value === "string" ? value : "";
     return select;
   }
-  const preset = facts.defaults?.[field.name === "max_tokens" ? "max_new_tokens" : field.name];
+  const preset = facts.defaults?.[field.name];
   const input = el("input", {
     id,
     type: "text",
@@ -108,7 +115,10 @@ function inputOf(field, id, value, facts) {
 
 /** @param {import("./api.js").Facts} facts */
 function about({ version, indexes = [] }) {
-  const lines = indexes.map(({ name, generation, rows }) => `Index ${name || "(unnamed)"}: ${rows} pictures, generation ${generation}`);
+  const lines = indexes.map(({ name, generation, rows }) => {
+    const index = `Index${name ? ` ${name}` : ""}`;
+    return rows === null ? `${index}: cannot be reached` : `${index}: ${rows} pictures, generation ${generation}`;
+  });
   if (version) lines.unshift(`Fondue ${version}`);
   return el("div", { class: "about" }, ...lines.map((line) => el("p", {}, line)));
 }

@@ -109,7 +109,7 @@ impl Services {
         let mut fondue = fondue.spawn().context("fondue could not be started")?;
         let said = BufReader::new(fondue.stdout.take().context("fondue has no stdout")?);
         // From here on it is stopped whatever happens.
-        let mut services = Self { fondue, said: said, url: String::new() };
+        let mut services = Self { fondue, said, url: String::new() };
         let mut line = String::new();
         while services.said.read_line(&mut line)? > 0 {
             if let Some(url) = line.trim().strip_prefix("gateway") {

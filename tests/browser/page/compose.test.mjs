@@ -85,7 +85,7 @@ pageTest("what cannot be sent is told before it is sent", async ({ page, gateway
   assert.deepEqual(await blocks(page), ["[a.png]", "[b.png]", ""]);
   assert.equal(await told.getAttribute("role"), "alert");
   assert.equal(gateway.asked.length, 0);
-}, { facts: { limits: { max_message_bytes: 1024 * 1024, images_per_turn: 2 } } });
+}, { facts: { limits: { message_bytes: 1024 * 1024, images_per_turn: 2 } } });
 
 pageTest("a dialogue whose pictures are too large together is told before it is sent", async ({ page, gateway }) => {
   const large = Buffer.concat([PICTURE, Buffer.alloc(400_000)]);
@@ -97,7 +97,7 @@ pageTest("a dialogue whose pictures are too large together is told before it is 
   assert.match(await page.locator(".composer-fault").innerText(), /too large together/);
   assert.equal(await page.locator("#message").inputValue(), "again", "what was written stays");
   assert.equal(gateway.asked.length, 1);
-}, { facts: { limits: { max_message_bytes: 1024 * 1024 } } });
+}, { facts: { limits: { message_bytes: 1024 * 1024 } } });
 
 pageTest("an edited message comes back whole", async ({ page, gateway }) => {
   await input(page).setInputFiles(file("a.png"));
@@ -113,4 +113,4 @@ pageTest("a picture of too many pixels is told", async ({ page }) => {
   await input(page).setInputFiles(file("wide.png"));
   await until(() => page.locator(".composer-fault").innerText(), "wide.png has more than 0 million pixels, which is too many.");
   assert.deepEqual(await blocks(page), [""]);
-}, { facts: { limits: { max_pixels: 100 } } });
+}, { facts: { limits: { image_pixels: 100 } } });

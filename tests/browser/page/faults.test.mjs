@@ -78,3 +78,14 @@ pageTest("a failed turn can be written anew", async ({ page }) => {
   await page.locator('.turn[data-state="done"]').waitFor();
   assert.deepEqual(await messages(page), ["better"]);
 });
+
+pageTest("a gateway that did not tell its limits at first is asked again", async ({ page, gateway }) => {
+  const facts = gateway.facts;
+  gateway.facts = null;
+  await page.reload();
+  await until(() => page.locator("#notice").innerText(), "The gateway does not tell its limits and defaults. It may be down.");
+  gateway.facts = facts;
+  await send(page, "hello");
+  await page.locator('.turn[data-state="done"]').waitFor();
+  assert.equal(await page.locator("#notice").isHidden(), true);
+});

@@ -54,6 +54,9 @@ pageTest("what is wrong is told at its field, and not sent", async ({ page, gate
   const field = page.getByLabel("Temperature");
   await until(() => field.getAttribute("aria-invalid"), "true");
   assert.match(await page.locator("#set-temperature-wrong").innerText(), /a number, 0 to 100/);
+  await set(page, "Tokens at most", "513");
+  assert.match(await page.locator("#set-max_tokens-wrong").innerText(), /a whole number, 1 to 512/, "as the gateway has it");
+  await set(page, "Tokens at most", "");
   await set(page, "Temperature", "");
   await set(page, "Top-p", "0.5");
   assert.match(await page.locator("#set-top_p-wrong").innerText(), /temperature above 0/);

@@ -114,7 +114,7 @@ test("the index is searched by words and by picture", { timeout: 60_000 }, async
 test("the gateway tells its limits, and its pictures are its own", { timeout: 60_000 }, async () => {
   const { page } = visited;
   const facts = await page.evaluate(async () => (await fetch("/v1/fondue")).json());
-  for (const name of ["max_message_bytes", "images_per_turn"]) assert.ok(facts.limits[name] > 0, `limits.${name}`);
+  for (const name of ["message_bytes", "images_per_turn"]) assert.ok(facts.limits[name] > 0, `limits.${name}`);
   assert.ok(facts.indexes[0].rows > 0);
   const policy = (await (await page.request.get(url)).headers())["content-security-policy"];
   assert.match(policy, /default-src 'none'; script-src 'self'/);

@@ -58,8 +58,8 @@ export class StandIn {
     version: "0.1.0",
     models: ["fondue"],
     indexes: [{ name: "", generation: "g-0001", rows: 64 }],
-    limits: { max_message_bytes: 33554432, images_per_turn: 4 },
-    defaults: { max_new_tokens: 64, max_images: 2, temperature: 0, top_p: 1, ret_bias: 0, max_images_per_ret: 1 },
+    limits: { max_tokens: 512, max_images: 32, max_images_per_ret: 16, message_bytes: 33554432, images_per_turn: 4 },
+    defaults: { max_tokens: 64, max_images: 2, temperature: 0, top_p: 1, ret_bias: 0, max_images_per_ret: 1 },
   };
   #gates = [];
   #server = createServer((request, response) => {
@@ -94,6 +94,7 @@ export class StandIn {
     const url = new URL(request.url, this.url);
     const path = url.pathname;
     if (path === "/" || path.startsWith("/assets/")) return this.#file(path === "/" ? "index.html" : path.slice(8), response);
+    if (path === "/v1/fondue" && !this.facts) return fail(response, 503, { message: "down", type: "server_error", param: null, code: "unavailable" });
     if (path === "/v1/fondue") return json(response, 200, this.facts);
     if (path.startsWith("/v1/images/g-0001/")) {
       const n = Number(path.split("-").at(-1));

@@ -60,7 +60,7 @@ test("settings are checked", () => {
 });
 
 test("what cannot be sent is told before", () => {
-  const limits = limitsOf({ max_message_bytes: 1024 * 1024, images_per_turn: 2 });
+  const limits = limitsOf({ message_bytes: 1024 * 1024, images_per_turn: 2 });
   const file = { name: "x.png", type: "image/png", size: 1000 };
   assert.equal(problemOf(file, 1, limits), null);
   assert.match(problemOf(file, 2, limits), /2 pictures at most/);
