@@ -12,8 +12,7 @@ export class ApiError extends Error {
 }
 
 /** @param {string} message @param {string} code @returns {ApiError} */
-const local = (message, code) =>
-  new ApiError({ message, code, param: null, status: 0, retryAt: null, traceId: null });
+const local = (message, code) => new ApiError({ message, code, param: null, status: 0, retryAt: null, traceId: null });
 
 /**
  * @typedef {object} Facts What the gateway tells of itself; all that is missing is unknown.

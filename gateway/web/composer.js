@@ -23,7 +23,11 @@ export function composer(form, page) {
   const fault = el("p", { class: "composer-fault", role: "alert" });
   const files = el("input", { type: "file", accept: TYPES.join(","), multiple: true, hidden: true, "aria-label": "Pictures" });
   const attach = button("attach", "Add pictures", () => files.click(), { bare: true, quiet: true });
-  const submit = el("button", { type: "submit", class: "button send", "aria-label": "Send", title: "Send (Enter)" }, icon("send"));
+  const submit = el(
+    "button",
+    { type: "submit", class: "button send", "aria-label": "Send", title: "Send (Enter)" },
+    icon("send"),
+  );
   const stop = button("stop", "Stop", page.stop, { bare: true, class: "send stop", hint: "Stop (Esc)" });
   stop.hidden = true;
   form.replaceChildren(banner, fault, el("div", { class: "field" }, attach, blocksRoot, submit, stop), files);
@@ -87,7 +91,10 @@ export function composer(form, page) {
     }
     if (settled.at(-1)?.kind !== "text") settled.push(textBlock(""));
     blocks = settled.filter((block, at) => block.kind !== "text" || at === settled.length - 1 || block.node.value.trim() !== "");
-    arrange(blocksRoot, blocks.map((block) => block.node));
+    arrange(
+      blocksRoot,
+      blocks.map((block) => block.node),
+    );
     const pictures = blocks.some((block) => block.kind === "picture");
     blocks.forEach((block, at) => {
       if (block.kind !== "text") return;
@@ -151,7 +158,9 @@ export function composer(form, page) {
   /** @returns {Part[]} */
   const parts = () =>
     blocks
-      .map((block) => (block.kind === "picture" ? block.part : /** @type {Part} */ ({ kind: "text", text: block.node.value.trim() })))
+      .map((block) =>
+        block.kind === "picture" ? block.part : /** @type {Part} */ ({ kind: "text", text: block.node.value.trim() }),
+      )
       .filter((part) => part.kind !== "text" || part.text !== "");
 
   /** @param {Part[]} given */

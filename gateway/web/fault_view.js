@@ -22,7 +22,14 @@ export function faultView(failure, { retry, settings }) {
       "p",
       { class: "facts" },
       facts && el("span", {}, facts),
-      failure.traceId && el("span", { class: "trace" }, "trace ", el("code", {}, failure.traceId), copyButton(failure.traceId, "Copy the trace id", say)),
+      failure.traceId &&
+        el(
+          "span",
+          { class: "trace" },
+          "trace ",
+          el("code", {}, failure.traceId),
+          copyButton(failure.traceId, "Copy the trace id", say),
+        ),
     ),
     el("div", { class: "ways" }, again, ofSettings && button("settings", "Open the settings", settings, { quiet: true })),
   );

@@ -24,7 +24,15 @@ const MOST = 100;
 
 /** @param {Ways} ways */
 export function indexBrowser(ways) {
-  const words = el("input", { type: "text", role: "searchbox", enterkeyhint: "search", id: "index-words", placeholder: "What to look for …", autocomplete: "off", "aria-label": "What to look for" });
+  const words = el("input", {
+    type: "text",
+    role: "searchbox",
+    enterkeyhint: "search",
+    id: "index-words",
+    placeholder: "What to look for …",
+    autocomplete: "off",
+    "aria-label": "What to look for",
+  });
   const files = el("input", { type: "file", accept: TYPES.join(","), hidden: true, "aria-label": "Picture to look for" });
   const by = el("div", { class: "by" });
   const told = el("p", { class: "told", role: "status" }, "Search by words, or give a picture to find what is like it.");
@@ -127,7 +135,17 @@ export function indexBrowser(ways) {
     return el(
       "li",
       {},
-      el("button", { type: "button", class: "picture", onclick: use, title: "Use in the message", "aria-label": `Use in the message: ${name}` }, shown(each.url, "")),
+      el(
+        "button",
+        {
+          type: "button",
+          class: "picture",
+          onclick: use,
+          title: "Use in the message",
+          "aria-label": `Use in the message: ${name}`,
+        },
+        shown(each.url, ""),
+      ),
       el("span", { class: "name", title: name }, name),
       el(
         "span",
@@ -147,7 +165,12 @@ export function indexBrowser(ways) {
     take(files.files ?? []);
     files.value = "";
   });
-  const dialog = show({ title: "Pictures", class: "wide", content: [form, told, grid, el("div", { class: "ways" }, more)], closed: () => running.abort() });
+  const dialog = show({
+    title: "Pictures",
+    class: "wide",
+    content: [form, told, grid, el("div", { class: "ways" }, more)],
+    closed: () => running.abort(),
+  });
   dialog.addEventListener("paste", (event) => {
     const given = event.clipboardData?.files ?? [];
     if (given.length === 0) return;

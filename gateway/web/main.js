@@ -7,6 +7,7 @@ import { button } from "./button.js";
 import { composer } from "./composer.js";
 import { confirm } from "./dialog.js";
 import { byId, freshId } from "./dom.js";
+import { gestures } from "./gestures.js";
 import { indexBrowser } from "./index_browser.js";
 import { limitsOf, mebibytes } from "./limits.js";
 import { pictureDialog } from "./picture_dialog.js";
@@ -67,7 +68,9 @@ function ask(parent, parts) {
   const { bytes: most } = limitsOf(facts.limits);
   if (bytes > most) {
     tree.head = before;
-    write.complain(`The pictures of this dialogue are too large together: ${mebibytes(bytes)} of ${mebibytes(most)} on the wire. Take some back, or begin anew.`);
+    write.complain(
+      `The pictures of this dialogue are too large together: ${mebibytes(bytes)} of ${mebibytes(most)} on the wire. Take some back, or begin anew.`,
+    );
     return false;
   }
   run(tree.add(freshId(), parent, parts, begun()));
@@ -172,14 +175,19 @@ function move(change, words) {
 
 function reset() {
   if (tree.turns.size === 0) return write.focus();
-  confirm("New dialogue", "The dialogue with all its branches and pictures will be deleted from this browser.", "Begin anew", () => {
-    stop();
-    forget();
-    store.clear().catch(unkept);
-    others?.postMessage("cleared");
-    say("A new dialogue.");
-    write.focus();
-  });
+  confirm(
+    "New dialogue",
+    "The dialogue with all its branches and pictures will be deleted from this browser.",
+    "Begin anew",
+    () => {
+      stop();
+      forget();
+      store.clear().catch(unkept);
+      others?.postMessage("cleared");
+      say("A new dialogue.");
+      write.focus();
+    },
+  );
 }
 
 function forget() {
@@ -207,10 +215,11 @@ function openIndex() {
   const { index, generation, conditions } = settings;
   indexBrowser({
     use,
-    details: (picture) => pictureDialog(picture, (each) => {
-      for (const dialog of document.querySelectorAll("dialog")) dialog.close();
-      use(each);
-    }),
+    details: (picture) =>
+      pictureDialog(picture, (each) => {
+        for (const dialog of document.querySelectorAll("dialog")) dialog.close();
+        use(each);
+      }),
     scope: () => ({ index, generation, conditions }),
     limits: () => limitsOf(facts.limits),
   });
@@ -226,7 +235,9 @@ function show() {
   later.hidden = !tree.hasLater || running !== null;
   if (later.hidden) later.replaceChildren();
   else if (later.childElementCount === 0) {
-    const forward = button("forth", "Return to them", () => move(() => tree.forward(), "Back at the newest turn."), { quiet: true });
+    const forward = button("forth", "Return to them", () => move(() => tree.forward(), "Back at the newest turn."), {
+      quiet: true,
+    });
     later.replaceChildren("Turns that came after this are kept. ", forward);
   }
 }
@@ -266,29 +277,13 @@ welcome(byId("welcome"), (text) => send([{ kind: "text", text }]));
 const newest = byId("newest");
 newest.append(button("down", "To the end", () => talk.toEnd(), { quiet: true }));
 talk.onMove((atEnd) => (newest.hidden = atEnd));
-byId("skip").addEventListener("click", (event) => {
-  event.preventDefault();
-  write.focus();
-});
-document.addEventListener("keydown", (event) => {
-  if (event.key !== "Escape" || event.defaultPrevented || document.querySelector("dialog[open]")) return;
-  if (running) stop();
-  else cancelEdit();
-});
-document.addEventListener("dragover", (event) => {
-  event.preventDefault();
-  document.body.classList.add("drops");
-});
-for (const end of ["dragleave", "drop"]) document.addEventListener(end, () => document.body.classList.remove("drops"));
-document.addEventListener("drop", (event) => {
-  event.preventDefault();
-  write.addFiles(event.dataTransfer?.files ?? []);
-});
-byId("composer").addEventListener("paste", (event) => {
-  const given = event.clipboardData?.files ?? [];
-  if (given.length === 0) return;
-  event.preventDefault();
-  write.addFiles(given);
+gestures({
+  addFiles: write.addFiles,
+  focus: write.focus,
+  escape() {
+    if (running) stop();
+    else cancelEdit();
+  },
 });
 window.addEventListener("offline", () => notice("You are offline."));
 window.addEventListener("online", () => notice(null));

@@ -25,10 +25,34 @@ export const GROUPS = [
   {
     title: "Text",
     fields: [
-      { name: "temperature", label: "Temperature", help: "0 always takes the likeliest word.", kind: "number", min: 0, max: 100, step: "any" },
-      { name: "top_p", label: "Top-p", help: "Above 0, up to 1. Needs a temperature above 0.", kind: "number", min: 0, max: 1, step: "any" },
+      {
+        name: "temperature",
+        label: "Temperature",
+        help: "0 always takes the likeliest word.",
+        kind: "number",
+        min: 0,
+        max: 100,
+        step: "any",
+      },
+      {
+        name: "top_p",
+        label: "Top-p",
+        help: "Above 0, up to 1. Needs a temperature above 0.",
+        kind: "number",
+        min: 0,
+        max: 1,
+        step: "any",
+      },
       { name: "max_tokens", label: "Tokens at most", help: "", kind: "number", min: 1, max: 1024, step: 1 },
-      { name: "seed", label: "Seed", help: "Empty: another one each time.", kind: "number", min: 0, max: Number.MAX_SAFE_INTEGER, step: 1 },
+      {
+        name: "seed",
+        label: "Seed",
+        help: "Empty: another one each time.",
+        kind: "number",
+        min: 0,
+        max: Number.MAX_SAFE_INTEGER,
+        step: 1,
+      },
     ],
   },
   {
@@ -36,7 +60,15 @@ export const GROUPS = [
     fields: [
       { name: "max_images", label: "In an answer, at most", help: "", kind: "number", min: 0, max: 32, step: 1 },
       { name: "max_images_per_ret", label: "For each [RET]", help: "", kind: "number", min: 1, max: 16, step: 1 },
-      { name: "ret_bias", label: "Inclination to pictures", help: "Above 0 more pictures, below 0 fewer.", kind: "number", min: -100, max: 100, step: "any" },
+      {
+        name: "ret_bias",
+        label: "Inclination to pictures",
+        help: "Above 0 more pictures, below 0 fewer.",
+        kind: "number",
+        min: -100,
+        max: 100,
+        step: "any",
+      },
       { name: "feed_back_images", label: "Show found pictures to the model in later turns", help: "", kind: "truth" },
     ],
   },
@@ -45,7 +77,12 @@ export const GROUPS = [
     fields: [
       { name: "index", label: "Index", help: "", kind: "index" },
       { name: "generation", label: "Generation", help: "Empty: the active one.", kind: "text" },
-      { name: "conditions", label: "Conditions, as JSON", help: 'For example [{"field": "group", "equals": {"text": "food"}}]', kind: "json" },
+      {
+        name: "conditions",
+        label: "Conditions, as JSON",
+        help: 'For example [{"field": "group", "equals": {"text": "food"}}]',
+        kind: "json",
+      },
     ],
   },
 ];

@@ -47,11 +47,16 @@ export function settingsDialog(settings, facts, keep) {
     );
   };
   fill(settings);
-  const reset = button("undo", "Back to the defaults", () => {
-    keep({});
-    fill({});
-    say("All settings are the defaults again.");
-  }, { quiet: true });
+  const reset = button(
+    "undo",
+    "Back to the defaults",
+    () => {
+      keep({});
+      fill({});
+      say("All settings are the defaults again.");
+    },
+    { quiet: true },
+  );
   show({ title: "Settings", class: "side", content: [groups, el("div", { class: "ways" }, reset), about(facts)] });
 }
 
@@ -70,7 +75,14 @@ function row(field, value, facts) {
   const label = el("label", { for: id }, field.label);
   return {
     field,
-    node: el("div", { class: field.kind === "truth" ? "setting truth" : "setting" }, label, input, help.textContent !== "" && help, wrong),
+    node: el(
+      "div",
+      { class: field.kind === "truth" ? "setting truth" : "setting" },
+      label,
+      input,
+      help.textContent !== "" && help,
+      wrong,
+    ),
     typed: () => (input instanceof HTMLInputElement && input.type === "checkbox" ? (input.checked ? "true" : "") : input.value),
     /** @param {string} words */
     complain(words) {
@@ -96,7 +108,12 @@ function inputOf(field, id, value, facts) {
     const names = (facts.indexes ?? []).map((index) => index.name);
     // One that is not there any more is shown, so that it can be changed.
     if (typeof value === "string" && !names.includes(value)) names.push(value);
-    const select = el("select", { id }, el("option", { value: "" }, "The first"), ...names.map((name) => el("option", { value: name }, name)));
+    const select = el(
+      "select",
+      { id },
+      el("option", { value: "" }, "The first"),
+      ...names.map((name) => el("option", { value: name }, name)),
+    );
     select.value = typeof value === "string" ? value : "";
     return select;
   }

@@ -42,11 +42,7 @@ export function strip(timings) {
       el("th", { scope: "row" }, bar.label),
       el("td", { class: "number" }, spoken(bar.start)),
       el("td", { class: "number" }, spoken(bar.length)),
-      el(
-        "td",
-        { class: "chart", "aria-hidden": "true" },
-        svg("svg", { width: "100%", height: 10 }, drawn(bar, 1, 8)),
-      ),
+      el("td", { class: "chart", "aria-hidden": "true" }, svg("svg", { width: "100%", height: 10 }, drawn(bar, 1, 8))),
     ),
   );
   const heads = ["Part", "Start", "Length"].map((name) => el("th", { scope: "col" }, name));
@@ -57,13 +53,14 @@ export function strip(timings) {
     el(
       "div",
       { class: "table", tabindex: "0", role: "region", "aria-label": "Where the time went" },
+      el("table", {}, el("thead", {}, el("tr", {}, ...heads, el("th", { "aria-hidden": "true" }))), el("tbody", {}, ...rows)),
       el(
-        "table",
+        "p",
         {},
-        el("thead", {}, el("tr", {}, ...heads, el("th", { "aria-hidden": "true" }))),
-        el("tbody", {}, ...rows),
+        marks(timings)
+          .map(({ at, label }) => `${label} after ${spoken(at)}`)
+          .join(" · "),
       ),
-      el("p", {}, marks(timings).map(({ at, label }) => `${label} after ${spoken(at)}`).join(" · ")),
     ),
   );
 }

@@ -9,11 +9,16 @@ import { icon } from "./icons.js";
  * @param {{index: () => void, settings: () => void, reset: () => void}} ways
  */
 export function toolbar(root, ways) {
-  const theme = button("auto", "Theme", () => {
-    document.dispatchEvent(new Event("fondue-theme"));
-    show();
-    say(theme.title);
-  }, { quiet: true, bare: true });
+  const theme = button(
+    "auto",
+    "Theme",
+    () => {
+      document.dispatchEvent(new Event("fondue-theme"));
+      show();
+      say(theme.title);
+    },
+    { quiet: true, bare: true },
+  );
   const show = () => {
     const name = document.documentElement.dataset.theme ?? "auto";
     theme.title = `Colours: ${name === "auto" ? "as the system" : name}`;

@@ -16,8 +16,21 @@ export function welcome(root, send) {
     el(
       "ul",
       {},
-      ...EXAMPLES.map((text) => el("li", {}, el("button", { type: "button", class: "button quiet", onclick: () => send(text) }, text))),
+      ...EXAMPLES.map((text) =>
+        el("li", {}, el("button", { type: "button", class: "button quiet", onclick: () => send(text) }, text)),
+      ),
     ),
-    el("p", { class: "keys" }, el("kbd", {}, "Enter"), " sends, ", el("kbd", {}, "Shift"), " + ", el("kbd", {}, "Enter"), " begins a line, ", el("kbd", {}, "Esc"), " stops."),
+    el(
+      "p",
+      { class: "keys" },
+      el("kbd", {}, "Enter"),
+      " sends, ",
+      el("kbd", {}, "Shift"),
+      " + ",
+      el("kbd", {}, "Enter"),
+      " begins a line, ",
+      el("kbd", {}, "Esc"),
+      " stops.",
+    ),
   );
 }

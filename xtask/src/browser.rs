@@ -72,7 +72,7 @@ fn packages(folder: &Path) -> Result<()> {
 
 /// Runs them all. The services are those that are built in release already.
 pub(crate) fn test(root: &Path) -> Result<()> {
-    for script in ["types", "unit", "page"] {
+    for script in ["check", "unit", "page"] {
         println!("── browser chat: {script}");
         script_of(root, script, None)?;
     }

@@ -19,7 +19,10 @@ const give = (page, selector, kind, names) =>
       const bytes = Uint8Array.from(atob(data), (each) => each.charCodeAt(0));
       const transfer = new DataTransfer();
       for (const name of all) transfer.items.add(new File([bytes], name, { type: "image/png" }));
-      const event = type === "drop" ? new DragEvent("drop", { dataTransfer: transfer, bubbles: true, cancelable: true }) : new ClipboardEvent("paste", { clipboardData: transfer, bubbles: true, cancelable: true });
+      const event =
+        type === "drop"
+          ? new DragEvent("drop", { dataTransfer: transfer, bubbles: true, cancelable: true })
+          : new ClipboardEvent("paste", { clipboardData: transfer, bubbles: true, cancelable: true });
       node.dispatchEvent(event);
     },
     [kind, names, PICTURE.toString("base64")],
@@ -74,30 +77,38 @@ pageTest("a picture goes where the caret is, and can be moved and removed by key
   assert.equal(await page.evaluate(() => document.activeElement.id), "message");
 });
 
-pageTest("what cannot be sent is told before it is sent", async ({ page, gateway }) => {
-  const told = page.locator(".composer-fault");
-  await input(page).setInputFiles(file("big.png", Buffer.alloc(900_000)));
-  assert.match(await told.innerText(), /big\.png is too large: it has 0\.9 MiB, and 0\.7 MiB can be sent/);
-  await input(page).setInputFiles(file("notes.txt", Buffer.from("x"), "text/plain"));
-  assert.match(await told.innerText(), /notes\.txt is not a picture/);
-  await input(page).setInputFiles(["a.png", "b.png", "c.png"].map((name) => file(name)));
-  assert.match(await told.innerText(), /2 pictures at most/);
-  assert.deepEqual(await blocks(page), ["[a.png]", "[b.png]", ""]);
-  assert.equal(await told.getAttribute("role"), "alert");
-  assert.equal(gateway.asked.length, 0);
-}, { facts: { limits: { message_bytes: 1024 * 1024, images_per_turn: 2 } } });
+pageTest(
+  "what cannot be sent is told before it is sent",
+  async ({ page, gateway }) => {
+    const told = page.locator(".composer-fault");
+    await input(page).setInputFiles(file("big.png", Buffer.alloc(900_000)));
+    assert.match(await told.innerText(), /big\.png is too large: it has 0\.9 MiB, and 0\.7 MiB can be sent/);
+    await input(page).setInputFiles(file("notes.txt", Buffer.from("x"), "text/plain"));
+    assert.match(await told.innerText(), /notes\.txt is not a picture/);
+    await input(page).setInputFiles(["a.png", "b.png", "c.png"].map((name) => file(name)));
+    assert.match(await told.innerText(), /2 pictures at most/);
+    assert.deepEqual(await blocks(page), ["[a.png]", "[b.png]", ""]);
+    assert.equal(await told.getAttribute("role"), "alert");
+    assert.equal(gateway.asked.length, 0);
+  },
+  { facts: { limits: { message_bytes: 1024 * 1024, images_per_turn: 2 } } },
+);
 
-pageTest("a dialogue whose pictures are too large together is told before it is sent", async ({ page, gateway }) => {
-  const large = Buffer.concat([PICTURE, Buffer.alloc(400_000)]);
-  await input(page).setInputFiles(file("one.png", large));
-  await send(page, "hello");
-  await page.locator('.turn[data-state="done"]').waitFor();
-  await input(page).setInputFiles(file("two.png", large));
-  await send(page, "again");
-  assert.match(await page.locator(".composer-fault").innerText(), /too large together/);
-  assert.equal(await page.locator("#message").inputValue(), "again", "what was written stays");
-  assert.equal(gateway.asked.length, 1);
-}, { facts: { limits: { message_bytes: 1024 * 1024 } } });
+pageTest(
+  "a dialogue whose pictures are too large together is told before it is sent",
+  async ({ page, gateway }) => {
+    const large = Buffer.concat([PICTURE, Buffer.alloc(400_000)]);
+    await input(page).setInputFiles(file("one.png", large));
+    await send(page, "hello");
+    await page.locator('.turn[data-state="done"]').waitFor();
+    await input(page).setInputFiles(file("two.png", large));
+    await send(page, "again");
+    assert.match(await page.locator(".composer-fault").innerText(), /too large together/);
+    assert.equal(await page.locator("#message").inputValue(), "again", "what was written stays");
+    assert.equal(gateway.asked.length, 1);
+  },
+  { facts: { limits: { message_bytes: 1024 * 1024 } } },
+);
 
 pageTest("an edited message comes back whole", async ({ page, gateway }) => {
   await input(page).setInputFiles(file("a.png"));
@@ -109,8 +120,12 @@ pageTest("an edited message comes back whole", async ({ page, gateway }) => {
   assert.deepEqual(gateway.asked[1], gateway.asked[0]);
 });
 
-pageTest("a picture of too many pixels is told", async ({ page }) => {
-  await input(page).setInputFiles(file("wide.png"));
-  await until(() => page.locator(".composer-fault").innerText(), "wide.png has more than 0 million pixels, which is too many.");
-  assert.deepEqual(await blocks(page), [""]);
-}, { facts: { limits: { image_pixels: 100 } } });
+pageTest(
+  "a picture of too many pixels is told",
+  async ({ page }) => {
+    await input(page).setInputFiles(file("wide.png"));
+    await until(() => page.locator(".composer-fault").innerText(), "wide.png has more than 0 million pixels, which is too many.");
+    assert.deepEqual(await blocks(page), [""]);
+  },
+  { facts: { limits: { image_pixels: 100 } } },
+);

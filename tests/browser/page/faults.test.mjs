@@ -20,7 +20,10 @@ pageTest("a failure in mid-stream is no short answer", async ({ page, gateway })
   assert.equal(gateway.asked[1].messages.length, 1);
 });
 
-for (const [name, words] of [["cut", /broke off/], ["breaks", /connection to the gateway was lost/]]) {
+for (const [name, words] of [
+  ["cut", /broke off/],
+  ["breaks", /connection to the gateway was lost/],
+]) {
   pageTest(`a stream that ends without its end is an error: ${name}`, async ({ page, gateway }) => {
     await send(page, name);
     await until(() => page.locator(".run").last().textContent(), "Half an ans");
@@ -49,7 +52,10 @@ pageTest("no room: the wait is counted down, then it can be tried again", async 
 pageTest("a field at fault is named, and leads to the settings", async ({ page }) => {
   await send(page, "wrong");
   await fault(page).waitFor();
-  assert.match(await fault(page).innerText(), /must lie between -100 and 100[\s\S]*fondue\.ret_bias[\s\S]*status 400, invalid_value/);
+  assert.match(
+    await fault(page).innerText(),
+    /must lie between -100 and 100[\s\S]*fondue\.ret_bias[\s\S]*status 400, invalid_value/,
+  );
   await page.getByRole("button", { name: "Open the settings" }).click();
   await page.getByRole("dialog", { name: "Settings" }).waitFor();
 });

@@ -28,7 +28,15 @@ pageTest("pictures are found by words, with scores, and more of them", async ({ 
   await dialog.getByRole("button", { name: "More", exact: true }).click();
   await until(() => tiles.count(), 64);
   assert.equal(await dialog.getByRole("button", { name: "More", exact: true }).count(), 0, "there is no more");
-  assert.deepEqual(gateway.searched.map(({ input, k }) => [input, k]), [["round", 20], ["round", 40], ["round", 60], ["round", 80]]);
+  assert.deepEqual(
+    gateway.searched.map(({ input, k }) => [input, k]),
+    [
+      ["round", 20],
+      ["round", 40],
+      ["round", 60],
+      ["round", 80],
+    ],
+  );
 });
 
 pageTest("a picture that was found is used in the message", async ({ page, gateway }) => {
@@ -47,7 +55,9 @@ pageTest("a picture is the query: from a file, or from what was found", async ({
   const dialog = await open(page);
   await dialog.locator("input[type=file]").setInputFiles({ name: "red.png", mimeType: "image/png", buffer: PICTURE });
   await until(() => gateway.searched.length, 1);
-  assert.deepEqual(gateway.searched[0].input, [{ type: "image_url", image_url: { url: `data:image/png;base64,${PICTURE.toString("base64")}` } }]);
+  assert.deepEqual(gateway.searched[0].input, [
+    { type: "image_url", image_url: { url: `data:image/png;base64,${PICTURE.toString("base64")}` } },
+  ]);
   await dialog.getByRole("button", { name: "Find what is like drawing number 3", exact: true }).click();
   await until(() => gateway.searched.length, 2);
   assert.deepEqual(gateway.searched[1].input, [{ type: "image_url", image_url: { url: "/v1/images/g-0001/drawing-3" } }]);

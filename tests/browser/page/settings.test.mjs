@@ -66,25 +66,33 @@ pageTest("what is wrong is told at its field, and not sent", async ({ page, gate
   assert.equal("top_p" in gateway.asked[0], false);
 });
 
-pageTest("colours follow the system, or the choice, which is kept", async ({ page }) => {
-  const ground = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
-  const dark = await ground();
-  await page.emulateMedia({ colorScheme: "light" });
-  const light = await ground();
-  assert.notEqual(light, dark);
-  const toggle = page.getByRole("button", { name: /^Colours/ });
-  await toggle.click();
-  assert.equal(await ground(), light);
-  await toggle.click();
-  assert.equal(await toggle.getAttribute("aria-label"), "Colours: dark");
-  assert.equal(await ground(), dark);
-  await page.reload();
-  assert.equal(await ground(), dark);
-}, { colorScheme: "dark" });
+pageTest(
+  "colours follow the system, or the choice, which is kept",
+  async ({ page }) => {
+    const ground = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+    const dark = await ground();
+    await page.emulateMedia({ colorScheme: "light" });
+    const light = await ground();
+    assert.notEqual(light, dark);
+    const toggle = page.getByRole("button", { name: /^Colours/ });
+    await toggle.click();
+    assert.equal(await ground(), light);
+    await toggle.click();
+    assert.equal(await toggle.getAttribute("aria-label"), "Colours: dark");
+    assert.equal(await ground(), dark);
+    await page.reload();
+    assert.equal(await ground(), dark);
+  },
+  { colorScheme: "dark" },
+);
 
 pageTest("everything can be reached by keyboard, in order", async ({ page }) => {
   const skip = page.getByRole("link", { name: "Skip to the message" });
-  assert.equal(await page.evaluate(() => document.querySelector("a, button, input, textarea, [tabindex]").id), "skip", "it comes first");
+  assert.equal(
+    await page.evaluate(() => document.querySelector("a, button, input, textarea, [tabindex]").id),
+    "skip",
+    "it comes first",
+  );
   await skip.focus();
   assert.ok((await skip.boundingBox()).y >= 0, "it shows when it has the focus");
   await skip.press("Enter");
@@ -98,21 +106,39 @@ pageTest("everything can be reached by keyboard, in order", async ({ page }) => 
       await page.evaluate(() => {
         const node = document.activeElement;
         const style = getComputedStyle(node);
-        if (!node.matches("textarea") && (style.outlineStyle === "none" || style.outlineWidth === "0px")) throw new Error(`no visible focus: ${node.outerHTML}`);
+        if (!node.matches("textarea") && (style.outlineStyle === "none" || style.outlineWidth === "0px"))
+          throw new Error(`no visible focus: ${node.outerHTML}`);
         return node.getAttribute("aria-label") ?? node.querySelector("img")?.alt ?? node.textContent;
       }),
     );
     if (names.at(-1) === "Message") break;
     await page.keyboard.press("Tab");
   }
-  const wanted = ["Pictures", "Settings", "Colours: as the system", "New dialogue", "drawing number 1", "Copy the trace id", "Edit this message and branch off", "Take this turn back", "Add pictures", "Message"];
-  assert.deepEqual(names.filter((name) => wanted.includes(name)), wanted);
+  const wanted = [
+    "Pictures",
+    "Settings",
+    "Colours: as the system",
+    "New dialogue",
+    "drawing number 1",
+    "Copy the trace id",
+    "Edit this message and branch off",
+    "Take this turn back",
+    "Add pictures",
+    "Message",
+  ];
+  assert.deepEqual(
+    names.filter((name) => wanted.includes(name)),
+    wanted,
+  );
 });
 
 pageTest("screen readers are told whole answers, not tokens", async ({ page, gateway }) => {
   await page.evaluate(() => {
     window.told = [];
-    new MutationObserver(() => window.told.push(document.getElementById("status").textContent)).observe(document.getElementById("status"), { childList: true });
+    new MutationObserver(() => window.told.push(document.getElementById("status").textContent)).observe(
+      document.getElementById("status"),
+      { childList: true },
+    );
   });
   await send(page, "late");
   await page.getByText("so it flew").waitFor();
@@ -120,34 +146,57 @@ pageTest("screen readers are told whole answers, not tokens", async ({ page, gat
   await page.locator("button.picture").waitFor();
   gateway.open();
   await page.locator('.turn[data-state="done"]').waitFor();
-  await until(() => page.evaluate(() => window.told), ["Answering …", "Rocket 🚀 here: and so it flew. The end. Pictures: drawing number 7."]);
-  assert.equal(await page.getByRole("log").getAttribute("aria-live"), "off");
-  const unnamed = await page.locator("button, input, textarea, select, img:not([alt])").evaluateAll((all) =>
-    all.filter((node) => node.matches("img") || !(node.getAttribute("aria-label") || node.labels?.length || node.textContent.trim() || node.querySelector("img[alt]"))).map((node) => node.outerHTML),
+  await until(
+    () => page.evaluate(() => window.told),
+    ["Answering …", "Rocket 🚀 here: and so it flew. The end. Pictures: drawing number 7."],
   );
+  assert.equal(await page.getByRole("log").getAttribute("aria-live"), "off");
+  const unnamed = await page
+    .locator("button, input, textarea, select, img:not([alt])")
+    .evaluateAll((all) =>
+      all
+        .filter(
+          (node) =>
+            node.matches("img") ||
+            !(
+              node.getAttribute("aria-label") ||
+              node.labels?.length ||
+              node.textContent.trim() ||
+              node.querySelector("img[alt]")
+            ),
+        )
+        .map((node) => node.outerHTML),
+    );
   assert.deepEqual(unnamed, []);
 });
 
 for (const width of [360, 768, 1400]) {
-  pageTest(`nothing goes beyond a page of ${width} pixels`, async ({ page }) => {
-    await send(page, `many ${"verylongword".repeat(20)}`);
-    const turn = page.locator('.turn[data-state="done"]');
-    await turn.waitFor();
-    await turn.locator("summary").click();
-    const over = () =>
-      page.evaluate(() =>
-        [...document.querySelectorAll("body *")]
-          .filter((node) => !node.closest(".table, svg, .unseen, nav span, .skip") && node.getBoundingClientRect().right > innerWidth + 0.5)
-          .map((node) => node.className || node.tagName),
-      );
-    assert.deepEqual(await over(), []);
-    await page.locator("#tools button").first().click();
-    await page.getByRole("searchbox").fill("x");
-    await page.keyboard.press("Enter");
-    await page.getByRole("listitem").first().waitFor();
-    assert.deepEqual(await over(), []);
-    await page.keyboard.press("Escape");
-    await open(page);
-    assert.deepEqual(await over(), []);
-  }, { viewport: { width, height: 700 } });
+  pageTest(
+    `nothing goes beyond a page of ${width} pixels`,
+    async ({ page }) => {
+      await send(page, `many ${"verylongword".repeat(20)}`);
+      const turn = page.locator('.turn[data-state="done"]');
+      await turn.waitFor();
+      await turn.locator("summary").click();
+      const over = () =>
+        page.evaluate(() =>
+          [...document.querySelectorAll("body *")]
+            .filter(
+              (node) =>
+                !node.closest(".table, svg, .unseen, nav span, .skip") && node.getBoundingClientRect().right > innerWidth + 0.5,
+            )
+            .map((node) => node.className || node.tagName),
+        );
+      assert.deepEqual(await over(), []);
+      await page.locator("#tools button").first().click();
+      await page.getByRole("searchbox").fill("x");
+      await page.keyboard.press("Enter");
+      await page.getByRole("listitem").first().waitFor();
+      assert.deepEqual(await over(), []);
+      await page.keyboard.press("Escape");
+      await open(page);
+      assert.deepEqual(await over(), []);
+    },
+    { viewport: { width, height: 700 } },
+  );
 }

@@ -51,9 +51,19 @@ pageTest("a turn tells what it took, where its time went, and what was cut", asy
   assert.match(await turn.locator(".facts").innerText(), /21 tokens in \(8 cached\), 17 out/);
   assert.match(await turn.locator(".meta").innerText(), /Ended at the most tokens/);
   const strip = turn.locator("svg.strip");
-  assert.match(await strip.getAttribute("aria-label"), /^Took 560 ms: seeing pictures 42 ms, waiting 3\.2 ms, .* search 2 25 ms$/);
-  const bars = await strip.locator("rect:not(.mark)").evaluateAll((all) => all.map((bar) => [bar.getAttribute("class"), bar.getBoundingClientRect().left, bar.getBoundingClientRect().right]));
-  assert.deepEqual(bars.map(([name]) => name), ["bar-vision", "bar-queue", "bar-prefill", "bar-decode", "bar-search", "bar-search"]);
+  assert.match(
+    await strip.getAttribute("aria-label"),
+    /^Took 560 ms: seeing pictures 42 ms, waiting 3\.2 ms, .* search 2 25 ms$/,
+  );
+  const bars = await strip
+    .locator("rect:not(.mark)")
+    .evaluateAll((all) =>
+      all.map((bar) => [bar.getAttribute("class"), bar.getBoundingClientRect().left, bar.getBoundingClientRect().right]),
+    );
+  assert.deepEqual(
+    bars.map(([name]) => name),
+    ["bar-vision", "bar-queue", "bar-prefill", "bar-decode", "bar-search", "bar-search"],
+  );
   const decode = bars[3];
   for (const [, left, right] of bars.slice(4)) assert.ok(left > decode[1] && right < decode[2], "a search runs beside decoding");
   await turn.locator("summary").press("Enter");
@@ -64,12 +74,16 @@ pageTest("a turn tells what it took, where its time went, and what was cut", asy
   assert.equal(await turn.locator(".trace a").count(), 0);
 });
 
-pageTest("a trace can be opened where the gateway tells a place", async ({ page }) => {
-  await send(page, "hello");
-  const link = page.locator(".trace a");
-  assert.equal(await link.getAttribute("href"), `http://traces.example/trace/${TRACE}`);
-  assert.match(await link.getAttribute("rel"), /noopener/);
-}, { facts: { trace_url: "http://traces.example/trace/{trace_id}" } });
+pageTest(
+  "a trace can be opened where the gateway tells a place",
+  async ({ page }) => {
+    await send(page, "hello");
+    const link = page.locator(".trace a");
+    assert.equal(await link.getAttribute("href"), `http://traces.example/trace/${TRACE}`);
+    assert.match(await link.getAttribute("rel"), /noopener/);
+  },
+  { facts: { trace_url: "http://traces.example/trace/{trace_id}" } },
+);
 
 for (const [way, stop] of [
   ["its button", (page) => page.getByRole("button", { name: /^Stop/ }).click()],
@@ -87,7 +101,10 @@ for (const [way, stop] of [
     // What was said is part of the dialogue.
     await send(page, "hello");
     await page.locator('.turn[data-state="done"]').waitFor();
-    assert.deepEqual(gateway.asked[1].messages.map((each) => each.role), ["user", "assistant", "user"]);
+    assert.deepEqual(
+      gateway.asked[1].messages.map((each) => each.role),
+      ["user", "assistant", "user"],
+    );
     assert.equal(gateway.asked[1].messages[1].content, "Once upon a time");
     assert.equal("fondue" in gateway.asked[1].messages[1], false);
   });
@@ -121,7 +138,10 @@ pageTest("a picture opens large, with what is known of it, and can be asked abou
   await dialog.waitFor();
   const words = await dialog.innerText();
   for (const word of ["0.905", "drawing-1", "g-0001", "image/png"]) assert.ok(words.includes(word), word);
-  assert.equal(await dialog.getByRole("link", { name: "Open" }).getAttribute("href"), `${gateway.url}/v1/images/g-0001/drawing-1`);
+  assert.equal(
+    await dialog.getByRole("link", { name: "Open" }).getAttribute("href"),
+    `${gateway.url}/v1/images/g-0001/drawing-1`,
+  );
   await page.keyboard.press("Escape");
   await dialog.waitFor({ state: "detached" });
   assert.equal(await page.evaluate(() => document.activeElement.className), "picture", "the focus goes back");

@@ -20,7 +20,11 @@ afterEach(async () => {
   assert.deepEqual(complaints, []);
 });
 
-const turn = (page, n, state) => page.locator(".turn").nth(n).and(page.locator(`[data-state="${state}"]`));
+const turn = (page, n, state) =>
+  page
+    .locator(".turn")
+    .nth(n)
+    .and(page.locator(`[data-state="${state}"]`));
 /** Makes pictures likely. */
 async function set(page, values) {
   await page.evaluate((settings) => localStorage.setItem("fondue.settings", JSON.stringify(settings)), values);
@@ -100,13 +104,20 @@ test("the index is searched by words and by picture", { timeout: 60_000 }, async
   const tiles = page.locator(".grid li");
   await until(() => tiles.count(), 20);
   const scores = (await tiles.locator(".number").allInnerTexts()).map(Number);
-  assert.deepEqual(scores, [...scores].sort((a, b) => b - a), "best first");
+  assert.deepEqual(
+    scores,
+    [...scores].sort((a, b) => b - a),
+    "best first",
+  );
   await until(() => loaded(tiles.first().locator("img")), true);
   await page.getByRole("button", { name: "More", exact: true }).click();
   await until(() => tiles.count(), 40);
   // What a picture is most like is itself.
   const name = await tiles.nth(3).locator(".name").innerText();
-  await tiles.nth(3).getByRole("button", { name: /^Find what is like/ }).click();
+  await tiles
+    .nth(3)
+    .getByRole("button", { name: /^Find what is like/ })
+    .click();
   await until(() => tiles.count(), 20);
   await until(() => tiles.first().locator(".name").innerText(), name);
 });

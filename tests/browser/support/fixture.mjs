@@ -50,7 +50,8 @@ export const shown = (turn) =>
   turn.locator(".body").evaluate((body) =>
     [...body.children].flatMap((child) => {
       if (child.classList.contains("run")) return [child.textContent];
-      if (child.classList.contains("row")) return [...child.children].map((each) => `[${each.querySelector("figcaption")?.textContent ?? each.textContent}]`);
+      if (child.classList.contains("row"))
+        return [...child.children].map((each) => `[${each.querySelector("figcaption")?.textContent ?? each.textContent}]`);
       return [];
     }),
   );

@@ -5,7 +5,12 @@ import { createServer } from "node:http";
 import { readFile } from "node:fs/promises";
 
 const WEB = new URL("../../../gateway/web/", import.meta.url);
-const KINDS = { html: "text/html; charset=utf-8", js: "text/javascript; charset=utf-8", css: "text/css; charset=utf-8", svg: "image/svg+xml" };
+const KINDS = {
+  html: "text/html; charset=utf-8",
+  js: "text/javascript; charset=utf-8",
+  css: "text/css; charset=utf-8",
+  svg: "image/svg+xml",
+};
 const POLICY =
   "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; base-uri 'none'; " +
   "form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
@@ -94,11 +99,13 @@ export class StandIn {
     const url = new URL(request.url, this.url);
     const path = url.pathname;
     if (path === "/" || path.startsWith("/assets/")) return this.#file(path === "/" ? "index.html" : path.slice(8), response);
-    if (path === "/v1/fondue" && !this.facts) return fail(response, 503, { message: "down", type: "server_error", param: null, code: "unavailable" });
+    if (path === "/v1/fondue" && !this.facts)
+      return fail(response, 503, { message: "down", type: "server_error", param: null, code: "unavailable" });
     if (path === "/v1/fondue") return json(response, 200, this.facts);
     if (path.startsWith("/v1/images/g-0001/")) {
       const n = Number(path.split("-").at(-1));
-      if (n === 404) return fail(response, 404, { message: "no such picture", type: "invalid_request_error", param: null, code: null });
+      if (n === 404)
+        return fail(response, 404, { message: "no such picture", type: "invalid_request_error", param: null, code: null });
       response.writeHead(200, { "content-type": "image/svg+xml" });
       return response.end(drawing(n));
     }
@@ -107,9 +114,14 @@ export class StandIn {
     const body = JSON.parse(Buffer.concat(chunks).toString() || "{}");
     if (path === "/v1/images/search") {
       this.searched.push(body);
-      if (body.input === "break") return fail(response, 503, { message: "retrieval is down", type: "server_error", param: null, code: "unavailable" });
+      if (body.input === "break")
+        return fail(response, 503, { message: "retrieval is down", type: "server_error", param: null, code: "unavailable" });
       const n = body.input === "nothing" ? 0 : Math.min(body.k, 64);
-      return json(response, 200, { object: "list", data: Array.from({ length: n }, (_, at) => picture(at)), fondue: { trace_id: TRACE } });
+      return json(response, 200, {
+        object: "list",
+        data: Array.from({ length: n }, (_, at) => picture(at)),
+        fondue: { trace_id: TRACE },
+      });
     }
     if (path === "/v1/chat/completions") return this.#chat(body, response);
     return fail(response, 404, { message: "no such path", type: "invalid_request_error", param: null, code: null });
@@ -118,7 +130,11 @@ export class StandIn {
   async #file(name, response) {
     try {
       const bytes = await readFile(new URL(name, WEB));
-      response.writeHead(200, { "content-type": KINDS[name.split(".").at(-1)], "content-security-policy": POLICY, "cache-control": "no-cache" });
+      response.writeHead(200, {
+        "content-type": KINDS[name.split(".").at(-1)],
+        "content-security-policy": POLICY,
+        "cache-control": "no-cache",
+      });
       response.end(bytes);
     } catch {
       response.writeHead(404).end();
@@ -128,7 +144,10 @@ export class StandIn {
   async #chat(body, response) {
     this.asked.push(body);
     const last = body.messages.at(-1).content;
-    const text = last.filter((part) => part.type === "text").map((part) => part.text).join(" ");
+    const text = last
+      .filter((part) => part.type === "text")
+      .map((part) => part.text)
+      .join(" ");
     const script = SCRIPTS[text.split(" ")[0]] ?? SCRIPTS.say;
     let finished = false;
     response.on("close", () => {
@@ -158,7 +177,14 @@ class Turn {
 
   chunk(delta, fondue, finish = null) {
     const choices = [{ index: 0, delta, finish_reason: finish, logprobs: null }];
-    this.send({ id: "chatcmpl-1", object: "chat.completion.chunk", created: 1, model: "fondue", choices, ...(fondue && { fondue }) });
+    this.send({
+      id: "chatcmpl-1",
+      object: "chat.completion.chunk",
+      created: 1,
+      model: "fondue",
+      choices,
+      ...(fondue && { fondue }),
+    });
   }
 
   begin(history_cut = null) {
@@ -184,7 +210,11 @@ class Turn {
   done({ finish_reason = "STOP", timings = TIMINGS, done = true } = {}) {
     const usage = { prompt_tokens: 21, generated_tokens: 17, cached_tokens: 8, images_in: 0, images_found: this.ids.length };
     const { text, transcript, ids: image_ids } = this;
-    this.chunk({}, { text, transcript, image_ids, usage, timings, finish_reason }, finish_reason === "LENGTH" ? "length" : "stop");
+    this.chunk(
+      {},
+      { text, transcript, image_ids, usage, timings, finish_reason },
+      finish_reason === "LENGTH" ? "length" : "stop",
+    );
     if (done) this.response.write("data: [DONE]\n\n");
     this.response.end();
   }
@@ -261,7 +291,12 @@ const SCRIPTS = {
   },
   /** A field at fault. */
   wrong({ response }) {
-    return fail(response, 400, { message: "must lie between -100 and 100", type: "invalid_request_error", param: "fondue.ret_bias", code: "invalid_value" });
+    return fail(response, 400, {
+      message: "must lie between -100 and 100",
+      type: "invalid_request_error",
+      param: "fondue.ret_bias",
+      code: "invalid_value",
+    });
   },
   /** Markup that must stay text. */
   markup({ turn }) {

@@ -4,11 +4,23 @@ import { begun, counts, extended } from "../../../gateway/web/answer.js";
 
 const chunk = (delta, fondue, finish_reason = null) => ({ choices: [{ index: 0, delta, finish_reason }], fondue });
 const all = (...chunks) => chunks.reduce(extended, begun());
-const image = { id: "x", generation: "g", score: 0.5, caption: "a cat", url: "/v1/images/g/x", text_offset: 3, ret_index: 0, rank: 0 };
+const image = {
+  id: "x",
+  generation: "g",
+  score: 0.5,
+  caption: "a cat",
+  url: "/v1/images/g/x",
+  text_offset: 3,
+  ret_index: 0,
+  rank: 0,
+};
 
 test("text is what is shown, content is what the history tells", () => {
   const answer = all(
-    chunk({ role: "assistant", content: "" }, { trace_id: "t", history_cut: { turns_left_out: 1, turns_kept: 2, max_positions: 9 } }),
+    chunk(
+      { role: "assistant", content: "" },
+      { trace_id: "t", history_cut: { turns_left_out: 1, turns_kept: 2, max_positions: 9 } },
+    ),
     chunk({ content: "Hi," }),
     chunk({ content: "\n![a cat](/v1/images/g/x#ret=0&at=3)\n" }, { image }),
     chunk({ content: " you" }),
@@ -22,7 +34,14 @@ test("text is what is shown, content is what the history tells", () => {
 });
 
 test("the last chunk tells what counts", () => {
-  const told = { text: "Hi", transcript: "Hi [RET]", image_ids: ["x"], usage: { prompt_tokens: 3 }, timings: { total_ms: 1 }, finish_reason: "LENGTH" };
+  const told = {
+    text: "Hi",
+    transcript: "Hi [RET]",
+    image_ids: ["x"],
+    usage: { prompt_tokens: 3 },
+    timings: { total_ms: 1 },
+    finish_reason: "LENGTH",
+  };
   const answer = all(chunk({ content: "Hi" }), chunk({}, told, "length"), { choices: [], usage: {} });
   assert.equal(answer.state, "done");
   assert.equal(answer.transcript, "Hi [RET]");
@@ -34,7 +53,11 @@ test("what is not known is passed over, and no record is changed", () => {
   const before = Object.freeze(begun());
   assert.deepEqual(extended(before, { surprise: 1 }), begun());
   assert.deepEqual(extended(before, null), begun());
-  assert.equal(extended(before, chunk({}, { unavailable: { text_offset: 0, ret_index: 0, reason: "LIMIT", message: "" } })).unavailable.length, 1);
+  assert.equal(
+    extended(before, chunk({}, { unavailable: { text_offset: 0, ret_index: 0, reason: "LIMIT", message: "" } })).unavailable
+      .length,
+    1,
+  );
 });
 
 test("an answer counts if it is whole, or stopped after it said something", () => {

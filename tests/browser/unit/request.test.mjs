@@ -33,7 +33,10 @@ test("pictures go in order with the text, as data or by address", async () => {
   const parts = [text("a"), { kind: "image", blob, name: "x" }, { kind: "link", url: "/v1/images/g/x", caption: "" }, text("b")];
   const { messages } = await chatBody([], parts, {}, "fondue");
   const content = messages[0].content;
-  assert.deepEqual(content.map((part) => part.type), ["text", "image_url", "image_url", "text"]);
+  assert.deepEqual(
+    content.map((part) => part.type),
+    ["text", "image_url", "image_url", "text"],
+  );
   const sent = content[1].image_url.url;
   assert.ok(sent.startsWith("data:image/png;base64,"));
   assert.deepEqual(Buffer.from(sent.split(",")[1], "base64"), Buffer.from(await blob.arrayBuffer()));
@@ -44,14 +47,27 @@ test("pictures go in order with the text, as data or by address", async () => {
 test("settings go where the request has them, and only if they are set", async () => {
   const set = { temperature: 0.5, seed: 0, ret_bias: -1, feed_back_images: true, index: undefined };
   const { temperature, seed, fondue, top_p } = await chatBody([], [text("x")], set, "fondue");
-  assert.deepEqual({ temperature, seed, top_p, fondue }, { temperature: 0.5, seed: 0, top_p: undefined, fondue: { ret_bias: -1, feed_back_images: true } });
+  assert.deepEqual(
+    { temperature, seed, top_p, fondue },
+    { temperature: 0.5, seed: 0, top_p: undefined, fondue: { ret_bias: -1, feed_back_images: true } },
+  );
   assert.equal("fondue" in (await chatBody([], [text("x")], {}, "fondue")), false);
 });
 
 test("settings are checked", () => {
   assert.deepEqual(read(field("temperature"), ""), {});
   assert.deepEqual(read(field("temperature"), " 0.7 "), { value: 0.7 });
-  for (const [name, typed] of [["temperature", "-1"], ["temperature", "warm"], ["top_p", "0"], ["top_p", "1.1"], ["max_tokens", "1.5"], ["max_tokens", "0"], ["conditions", "{}"], ["conditions", "[1]"], ["conditions", "[nope"]]) {
+  for (const [name, typed] of [
+    ["temperature", "-1"],
+    ["temperature", "warm"],
+    ["top_p", "0"],
+    ["top_p", "1.1"],
+    ["max_tokens", "1.5"],
+    ["max_tokens", "0"],
+    ["conditions", "{}"],
+    ["conditions", "[1]"],
+    ["conditions", "[nope"],
+  ]) {
     assert.ok(read(field(name), typed).fault, `${name} ${typed}`);
   }
   assert.deepEqual(read(field("conditions"), '[{"field":"group"}]'), { value: [{ field: "group" }] });

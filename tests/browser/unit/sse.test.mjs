@@ -17,7 +17,11 @@ async function read(pieces) {
 const STREAM = 'data: {"text":"Käse 🫕"}\n\n: a comment\nevent: x\ndata: one\ndata: two\n\ndata:\n\ndata: [DONE]\n\n';
 const EVENTS = ['{"text":"Käse 🫕"}', "one\ntwo", "", "[DONE]"];
 
-for (const [name, end] of [["LF", "\n"], ["CRLF", "\r\n"], ["CR", "\r"]]) {
+for (const [name, end] of [
+  ["LF", "\n"],
+  ["CRLF", "\r\n"],
+  ["CR", "\r"],
+]) {
   test(`a stream with ${name} is the same wherever its chunks end`, async () => {
     const whole = bytes.encode(STREAM.replaceAll("\n", end));
     assert.deepEqual(await read([whole]), EVENTS);

@@ -4,7 +4,11 @@ import { begun } from "../../../gateway/web/answer.js";
 import { ROOT, Tree } from "../../../gateway/web/tree.js";
 
 const say = (tree, id, parent = tree.head) => tree.add(id, parent, [{ kind: "text", text: id }], begun());
-const path = (tree) => tree.path().map((turn) => turn.id).join(" ");
+const path = (tree) =>
+  tree
+    .path()
+    .map((turn) => turn.id)
+    .join(" ");
 
 /** a → b → c, and d beside b, which goes on in e; the head is c. */
 function grown() {
