@@ -12,6 +12,7 @@ pub mod gallery;
 pub mod single;
 pub mod turn;
 pub mod unary;
+pub mod web;
 
 pub mod failure;
 pub mod http;

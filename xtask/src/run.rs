@@ -17,24 +17,42 @@ use crate::libtorch;
 const MODEL: &str = "assets/model";
 /// Run-time data that may be deleted at any time.
 const DATA: &str = ".fondue";
+/// The gallery, below that.
+const DRAWINGS: &str = "drawings";
+
+/// What a set-up leaves.
+pub(crate) struct Ready {
+    /// Folder of the programs.
+    pub(crate) bin: PathBuf,
+    /// The shipped model.
+    pub(crate) model: PathBuf,
+    /// Run-time data; holds the drawings and their index.
+    pub(crate) data: PathBuf,
+}
 
 /// Sets everything up and replaces this process by `fondue TASK …`.
 pub(crate) fn fondue(root: &Path, task: &str, more: &[String]) -> Result<()> {
+    let Ready { bin, model, data } = set_up(root)?;
+    let mut fondue = Command::new(bin.join("fondue"));
+    fondue.arg(task).arg("--model").arg(model).arg("--data").arg(&data);
+    if task == "demo" {
+        fondue.arg("--drawings").arg(data.join(DRAWINGS));
+    }
+    // Signals reach `fondue` itself then, with nothing between.
+    Err(fondue.args(more).exec()).context("fondue could not be started")
+}
+
+/// Builds everything, draws the gallery and builds its index, as far as that was not done before.
+pub(crate) fn set_up(root: &Path) -> Result<Ready> {
     libtorch::set_up(root)?;
     build(root)?;
     let bin = target(root)?.join("release");
     let data = root.join(DATA);
-    let drawings = data.join("drawings");
+    let drawings = data.join(DRAWINGS);
     // Returns at once where the drawings are there already.
     call(Command::new(bin.join("fondue-drawings")).arg(&drawings))?;
     index(root, &bin, &data, &drawings)?;
-    let mut fondue = Command::new(bin.join("fondue"));
-    fondue.arg(task).arg("--model").arg(root.join(MODEL)).arg("--data").arg(&data);
-    if task == "demo" {
-        fondue.arg("--drawings").arg(&drawings);
-    }
-    // Signals reach `fondue` itself then, with nothing between.
-    Err(fondue.args(more).exec()).context("fondue could not be started")
+    Ok(Ready { bin, model: root.join(MODEL), data })
 }
 
 /// Builds everything and replaces this process by `fondue bench …`, which makes its own models.
@@ -113,7 +131,8 @@ pub(crate) fn cargo(root: &Path) -> Command {
     command
 }
 
-fn call(command: &mut Command) -> Result<()> {
+/// Runs a command that must succeed.
+pub(crate) fn call(command: &mut Command) -> Result<()> {
     let status = command.status().with_context(|| format!("{command:?} could not be started"))?;
     ensure!(status.success(), "{command:?} failed ({status})");
     Ok(())
