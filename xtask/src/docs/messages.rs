@@ -1,7 +1,7 @@
 //! The messages that the book explains: each must still be one that the programs can say.
 //!
-//! A message is a heading of `troubleshooting.md` in backticks. `…` in it stands for what differs each time. All other
-//! pieces must occur in one source file, in this order.
+//! A message is a heading of `troubleshooting.md` in backticks; its own backticks are left out. `…` in it stands for what
+//! differs each time. All other pieces must occur in one source file, in this order.
 
 use std::{fs, path::Path};
 
@@ -52,13 +52,14 @@ fn read(folder: &Path, sources: &mut Vec<String>) -> Result<()> {
     Ok(())
 }
 
-/// The source with the pieces of long strings joined, and quotes as they are printed.
+/// The source with the pieces of long strings joined, quotes as they are printed, and without backticks.
 fn joined(source: &str) -> String {
     let mut out = String::with_capacity(source.len());
     for (index, piece) in source.split("\\\n").enumerate() {
         out.push_str(if index == 0 { piece } else { piece.trim_start() });
     }
-    out.replace("\\\"", "\"")
+    // A heading that is code can hold no backticks.
+    out.replace("\\\"", "\"").replace('`', "")
 }
 
 #[cfg(test)]
@@ -67,7 +68,7 @@ mod tests {
 
     #[test]
     fn messages_are_found_over_lines_and_placeholders_and_missed_when_they_change() {
-        let source = joined("#[error(\"the queue is full: {limit} \\\n        requests are \\\"waiting\\\"\")]");
+        let source = joined("#[error(\"the queue is `full`: {limit} \\\n        requests are \\\"waiting\\\"\")]");
         assert!(says(&source, "the queue is full: … requests are \"waiting\""));
         assert!(!says(&source, "the queue is full: … pictures are waiting"));
         assert!(!says(&source, "requests are … the queue is full"));
