@@ -24,7 +24,7 @@ const CONFIGURATION: &str = "\
 # Configuration
 
 Each server takes flags, or a TOML file with the same names (`--config FILE`), or both: flags win. In the file a name has \
-underscores where the flag has dashes. A key that does not exist, or a value of the wrong type or out of its range, ends the \
+underscores where the flag has dashes; what can be given again is a list there. A key that does not exist, or a value of the wrong type or out of its range, ends the \
 server at once with a message that names it. A server reads its settings once, when it starts.
 
 ```toml
@@ -76,9 +76,12 @@ fn command(
     let level = if words.is_empty() { "##" } else { "###" };
     *out += &format!("{level} {typed}\n\n```text\n{}\n```\n\n", help.trim_end());
     for name in subcommands(&help) {
-        if !elsewhere.contains(&name.as_str()) {
-            words.push(name.clone());
-            command(bin, &format!("{typed} {name}"), program, words, &[], out)?;
+        let typed = format!("{typed} {name}");
+        // A program of its own has its own part of the page.
+        let own = PROGRAMS.iter().any(|(whole, ..)| *whole == typed);
+        if !own && !elsewhere.contains(&name.as_str()) {
+            words.push(name);
+            command(bin, &typed, program, words, &[], out)?;
             words.pop();
         }
     }
