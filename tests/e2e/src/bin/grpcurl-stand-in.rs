@@ -6,7 +6,12 @@
 use std::io::Read;
 
 use anyhow::{Context, Result, bail, ensure};
-use fondue_proto::{dialogue::dialogue_client::DialogueClient, retrieval::retrieval_client::RetrievalClient};
+use fondue_proto::{
+    dialogue::{
+        ConverseRequest, ReplyRequest, RetrieveRequest, ScoreRequest, dialogue_client::DialogueClient,
+    },
+    retrieval::{ActivateRequest, retrieval_client::RetrievalClient},
+};
 use fondue_serving::upstream::connect_lazy;
 use serde::{Serialize, de::DeserializeOwned};
 use tonic::Streaming;
@@ -33,15 +38,25 @@ async fn main() -> Result<()> {
     let mut dialogue = DialogueClient::new(channel.clone()).max_decoding_message_size(64 << 20);
     match what.as_str() {
         "list" => return list(&address).await,
-        "fondue.dialogue.v1.Dialogue/Reply" => events(dialogue.reply(one(&data)?).await?.into_inner()).await,
+        "fondue.dialogue.v1.Dialogue/Reply" => {
+            let request: ReplyRequest = one(&data)?;
+            events(dialogue.reply(request).await?.into_inner()).await
+        }
         "fondue.dialogue.v1.Dialogue/Converse" => {
-            let messages = all(&data)?;
+            let messages: Vec<ConverseRequest> = all(&data)?;
             events(dialogue.converse(tokio_stream::iter(messages)).await?.into_inner()).await
         }
-        "fondue.dialogue.v1.Dialogue/Retrieve" => show(&dialogue.retrieve(one(&data)?).await?.into_inner()),
-        "fondue.dialogue.v1.Dialogue/Score" => show(&dialogue.score(one(&data)?).await?.into_inner()),
+        "fondue.dialogue.v1.Dialogue/Retrieve" => {
+            let request: RetrieveRequest = one(&data)?;
+            show(&dialogue.retrieve(request).await?.into_inner())
+        }
+        "fondue.dialogue.v1.Dialogue/Score" => {
+            let request: ScoreRequest = one(&data)?;
+            show(&dialogue.score(request).await?.into_inner())
+        }
         "fondue.retrieval.v1.Retrieval/Activate" => {
-            show(&RetrievalClient::new(channel).activate(one(&data)?).await?.into_inner())
+            let request: ActivateRequest = one(&data)?;
+            show(&RetrievalClient::new(channel).activate(request).await?.into_inner())
         }
         other => bail!("{other}: this stand-in does not know it yet"),
     }

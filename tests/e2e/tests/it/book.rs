@@ -20,8 +20,9 @@ use tokio::process::Command;
 use self::blocks::{Block, blocks, missing};
 
 /// What examples need that is not in this version: `http`, the gateway's HTTP API; `edits`, changes of the history and conditions
-/// in a conversation; `openai`, that API by OpenAI's package, which set-up does not install.
-const NOT_YET: [&str; 3] = ["http", "edits", "openai"];
+/// in a conversation; `python`, the client of `clients/python`; `openai`, the HTTP API by OpenAI's package, which set-up does not
+/// install.
+const NOT_YET: [&str; 4] = ["http", "edits", "python", "openai"];
 
 /// For one example.
 const PATIENCE: Duration = Duration::from_secs(60);
