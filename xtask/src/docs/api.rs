@@ -14,11 +14,12 @@ use self::comments::Comments;
 use super::Page;
 
 /// The order of the pages, and who serves each.
-const PACKAGES: [(&str, &str); 4] =
-    [("dialogue", "the gateway"), ("vision", "the vision service"), ("language", "the language service"), (
-        "retrieval",
-        "the retrieval service",
-    )];
+const PACKAGES: [(&str, &str); 4] = [
+    ("dialogue", "the gateway"),
+    ("vision", "the vision service"),
+    ("language", "the language service"),
+    ("retrieval", "the retrieval service"),
+];
 
 // Numbers of descriptor.proto's fields, which paths of comments consist of.
 const SYNTAX: i32 = 12;
@@ -136,12 +137,14 @@ impl Writer<'_> {
     }
 
     fn field(&self, field: &FieldDescriptorProto, message: &DescriptorProto, about: &str) -> String {
-        let map = message.nested_type.iter().find(|nested| {
-            is_map(nested) && field.type_name().rsplit('.').next() == nested.name.as_deref()
-        });
+        let map = message
+            .nested_type
+            .iter()
+            .find(|nested| is_map(nested) && field.type_name().rsplit('.').next() == nested.name.as_deref());
         let kind = match map {
             Some(entry) => {
-                let of = |index: usize| entry.field.get(index).map(|field| self.kind(field)).unwrap_or_default();
+                let of =
+                    |index: usize| entry.field.get(index).map(|field| self.kind(field)).unwrap_or_default();
                 format!("map of {} to {}", of(0), of(1))
             }
             None if field.label() == Label::Repeated => format!("repeated {}", self.kind(field)),
@@ -178,7 +181,8 @@ impl Writer<'_> {
     /// A type's name, as a link to where it is told.
     fn link(&self, full: &str) -> String {
         let full = full.trim_start_matches('.');
-        let Some((package, name)) = full.strip_prefix("fondue.").and_then(|rest| rest.split_once(".v1.")) else {
+        let Some((package, name)) = full.strip_prefix("fondue.").and_then(|rest| rest.split_once(".v1."))
+        else {
             return format!("`{full}`");
         };
         let page = if package == self.package { String::new() } else { format!("{package}.md") };
@@ -200,7 +204,8 @@ mod tests {
         for (package, _) in PACKAGES {
             let v1 = folder.path().join("proto").join(package).join("v1");
             fs::create_dir_all(&v1).unwrap();
-            let text = format!("syntax = \"proto3\";\npackage fondue.{package}.v1;\nmessage Of{package} {{}}\n");
+            let text =
+                format!("syntax = \"proto3\";\npackage fondue.{package}.v1;\nmessage Of{package} {{}}\n");
             fs::write(v1.join("a.proto"), text).unwrap();
         }
         let text = "// The file.\nsyntax = \"proto3\";\npackage fondue.vision.v1;\nimport \"language/v1/a.proto\";\n\

@@ -16,7 +16,8 @@ pub(super) fn faults(book: &Path) -> Result<Vec<String>> {
     read(book, book, &mut pages)?;
     let mut faults = Vec::new();
     let summary = pages.get(Path::new(SUMMARY)).context("the book has no SUMMARY.md")?;
-    let listed: HashSet<PathBuf> = summary.links.iter().map(|(_, link)| resolved(Path::new(SUMMARY), link).0).collect();
+    let listed: HashSet<PathBuf> =
+        summary.links.iter().map(|(_, link)| resolved(Path::new(SUMMARY), link).0).collect();
     for (name, page) in &pages {
         if name != Path::new(SUMMARY) && !listed.contains(name) {
             faults.push(format!("{}: is not in {SUMMARY}", name.display()));
@@ -121,8 +122,14 @@ mod tests {
         let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
         fs::create_dir(folder.path().join("in")).unwrap();
         write("SUMMARY.md", "[A](a.md)\n[B](in/b.md)\n");
-        write("a.md", "# A b-c: `D`\n# A b-c: `D`\n[x](in/b.md#the-end) [y](p.svg) `[no](none.md)`\n```\n[no](none.md)\n```\n");
-        write("in/b.md", "# The end.\n[x](../a.md#a-b-c-d) [y](../a.md#a-b-c-d-1) [z](https://there/none.md)\n");
+        write(
+            "a.md",
+            "# A b-c: `D`\n# A b-c: `D`\n[x](in/b.md#the-end) [y](p.svg) `[no](none.md)`\n```\n[no](none.md)\n```\n",
+        );
+        write(
+            "in/b.md",
+            "# The end.\n[x](../a.md#a-b-c-d) [y](../a.md#a-b-c-d-1) [z](https://there/none.md)\n",
+        );
         write("p.svg", "");
         assert_eq!(faults(folder.path()).unwrap(), [""; 0]);
         write("a.md", "[x](in/b.md#end)\n[y](q.svg) [z](../README.md)\n");

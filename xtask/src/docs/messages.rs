@@ -38,7 +38,8 @@ fn read(folder: &Path, sources: &mut Vec<String>) -> Result<()> {
     for entry in fs::read_dir(folder).with_context(|| folder.display().to_string())? {
         let path = entry?.path();
         // Tests quote messages, but say nothing to people.
-        let is_test = path.file_name().is_some_and(|name| name == "tests" || name == "tests.rs" || name == "target");
+        let is_test =
+            path.file_name().is_some_and(|name| name == "tests" || name == "tests.rs" || name == "target");
         if is_test {
             continue;
         }
@@ -68,7 +69,8 @@ mod tests {
 
     #[test]
     fn messages_are_found_over_lines_and_placeholders_and_missed_when_they_change() {
-        let source = joined("#[error(\"the queue is `full`: {limit} \\\n        requests are \\\"waiting\\\"\")]");
+        let source =
+            joined("#[error(\"the queue is `full`: {limit} \\\n        requests are \\\"waiting\\\"\")]");
         assert!(says(&source, "the queue is full: … requests are \"waiting\""));
         assert!(!says(&source, "the queue is full: … pictures are waiting"));
         assert!(!says(&source, "requests are … the queue is full"));

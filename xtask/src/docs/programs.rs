@@ -57,8 +57,16 @@ pub(super) fn pages(bin: &Path) -> Result<Vec<Page>> {
     for (typed, program, elsewhere) in PROGRAMS {
         command(bin, typed, program, &mut Vec::new(), elsewhere, &mut commands)?;
     }
-    command(bin, "fondue-retrieval load", "fondue-retrieval", &mut vec!["load".to_owned()], &[], &mut commands)?;
-    let page = |name: &str, text: String| Page { name: name.to_owned(), text: text.trim_end().to_owned() + "\n" };
+    command(
+        bin,
+        "fondue-retrieval load",
+        "fondue-retrieval",
+        &mut vec!["load".to_owned()],
+        &[],
+        &mut commands,
+    )?;
+    let page =
+        |name: &str, text: String| Page { name: name.to_owned(), text: text.trim_end().to_owned() + "\n" };
     Ok(vec![page("reference/configuration.md", configuration), page("reference/command-line.md", commands)])
 }
 

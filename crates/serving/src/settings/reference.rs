@@ -47,7 +47,8 @@ fn flag(arg: &Arg) -> String {
 
 /// The help, and the default that it tells at its end.
 fn split(help: &str) -> (&str, &str) {
-    let told = help.rsplit_once(" [default: ").and_then(|(meaning, rest)| Some((meaning, rest.strip_suffix(']')?)));
+    let told =
+        help.rsplit_once(" [default: ").and_then(|(meaning, rest)| Some((meaning, rest.strip_suffix(']')?)));
     told.unwrap_or((help, ""))
 }
 
@@ -83,7 +84,10 @@ mod tests {
         assert!(text.starts_with("## fondue-test\n\nServes tests.\n\n| flag |"), "{text}");
         assert!(text.contains("| `--ret-mode off\\|on` | `ret_mode` | off | Off or on |\n"), "{text}");
         assert!(text.contains("| `--stop-with-stdin[=BOOL]` | `stop_with_stdin` |"), "{text}");
-        assert!(text.contains("| `--max-message-bytes BYTES` | `max_message_bytes` | 33554432 | Bytes"), "{text}");
+        assert!(
+            text.contains("| `--max-message-bytes BYTES` | `max_message_bytes` | 33554432 | Bytes"),
+            "{text}"
+        );
         assert!(!text.contains("--config"), "{text}");
     }
 }

@@ -72,7 +72,9 @@ async fn list(address: &str) -> Result<()> {
     let mut answers = client.server_reflection_info(tokio_stream::iter([asked])).await?.into_inner();
     let answer = answers.message().await?.and_then(|answer| answer.message_response);
     let Some(MessageResponse::ListServicesResponse(services)) = answer else { bail!("no list: {answer:?}") };
-    services.service.iter().for_each(|service| println!("{}", service.name));
+    let mut names: Vec<_> = services.service.into_iter().map(|service| service.name).collect();
+    names.sort();
+    names.iter().for_each(|name| println!("{name}"));
     Ok(())
 }
 

@@ -39,7 +39,9 @@ async fn examples_do_what_the_book_says() -> Result<()> {
         }
         let folder = tempfile::tempdir()?;
         furnish(folder.path())?;
-        for block in all.iter().filter(|block| !block.needs.iter().any(|need| NOT_YET.contains(&need.as_str()))) {
+        for block in
+            all.iter().filter(|block| !block.needs.iter().any(|need| NOT_YET.contains(&need.as_str())))
+        {
             n_run += 1;
             if let Err(error) = run(block, folder.path(), &cluster).await {
                 faults.push(format!("{}:{}: {error:#}", page.display(), block.line));

@@ -49,7 +49,10 @@ mod tests {
 
     #[test]
     fn tables_stay_as_they_are_laid_out_and_lists_are_lists() {
-        assert_eq!(markdown("Codes:\n  A  one\n  B  two\nEnd.".lines()), "Codes:\n\n```text\n  A  one\n  B  two\n```\nEnd.");
+        assert_eq!(
+            markdown("Codes:\n  A  one\n  B  two\nEnd.".lines()),
+            "Codes:\n\n```text\n  A  one\n  B  two\n```\nEnd."
+        );
         assert_eq!(markdown("So:\n- one\n  more\n- two".lines()), "So:\n- one\n  more\n- two");
     }
 }

@@ -25,13 +25,18 @@ pub(crate) fn blocks(page: &str) -> Vec<Block> {
     let mut last_runs = false;
     while let Some((line, text)) = lines.next() {
         let Some(info) = text.strip_prefix("```") else { continue };
-        let body: Vec<&str> = lines.by_ref().map(|(_, text)| text).take_while(|text| *text != "```").collect();
+        let body: Vec<&str> =
+            lines.by_ref().map(|(_, text)| text).take_while(|text| *text != "```").collect();
         let words: Vec<&str> = info.split([',', ' ']).collect();
         if words.contains(&"test") {
             found.push(Block {
                 line,
                 language: words[0].to_owned(),
-                needs: words.iter().filter_map(|word| word.strip_prefix("needs=")).map(str::to_owned).collect(),
+                needs: words
+                    .iter()
+                    .filter_map(|word| word.strip_prefix("needs="))
+                    .map(str::to_owned)
+                    .collect(),
                 code: body.join("\n"),
                 expected: Vec::new(),
             });
