@@ -65,7 +65,8 @@ pub fn http(desk: Arc<Desk>) -> Http {
         .fallback(nothing)
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::disable()) // `body` has the server's own limit
-        .with_state(front);
+        .with_state(front)
+        .merge(crate::web::router());
     Http { routes, origins }
 }
 

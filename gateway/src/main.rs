@@ -1,14 +1,13 @@
 //! `fondue-gateway`: the front door.
 
 use anyhow::Context;
-use clap::Parser;
 use fondue_gateway::config::Args;
-use fondue_serving::{stop, telemetry};
+use fondue_serving::{settings, stop, telemetry};
 use tokio::net::TcpListener;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let config = Args::parse().resolve()?;
+    let config = settings::arguments::<Args>().resolve()?;
     let _telemetry = telemetry::init("fondue-gateway", &config.serving)?;
     let listen = config.serving.listen;
     let listener = TcpListener::bind(listen)

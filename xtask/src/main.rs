@@ -2,6 +2,7 @@
 
 mod boundaries;
 mod browser;
+mod docs;
 mod libtorch;
 mod milvus;
 mod run;
@@ -41,9 +42,15 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         flags: Vec<String>,
     },
+    /// Make the book of docs/: write its generated pages, check links and messages, build it with mdBook.
+    Docs {
+        /// Write and build nothing; fail if a generated page is not what the sources give. Needs the programs to be built.
+        #[arg(long)]
+        check: bool,
+    },
     /// Fetch libtorch, and milvus-lite for tests, once into the user's cache, and link `.libtorch` and `.milvus-lite` to them.
     Setup,
-    /// Everything that continuous integration checks: fmt, clippy, build, tests, doc tests, tidy, the browser chat.
+    /// Everything that continuous integration checks: fmt, clippy, build, the book, tests, doc tests, tidy, the browser chat.
     Test,
     /// The browser chat's part of that: in Chromium against a stand-in, and against the services.
     TestBrowser,
@@ -57,6 +64,8 @@ fn main() -> Result<()> {
         Task::Demo { flags } => run::fondue(&root, "demo", &flags),
         Task::Up { flags } => run::fondue(&root, "up", &flags),
         Task::Bench { flags } => run::bench(&root, &flags),
+        Task::Docs { check: true } => docs::check(&root),
+        Task::Docs { check: false } => libtorch::set_up(&root).and_then(|()| docs::make(&root)),
         Task::Setup => libtorch::set_up(&root).and_then(|()| milvus::set_up(&root)),
         Task::Tidy => tidy::check(&root).and_then(|()| boundaries::check(&root)),
         Task::Test => test(&root),
@@ -80,6 +89,9 @@ fn test(root: &std::path::Path) -> Result<()> {
     };
     cargo("fmt --all --check")?;
     cargo("clippy --release --workspace --all-targets -- -D warnings")?;
+    // The book's pages are asked of the programs, and its examples run them.
+    cargo("build --release --workspace --bins")?;
+    docs::check(root)?;
     cargo("test --release --workspace --doc")?;
     let nextest = Command::new("cargo").args(["nextest", "--version"]).output();
     if nextest.is_ok_and(|output| output.status.success()) {

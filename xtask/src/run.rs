@@ -70,12 +70,14 @@ pub(crate) fn bench(root: &Path, more: &[String]) -> Result<()> {
         .context("fondue could not be started")
 }
 
-fn build(root: &Path) -> Result<()> {
+/// Builds all programs.
+pub(crate) fn build(root: &Path) -> Result<()> {
     // All members, so that features, and with them the built dependencies, are those of the tests.
     call(cargo(root).args(["build", "--release", "--workspace", "--bins"]))
 }
 
-fn target(root: &Path) -> Result<PathBuf> {
+/// Where cargo puts what it builds.
+pub(crate) fn target(root: &Path) -> Result<PathBuf> {
     let metadata = MetadataCommand::new().manifest_path(root.join("Cargo.toml")).no_deps().exec()?;
     Ok(metadata.target_directory.into_std_path_buf())
 }

@@ -1,6 +1,7 @@
 //! Settings: flags over a TOML file over defaults, read once.
 
 mod merge;
+mod reference;
 
 use std::{
     net::{SocketAddr, ToSocketAddrs},
@@ -9,6 +10,7 @@ use std::{
 };
 
 pub use merge::merge;
+pub use reference::arguments;
 use serde::{Deserialize, Serialize};
 
 /// Why settings are not usable.
@@ -106,7 +108,8 @@ pub fn parsed<T, E: std::fmt::Display>(
 #[derive(Clone, Debug, Default, clap::Args, Serialize, Deserialize)]
 #[command(next_help_heading = "Server")]
 pub struct ServingSettings {
-    /// Address to listen on; port 0 takes a free one.
+    /// Address to listen on; port 0 takes a free one [default: 127.0.0.1, port 7400 (gateway), 7401 (vision), 7402 (language) or
+    /// 7403 (retrieval)].
     #[arg(long, value_name = "HOST:PORT")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub listen: Option<String>,
@@ -130,7 +133,7 @@ pub struct ServingSettings {
     #[arg(long, value_name = "URL")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub otlp_endpoint: Option<String>,
-    /// Stop when stdin ends, and with it the launcher that holds its other end.
+    /// Stop when stdin ends, and with it the launcher that holds its other end [default: false].
     #[arg(long, num_args = 0..=1, default_missing_value = "true", require_equals = true, value_name = "BOOL")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stop_with_stdin: Option<bool>,

@@ -112,13 +112,21 @@ impl Command {
 /// then nothing is published.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    match Interrupt::listen(cli.command.left()).and_then(|interrupt| cli.command.run(&interrupt)) {
+    match run(&cli.command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
             if error.is::<interrupt::Interrupted>() { interrupt::CODE.into() } else { ExitCode::FAILURE }
         }
     }
+}
+
+fn run(command: &Command) -> Result<()> {
+    let interrupt = Interrupt::listen(command.left())?;
+    // A connection to a service needs a runtime from the moment that it is meant, before anything waits for it.
+    let runtime = remote::runtime()?;
+    let _inside = runtime.enter();
+    command.run(&interrupt)
 }
 
 /// Becomes `fondue-bench`, which lies beside this program.

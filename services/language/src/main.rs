@@ -1,9 +1,8 @@
 //! `fondue-language`: prompts in, text and retrieval queries out.
 
 use anyhow::Context;
-use clap::Parser;
 use fondue_language::config::Args;
-use fondue_serving::{runtime, stop, telemetry};
+use fondue_serving::{runtime, settings, stop, telemetry};
 use tokio::net::TcpListener;
 
 fn main() -> anyhow::Result<()> {
@@ -11,7 +10,7 @@ fn main() -> anyhow::Result<()> {
 }
 
 async fn serve() -> anyhow::Result<()> {
-    let config = Args::parse().resolve()?;
+    let config = settings::arguments::<Args>().resolve()?;
     let _telemetry = telemetry::init("fondue-language", &config.serving)?;
     let listen = config.serving.listen;
     let listener = TcpListener::bind(listen)

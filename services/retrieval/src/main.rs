@@ -3,14 +3,13 @@
 use std::time::Instant;
 
 use anyhow::{Context, ensure};
-use clap::Parser;
 use fondue_index::live::Index;
 use fondue_retrieval::{
     config::{Args, Config, Task},
     milvus::Milvus,
     store::Store,
 };
-use fondue_serving::{runtime, stop, telemetry};
+use fondue_serving::{runtime, settings, stop, telemetry};
 use tokio::net::TcpListener;
 
 fn main() -> anyhow::Result<()> {
@@ -18,7 +17,7 @@ fn main() -> anyhow::Result<()> {
 }
 
 async fn serve() -> anyhow::Result<()> {
-    let args = Args::parse();
+    let args: Args = settings::arguments();
     let task = args.task.clone();
     let config = args.resolve()?;
     let _telemetry = telemetry::init("fondue-retrieval", &config.serving)?;

@@ -1,8 +1,7 @@
 //! `fondue-vision`: picture files in, CLIP features out.
 
 use anyhow::Context;
-use clap::Parser;
-use fondue_serving::{runtime, stop, telemetry};
+use fondue_serving::{runtime, settings, stop, telemetry};
 use fondue_vision::config::Args;
 use tokio::net::TcpListener;
 
@@ -11,7 +10,7 @@ fn main() -> anyhow::Result<()> {
 }
 
 async fn serve() -> anyhow::Result<()> {
-    let config = Args::parse().resolve()?;
+    let config = settings::arguments::<Args>().resolve()?;
     let _telemetry = telemetry::init("fondue-vision", &config.serving)?;
     let listen = config.serving.listen;
     let listener = TcpListener::bind(listen)

@@ -241,6 +241,24 @@ fn deleted_and_compacted_where_nobody_serves_it() {
 }
 
 #[test]
+fn a_service_that_is_down_is_told_by_every_command_that_asks_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let index = colours(folder.path());
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let (pictures, index) = (folder.path().to_str().unwrap(), index.to_str().unwrap());
+    for words in [
+        &["add", "--pictures", pictures, "--retrieval", &nobody][..],
+        &["delete", "red", "--retrieval", &nobody],
+        &["compact", "--server", &nobody],
+        &["search", "--text", "red", "--language", &nobody, "--index", index],
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_fondue-index")).args(words).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{words:?}: {}", err(&output));
+        assert!(err(&output).contains("is it running?"), "{words:?}: {}", err(&output));
+    }
+}
+
+#[test]
 fn help_teaches() {
     for command in ["build", "import", "add", "delete", "compact", "search", "info", "list", "verify"] {
         let mut program = Command::new(env!("CARGO_BIN_EXE_fondue-index"));
