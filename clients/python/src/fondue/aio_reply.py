@@ -99,7 +99,8 @@ class AsyncCallReply(AsyncReply):
         except StopAsyncIteration:
             raise closed(None, started) from None
         except grpc.RpcError as error:
-            raise closed(error_of(error), started) from None
+            ended = closed(error_of(error), started)
+            raise ended from ended.__cause__
         except CancelledError:
             # Also what a task is ended with from outside, which is not ours to swallow.
             if not self._cancelled:

@@ -138,7 +138,8 @@ class CallReply(Reply):
         except StopIteration:
             raise closed(None, self._log.started is not None) from None
         except grpc.RpcError as error:
-            raise closed(error_of(error), self._log.started is not None) from None
+            ended = closed(error_of(error), self._log.started is not None)
+            raise ended from ended.__cause__
 
     def _finish(self) -> None:
         # The end of the call, so that the server sees it taken, not broken off. The turn's outcome is known already.
