@@ -7,10 +7,14 @@ mod scene;
 
 mod calls;
 mod conversation;
+mod cuts;
+mod edits;
 mod events;
 mod failures;
 mod fitting;
 mod gallery;
+mod indexes;
+mod links;
 mod published;
 mod refusals;
 mod room;
