@@ -15,7 +15,7 @@ use tonic::Code;
 
 use crate::scene::{Scene, done, failed, image, text, turn};
 
-/// A web server: `/a` is a picture, `/empty` nothing, `/broken` an error, everything else is not there.
+/// A web server: `/a` and `/bbb` are pictures, `/bad` is none, `/empty` nothing, `/broken` an error, everything else is not there.
 struct Web {
     port: u16,
     asked: Arc<Mutex<Vec<String>>>,
@@ -70,6 +70,7 @@ async fn answer(mut stream: TcpStream, asked: Arc<Mutex<Vec<String>>>) {
     let (status, body) = match path.as_str() {
         "/a" => ("200 OK", "a"),
         "/bbb" => ("200 OK", "bbb"),
+        "/bad" => ("200 OK", "bad"),
         "/empty" => ("200 OK", ""),
         "/broken" => ("500 Internal Server Error", "no"),
         _ => ("404 Not Found", "no"),
@@ -148,6 +149,12 @@ async fn every_link_that_leads_nowhere_is_named() {
     let expected = [0, 2, 3, 4, 5, 6].map(|n| format!("turn.parts[{n}].image.url"));
     assert_eq!((refused.code, fields), (3, expected.iter().map(String::as_str).collect()));
     assert!(scene.language.asked().is_empty());
+    // One that leads to something else than a picture is found out later.
+    let scene = web.scene(&[]).await;
+    let mut talk = scene.converse().await;
+    let kinds = talk.turn(turn([web.link("bad"), text("what?")])).await;
+    let refused = failed(&kinds);
+    assert_eq!((refused.code, refused.violations[0].field.as_str()), (3, "turn.parts[0].image.url"));
     // A host that is down may be up later.
     let kinds = talk.turn(turn([web.link("broken"), text("what?")])).await;
     assert_eq!(failed(&kinds).code, 14, "{kinds:?}");
