@@ -1,6 +1,6 @@
 //! Conversations that grow too long, that go back, and that show pictures by URL.
 
-use std::{convert::Infallible, pin::Pin};
+use std::pin::Pin;
 
 use anyhow::Result;
 use fondue_harness::{Cluster, Flags};
@@ -127,7 +127,6 @@ async fn web(file: Vec<u8>) -> Result<u16> {
             let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", file.len());
             let _ = stream.write_all(&[head.as_bytes(), &file].concat()).await;
         }
-        Ok::<_, Infallible>(())
     });
     Ok(port)
 }
