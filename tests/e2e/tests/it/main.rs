@@ -6,6 +6,7 @@ mod book;
 mod cancellation;
 mod dialogue;
 mod gallery;
+mod histories;
 mod imported;
 mod outage;
 mod remembers;
