@@ -2,7 +2,7 @@
 
 mod boundaries;
 mod libtorch;
-mod milvus;
+mod python;
 mod run;
 mod tidy;
 
@@ -40,7 +40,8 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         flags: Vec<String>,
     },
-    /// Fetch libtorch, and milvus-lite for tests, once into the user's cache, and link `.libtorch` and `.milvus-lite` to them.
+    /// Fetch libtorch, and what tests need of Python, once into the user's cache, and link `.libtorch`, `.milvus-lite` and
+    /// `.http-clients` to them.
     Setup,
     /// Everything that continuous integration checks: fmt, clippy, build, tests, doc tests, tidy.
     Test,
@@ -54,7 +55,7 @@ fn main() -> Result<()> {
         Task::Demo { flags } => run::fondue(&root, "demo", &flags),
         Task::Up { flags } => run::fondue(&root, "up", &flags),
         Task::Bench { flags } => run::bench(&root, &flags),
-        Task::Setup => libtorch::set_up(&root).and_then(|()| milvus::set_up(&root)),
+        Task::Setup => libtorch::set_up(&root).and_then(|()| python::set_up(&root)),
         Task::Tidy => tidy::check(&root).and_then(|()| boundaries::check(&root)),
         Task::Test => test(&root),
     }
@@ -62,7 +63,7 @@ fn main() -> Result<()> {
 
 fn test(root: &std::path::Path) -> Result<()> {
     libtorch::set_up(root)?;
-    milvus::set_up(root)?;
+    python::set_up(root)?;
     tidy::check(root)?;
     boundaries::check(root)?;
     let cargo = |words: &str| -> Result<()> {
