@@ -4,7 +4,7 @@ mod boundaries;
 mod browser;
 mod docs;
 mod libtorch;
-mod milvus;
+mod python;
 mod run;
 mod tidy;
 
@@ -48,7 +48,8 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
-    /// Fetch libtorch, and milvus-lite for tests, once into the user's cache, and link `.libtorch` and `.milvus-lite` to them.
+    /// Fetch libtorch, and what tests need of Python, once into the user's cache, and link `.libtorch`, `.milvus-lite` and
+    /// `.http-clients` to them.
     Setup,
     /// Everything that continuous integration checks: fmt, clippy, build, the book, tests, doc tests, tidy, the browser chat.
     Test,
@@ -66,7 +67,7 @@ fn main() -> Result<()> {
         Task::Bench { flags } => run::bench(&root, &flags),
         Task::Docs { check: true } => docs::check(&root),
         Task::Docs { check: false } => libtorch::set_up(&root).and_then(|()| docs::make(&root)),
-        Task::Setup => libtorch::set_up(&root).and_then(|()| milvus::set_up(&root)),
+        Task::Setup => libtorch::set_up(&root).and_then(|()| python::set_up(&root)),
         Task::Tidy => tidy::check(&root).and_then(|()| boundaries::check(&root)),
         Task::Test => test(&root),
         Task::TestBrowser => browser::set_up(&root).and_then(|()| browser::test(&root)),
@@ -75,7 +76,7 @@ fn main() -> Result<()> {
 
 fn test(root: &std::path::Path) -> Result<()> {
     libtorch::set_up(root)?;
-    milvus::set_up(root)?;
+    python::set_up(root)?;
     browser::set_up(root)?;
     tidy::check(root)?;
     boundaries::check(root)?;

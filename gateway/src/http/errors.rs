@@ -102,9 +102,12 @@ impl Problem {
 
     /// What ended a turn whose stream had begun; `translate` puts the field's path into the client's words.
     pub(super) fn failed(failed: TurnFailed, translate: impl Fn(&str) -> String) -> Self {
-        let fault = match (fault_of(&Status::new(Code::from(failed.code), "")), failed.retry_delay_ms) {
-            (_, 1..) => Fault::Busy { retry_after: Duration::from_millis(u64::from(failed.retry_delay_ms)) },
-            (fault, 0) => fault,
+        let fault = match fault_of(&Status::new(Code::from(failed.code), "")) {
+            // A limit on bytes has no delay.
+            Fault::TooLarge if failed.retry_delay_ms > 0 => {
+                Fault::Busy { retry_after: Duration::from_millis(u64::from(failed.retry_delay_ms)) }
+            }
+            fault => fault,
         };
         let param = failed.violations.first().map(|violation| translate(&violation.field));
         Self::new(fault, failed.message, param)

@@ -22,7 +22,7 @@ async fn go_on(scene: &Scene, answer: Value) {
             .await;
     assert_eq!(got.status, 200, "{got:?}");
     let newest = scene.language.asked().len() - 1;
-    assert_eq!(scene.language.prompt(newest), ["Q: hi\nA: [RET] Größe [RET], da.\nQ: and?\nA:"]);
+    assert_eq!(scene.language.prompt(newest), ["Q: hi\nA: [RET]Größe [RET], da.\nQ: and?\nA:"]);
     assert_eq!(
         scene.retrieval.asked().last().unwrap().excluded_ids,
         ["one", "two"],
@@ -52,6 +52,6 @@ async fn the_streamed_text_comes_back() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_transcript_is_exact() {
     let scene = Scene::new().await;
-    let past = json!({ "transcript": " [RET] Größe [RET], da.", "image_ids": ["one", "two"] });
+    let past = json!({ "transcript": " [RET]Größe [RET], da.", "image_ids": ["one", "two"] });
     go_on(&scene, json!({ "role": "assistant", "content": null, "fondue": past })).await;
 }

@@ -7,6 +7,7 @@ mod cancellation;
 mod dialogue;
 mod gallery;
 mod histories;
+mod http;
 mod imported;
 mod outage;
 mod remembers;
