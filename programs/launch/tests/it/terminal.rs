@@ -13,7 +13,11 @@ const PATIENCE_MS: u64 = 60_000;
 fn chat(folder: &Path, gateway: &str, words: &[&str], variables: &[(&str, &str)]) -> PtySession {
     let mut command = Command::new(env!("CARGO_BIN_EXE_fondue"));
     command.args(["chat", "--gateway", gateway]).args(words).current_dir(folder);
-    command.env_clear().env("XDG_STATE_HOME", folder.join("state")).env("TERM", "xterm-256color");
+    command
+        .env_clear()
+        .env("XDG_STATE_HOME", folder.join("state"))
+        .env("HOME", folder)
+        .env("TERM", "xterm-256color");
     command.envs(variables.iter().copied());
     spawn_command(command, Some(PATIENCE_MS)).unwrap()
 }
@@ -132,10 +136,12 @@ async fn lines_are_completed_edited_pasted_and_kept() {
         session.exp_string("cat\\ picture.png").unwrap();
         session.send_line("").unwrap();
         prompt(&mut session, "You (+1 picture): ");
+        session.send_line("/image '~/cat picture.png'").unwrap();
+        prompt(&mut session, "You (+2 pictures): ");
         // Several lines that are pasted are one turn.
         keys(&mut session, "\u{1b}[200~one\ntwo mute\u{1b}[201~");
         session.send_line("").unwrap();
-        session.exp_string("<5> one").unwrap();
+        session.exp_string("<5> <5> one").unwrap();
         session.exp_string("two mute after 0").unwrap();
         prompt(&mut session, "You: ");
         session.send_line("a mute").unwrap();
