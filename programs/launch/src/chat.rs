@@ -99,6 +99,7 @@ struct Chat {
     /// The turn that is said anew with the next line.
     editing: Option<usize>,
     next: Ask,
+    home: Option<PathBuf>,
 }
 
 /// Whether to go on.
@@ -132,6 +133,7 @@ pub(crate) async fn run(args: Args) -> Result<u8> {
         unanswered: None,
         editing: None,
         next: Ask::default(),
+        home: args.past.home(),
     };
     if typed {
         let n_turns = chat.conversation.n_turns();

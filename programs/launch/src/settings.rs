@@ -21,7 +21,10 @@ macro_rules! number {
         Setting {
             name: stringify!($field),
             about: $about,
-            set: |options, text| Ok(options.$field = Some(number(text, $range)?)),
+            set: |options, text| {
+                options.$field = Some(number(text, $range)?);
+                Ok(())
+            },
             unset: |options| options.$field = None,
             get: |options| options.$field.map(|value| value.to_string()),
         }
@@ -34,7 +37,10 @@ macro_rules! text {
         Setting {
             name: stringify!($field),
             about: $about,
-            set: |options, text| Ok(options.$field = Some(text.to_owned())),
+            set: |options, text| {
+                options.$field = Some(text.to_owned());
+                Ok(())
+            },
             unset: |options| options.$field = None,
             get: |options| options.$field.clone(),
         }
@@ -50,7 +56,10 @@ pub(crate) const SETTINGS: [Setting; 16] = [
     Setting {
         name: "stop",
         about: "texts that end an answer, separated by |",
-        set: |options, text| Ok(options.stop = text.split('|').map(str::to_owned).collect()),
+        set: |options, text| {
+            options.stop = text.split('|').map(str::to_owned).collect();
+            Ok(())
+        },
         unset: |options| options.stop.clear(),
         get: |options| (!options.stop.is_empty()).then(|| options.stop.join("|")),
     },
@@ -62,7 +71,10 @@ pub(crate) const SETTINGS: [Setting; 16] = [
     Setting {
         name: "feed_back_images",
         about: "true or false: whether the model sees the pictures that it found",
-        set: |options, text| Ok(options.feed_back_images = Some(truth(text)?)),
+        set: |options, text| {
+            options.feed_back_images = Some(truth(text)?);
+            Ok(())
+        },
         unset: |options| options.feed_back_images = None,
         get: |options| options.feed_back_images.map(|value| value.to_string()),
     },
@@ -76,7 +88,8 @@ pub(crate) const SETTINGS: [Setting; 16] = [
                 "reference" => Compat::Reference,
                 _ => return Err(format!("`{text}` is neither off nor reference")),
             };
-            Ok(options.compat = compat.into())
+            options.compat = compat.into();
+            Ok(())
         },
         unset: |options| options.compat = Compat::Unspecified.into(),
         get: |options| match options.compat() {

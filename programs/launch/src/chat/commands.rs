@@ -50,7 +50,7 @@ impl Chat {
             Line::Set(None) => self.tell(&settings::table(&self.options))?,
             Line::Set(Some((name, value))) => self.set(&name, value.as_deref())?,
             Line::Filter(typed) => self.filter(&typed)?,
-            Line::Save { file, force } => self.save(&file, force)?,
+            Line::Save { file, force } => self.save(file, force)?,
             Line::Open(number) => self.open(number)?,
             Line::Multi => {
                 self.next.multi = true;
@@ -68,7 +68,7 @@ impl Chat {
 
     /// Attaches a file that was dropped on the terminal; tells of anything else that is no command.
     fn wrong(&mut self, typed: &str, right: Option<String>) -> Result<()> {
-        let path = line::unquoted(typed);
+        let path = line::unquoted(typed); // begins with a slash
         if right.is_none() && Path::new(&path).is_file() {
             return self.attach(typed);
         }
@@ -83,13 +83,14 @@ impl Chat {
 
     fn attach(&mut self, typed: &str) -> Result<()> {
         // A name with blanks that nobody quoted is one file, if there is such a one.
-        let whole = line::unquoted(typed);
+        let whole = self.homely(line::unquoted(typed));
         let places = if Path::new(&whole).is_file() { Ok(vec![whole]) } else { shell_words::split(typed) };
         let places = match places {
             Ok(places) => places,
             Err(error) => return self.fault(&format!("{typed}: {error}"), exit::WRONG),
         };
         for place in places {
+            let place = self.homely(place);
             // stdin is the conversation's.
             let part = if place == "-" {
                 Err(anyhow!("- is no picture here"))
@@ -174,10 +175,19 @@ impl Chat {
         self.tell(&format!("Found is only: {}", visible_line(&all.join("  and  "))))
     }
 
-    fn save(&mut self, file: &str, force: bool) -> Result<()> {
+    /// A place with the home folder instead of `~/`, as shells do it.
+    fn homely(&self, place: String) -> String {
+        match (place.strip_prefix("~/"), self.home.as_deref().and_then(Path::to_str)) {
+            (Some(rest), Some(home)) => format!("{home}/{rest}"),
+            _ => place,
+        }
+    }
+
+    fn save(&mut self, file: String, force: bool) -> Result<()> {
+        let file = self.homely(file);
         let turns = self.conversation.transcript().history();
         let n_turns = turns.len();
-        match transcript::save(&turns, Path::new(file), force) {
+        match transcript::save(&turns, Path::new(&file), force) {
             Ok(()) => self.tell(&format!("{} written to {file}", turns_of(n_turns))),
             Err(error) => self.fault(&format!("{error:#}"), exit::OTHER),
         }

@@ -39,6 +39,9 @@ pub(super) struct Ask {
     pub(super) multi: bool,
 }
 
+/// Reads what is asked for.
+type Reader = Box<dyn FnMut(&Ask) -> rustyline::Result<String> + Send>;
+
 /// The reading thread. It reads only when asked, so that prompts and answers do not mix; it ends when dropped.
 #[derive(Debug)]
 pub(super) struct Editor {
@@ -52,7 +55,7 @@ impl Editor {
     pub(super) fn start(past: Option<PathBuf>, coloured: bool) -> Result<Self> {
         let (asks, asked) = blocking::channel::<Ask>();
         let (give, inputs) = mpsc::channel(1);
-        let mut read: Box<dyn FnMut(&Ask) -> rustyline::Result<String> + Send> = if stdin().is_terminal() {
+        let mut read: Reader = if stdin().is_terminal() {
             let mut desk = Desk::new(past, coloured)?;
             Box::new(move |ask| desk.read(ask))
         } else {

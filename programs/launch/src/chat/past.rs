@@ -19,6 +19,11 @@ pub(super) struct PastArgs {
 }
 
 impl PastArgs {
+    /// The home folder, which `~/` stands for in paths.
+    pub(super) fn home(&self) -> Option<PathBuf> {
+        self.home.clone()
+    }
+
     /// The file; its folder is made. None if there is no place for it.
     pub(super) fn file(&self) -> Option<PathBuf> {
         if self.no_history_file {

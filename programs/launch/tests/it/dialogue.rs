@@ -17,8 +17,9 @@ pub(crate) async fn fondue(words: &[&str], gateway: &str, input: &str) -> (Strin
 
 /// The same with the exit code.
 pub(crate) async fn coded(words: &[&str], gateway: &str, input: &str) -> (String, String, Option<i32>) {
+    let folder = tempfile::tempdir().unwrap(); // for what is found and saved by default
     let mut command = Command::new(env!("CARGO_BIN_EXE_fondue"));
-    command.args(words).args(["--gateway", gateway]);
+    command.args(words).args(["--gateway", gateway]).current_dir(folder.path());
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();

@@ -23,7 +23,7 @@ use fondue_proto::dialogue::{
     event::Kind,
 };
 use futures::{Stream, StreamExt, stream};
-use tokio::{net::TcpListener, sync::mpsc, task::JoinHandle};
+use tokio::{net::TcpListener, runtime::Runtime, sync::mpsc};
 use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream};
 use tonic::{Request, Response, Status, Streaming};
 use tonic_types::{ErrorDetails, StatusExt};
@@ -213,14 +213,25 @@ pub(crate) async fn watched(edits: bool) -> (String, Seen) {
     (address, seen)
 }
 
-/// Serves one at an address, until the task is aborted.
-pub(crate) async fn at(address: &str, seen: Seen) -> JoinHandle<()> {
-    serve(TcpListener::bind(address).await.unwrap(), true, seen)
+/// Serves one at an address, on threads of its own that can be stopped with all their connections.
+pub(crate) fn at(address: &str) -> Runtime {
+    let runtime = Runtime::new().unwrap();
+    // A moment ago another one listened here, whose socket may still be closing.
+    let listener = loop {
+        match std::net::TcpListener::bind(address) {
+            Ok(listener) => break listener,
+            Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => std::thread::yield_now(),
+            Err(error) => panic!("{error}"),
+        }
+    };
+    let inside = runtime.enter();
+    listener.set_nonblocking(true).unwrap();
+    serve(TcpListener::from_std(listener).unwrap(), true, Seen::default());
+    drop(inside);
+    runtime
 }
 
-fn serve(listener: TcpListener, edits: bool, seen: Seen) -> JoinHandle<()> {
+fn serve(listener: TcpListener, edits: bool, seen: Seen) {
     let server = tonic::transport::Server::builder().add_service(DialogueServer::new(Fake { edits, seen }));
-    tokio::spawn(async move {
-        let _ = server.serve_with_incoming(TcpListenerStream::new(listener)).await;
-    })
+    tokio::spawn(server.serve_with_incoming(TcpListenerStream::new(listener)));
 }

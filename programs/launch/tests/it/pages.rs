@@ -57,7 +57,7 @@ fn manual_pages_are_made_of_every_command() {
         let page = fs::read(folder.path().join(format!("pages/man1/{name}.1"))).unwrap();
         let text = String::from_utf8_lossy(&page);
         assert!(text.contains(".TH") && text.contains(".SH SYNOPSIS"), "{name}: {text}");
-        if let Some(output) = through("groff", &["-man", "-Tutf8", "-ww", "-z"], &page) {
+        if let Some(output) = through("groff", &["-man", "-Kutf8", "-Tutf8", "-ww", "-z"], &page) {
             assert!(output.status.success() && output.stderr.is_empty(), "{name}: {output:?}");
         }
     }
