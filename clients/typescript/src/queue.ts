@@ -40,6 +40,16 @@ export class Queue<T> implements AsyncIterable<T> {
   }
 
   [Symbol.asyncIterator](): AsyncIterator<T, undefined> {
-    return { next: () => this.next() };
+    return {
+      next: () => this.next(),
+      return: () => {
+        this.end();
+        return this.next();
+      },
+      throw: (error: unknown) => {
+        this.end();
+        return Promise.reject(error as Error);
+      },
+    };
   }
 }
