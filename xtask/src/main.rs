@@ -1,6 +1,7 @@
 //! Tasks of the whole project: `cargo xtask demo`, `up`, `bench`, `test`. Needs no libtorch itself, so that it can fetch it.
 
 mod boundaries;
+mod clients;
 mod libtorch;
 mod milvus;
 mod run;
@@ -42,8 +43,14 @@ enum Task {
     },
     /// Fetch libtorch, and milvus-lite for tests, once into the user's cache, and link `.libtorch` and `.milvus-lite` to them.
     Setup,
-    /// Everything that continuous integration checks: fmt, clippy, build, tests, doc tests, tidy.
+    /// Everything that continuous integration checks: fmt, clippy, build, tests, doc tests, tidy, the clients.
     Test,
+    /// The client libraries alone: built, checked, and tested against running services.
+    Clients {
+        /// Services that run already, HOST:PORT, instead of starting them.
+        #[arg(long, value_name = "ADDRESS")]
+        gateway: Option<String>,
+    },
     /// Check the rules of the tree: boundaries, doorplates, lengths, nothing unfinished or bound to one machine.
     Tidy,
 }
@@ -57,6 +64,7 @@ fn main() -> Result<()> {
         Task::Setup => libtorch::set_up(&root).and_then(|()| milvus::set_up(&root)),
         Task::Tidy => tidy::check(&root).and_then(|()| boundaries::check(&root)),
         Task::Test => test(&root),
+        Task::Clients { gateway } => clients::test(&root, gateway),
     }
 }
 
@@ -78,8 +86,10 @@ fn test(root: &std::path::Path) -> Result<()> {
     cargo("test --release --workspace --doc")?;
     let nextest = Command::new("cargo").args(["nextest", "--version"]).output();
     if nextest.is_ok_and(|output| output.status.success()) {
-        return cargo("nextest run --release --workspace");
+        cargo("nextest run --release --workspace")?;
+    } else {
+        println!("cargo-nextest is not installed: the tests run with cargo test");
+        cargo("test --release --workspace --lib --bins --tests")?;
     }
-    println!("cargo-nextest is not installed: the tests run with cargo test");
-    cargo("test --release --workspace --lib --bins --tests")
+    clients::test(root, None)
 }

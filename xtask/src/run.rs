@@ -16,10 +16,16 @@ use crate::libtorch;
 /// The shipped model, below the project's root.
 const MODEL: &str = "assets/model";
 /// Run-time data that may be deleted at any time.
-const DATA: &str = ".fondue";
+pub(crate) const DATA: &str = ".fondue";
 
 /// Sets everything up and replaces this process by `fondue TASK …`.
 pub(crate) fn fondue(root: &Path, task: &str, more: &[String]) -> Result<()> {
+    // Signals reach `fondue` itself then, with nothing between.
+    Err(prepared(root, task)?.args(more).exec()).context("fondue could not be started")
+}
+
+/// Sets everything up; `fondue TASK`, ready to be started.
+pub(crate) fn prepared(root: &Path, task: &str) -> Result<Command> {
     libtorch::set_up(root)?;
     build(root)?;
     let bin = target(root)?.join("release");
@@ -33,8 +39,7 @@ pub(crate) fn fondue(root: &Path, task: &str, more: &[String]) -> Result<()> {
     if task == "demo" {
         fondue.arg("--drawings").arg(&drawings);
     }
-    // Signals reach `fondue` itself then, with nothing between.
-    Err(fondue.args(more).exec()).context("fondue could not be started")
+    Ok(fondue)
 }
 
 /// Builds everything and replaces this process by `fondue bench …`, which makes its own models.
