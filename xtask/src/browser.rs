@@ -3,15 +3,14 @@
 
 use std::{
     fs,
-    io::{BufRead, BufReader},
     path::{Path, PathBuf},
-    process::{Child, ChildStdout, Command, Stdio},
+    process::{Command, Stdio},
 };
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use sha2::{Digest, Sha256};
 
-use crate::run;
+use crate::{run, services::Services};
 
 /// Where Chromium is looked for; `CHROMIUM` names another place.
 const CHROMIUM: [&str; 3] = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
@@ -77,7 +76,7 @@ pub(crate) fn test(root: &Path) -> Result<()> {
         script_of(root, script, None)?;
     }
     println!("── browser chat: real services");
-    let services = Services::start(root)?;
+    let services = Services::start(root, "browser")?;
     script_of(root, "real", Some(&services.url))
 }
 
@@ -88,46 +87,6 @@ fn script_of(root: &Path, script: &str, url: Option<&str>) -> Result<()> {
         npm.env("FONDUE_URL", url);
     }
     run::call(&mut npm)
-}
-
-/// The four services on free ports, until this is dropped.
-struct Services {
-    fondue: Child,
-    /// Kept open: `fondue` goes on to write.
-    said: BufReader<ChildStdout>,
-    /// Of the gateway.
-    url: String,
-}
-
-impl Services {
-    fn start(root: &Path) -> Result<Self> {
-        let run::Ready { bin, model, data } = run::set_up(root)?;
-        let mut fondue = Command::new(bin.join("fondue"));
-        fondue.args(["up", "--free-ports", "--model"]).arg(model).arg("--index").arg(data.join("index"));
-        // With logs of its own: others may be running.
-        fondue.arg("--data").arg(data.join("browser")).stdin(Stdio::null()).stdout(Stdio::piped());
-        let mut fondue = fondue.spawn().context("fondue could not be started")?;
-        let said = BufReader::new(fondue.stdout.take().context("fondue has no stdout")?);
-        // From here on it is stopped whatever happens.
-        let mut services = Self { fondue, said, url: String::new() };
-        let mut line = String::new();
-        while services.said.read_line(&mut line)? > 0 {
-            if let Some(url) = line.trim().strip_prefix("gateway") {
-                services.url = url.trim().to_owned();
-                return Ok(services);
-            }
-            line.clear();
-        }
-        bail!("`fondue up` ended without telling the gateway's address")
-    }
-}
-
-impl Drop for Services {
-    fn drop(&mut self) {
-        // SIGTERM, so that it stops its services; they end by themselves if it is gone.
-        let _ = Command::new("kill").arg(self.fondue.id().to_string()).status();
-        let _ = self.fondue.wait();
-    }
 }
 
 #[cfg(test)]

@@ -2,10 +2,12 @@
 
 mod boundaries;
 mod browser;
+mod clients;
 mod docs;
 mod libtorch;
 mod python;
 mod run;
+mod services;
 mod tidy;
 
 use std::{path::PathBuf, process::Command, time::Instant};
@@ -51,10 +53,17 @@ enum Task {
     /// Fetch libtorch, and what tests need of Python, once into the user's cache, and link `.libtorch`, `.milvus-lite` and
     /// `.http-clients` to them.
     Setup,
-    /// Everything that continuous integration checks: fmt, clippy, build, the book, tests, doc tests, tidy, the browser chat.
+    /// Everything that continuous integration checks: fmt, clippy, build, the book, tests, doc tests, tidy, the browser chat,
+    /// the clients.
     Test,
     /// The browser chat's part of that: in Chromium against a stand-in, and against the services.
     TestBrowser,
+    /// The client libraries alone: built, checked, and tested against running services.
+    Clients {
+        /// Services that run already, HOST:PORT, instead of starting them.
+        #[arg(long, value_name = "ADDRESS")]
+        gateway: Option<String>,
+    },
     /// Check the rules of the tree: boundaries, doorplates, lengths, nothing unfinished or bound to one machine.
     Tidy,
 }
@@ -71,6 +80,7 @@ fn main() -> Result<()> {
         Task::Tidy => tidy::check(&root).and_then(|()| boundaries::check(&root)),
         Task::Test => test(&root),
         Task::TestBrowser => browser::set_up(&root).and_then(|()| browser::test(&root)),
+        Task::Clients { gateway } => clients::test(&root, gateway),
     }
 }
 
@@ -101,5 +111,6 @@ fn test(root: &std::path::Path) -> Result<()> {
         println!("cargo-nextest is not installed: the tests run with cargo test");
         cargo("test --release --workspace --lib --bins --tests")?;
     }
-    browser::test(root)
+    browser::test(root)?;
+    clients::test(root, None)
 }

@@ -16,7 +16,7 @@ use crate::libtorch;
 /// The shipped model, below the project's root.
 const MODEL: &str = "assets/model";
 /// Run-time data that may be deleted at any time.
-const DATA: &str = ".fondue";
+pub(crate) const DATA: &str = ".fondue";
 /// The gallery, below that.
 const DRAWINGS: &str = "drawings";
 

@@ -12,11 +12,11 @@ from typing_extensions import Self, Unpack
 from . import requests, routing
 from .aio_reply import AsyncReply
 from .answers import TurnLog
-from .errors import Cancelled, Code, FondueError
+from .errors import FondueError
 from .options import Options
 from .pictures import Part
 from .routing import Router, Turns
-from .status import error_of
+from .status import cancelled, error_of
 from .wiring import AsyncEventCall
 from .wire import dialogue_pb2 as wire
 
@@ -73,7 +73,7 @@ class AsyncConversation:
         except grpc.RpcError as raised:
             error = error_of(raised)
         except CancelledError:
-            error = Cancelled("this side cancelled the call", Code.CANCELLED)
+            error = cancelled()
         finally:
             self._router.end(error)
             self._requests.put_nowait(None)

@@ -12,12 +12,12 @@ import grpc
 from typing_extensions import Self
 
 from .answers import TurnLog
-from .errors import Cancelled, Code, FondueError
+from .errors import FondueError
 from .events import Event
 from .history import Answer
 from .pictures import Part
 from .reply import Progress
-from .status import closed, error_of
+from .status import cancelled, closed, error_of
 from .wiring import AsyncEventCall
 from .wire import dialogue_pb2 as wire
 
@@ -105,7 +105,7 @@ class AsyncCallReply(AsyncReply):
             # Also what a task is ended with from outside, which is not ours to swallow.
             if not self._cancelled:
                 raise
-        raise Cancelled("this side cancelled the call", Code.CANCELLED)
+        raise cancelled()
 
     async def _finish(self) -> None:
         # The end of the call, so that the server sees it taken, not broken off. The turn's outcome is known already.

@@ -17,7 +17,7 @@ from .options import Options
 from .pictures import Part
 from .reply import Reply
 from .routing import Router, Turns
-from .status import error_of
+from .status import cancelled, error_of
 from .wiring import EventCall
 from .wire import dialogue_pb2 as wire
 
@@ -63,6 +63,7 @@ class Conversation:
         self._lock = Lock()
         self._router = Router(self._requests.put)
         self._closing = False
+        self._aborted = False
         self._call = call(iter(self._requests.get, None))
         self._reader = Thread(target=self._read, name="fondue-conversation", daemon=True)
         self._reader.start()
@@ -74,7 +75,7 @@ class Conversation:
                 with self._lock:
                     self._router.take(event)
         except grpc.RpcError as raised:
-            error = error_of(raised)
+            error = cancelled() if self._aborted else error_of(raised)
         finally:
             with self._lock:
                 self._router.end(error)
@@ -134,10 +135,13 @@ class Conversation:
     def _cancel_turn(self, number: int) -> None:
         with self._lock:
             if self._closing:
-                # Nothing can be sent any more.
-                self._call.cancel()
+                self._abort()  # nothing can be sent any more
             else:
                 self._router.cancel(number)
+
+    def _abort(self) -> None:
+        self._aborted = True
+        self._call.cancel()
 
     def _edit(self, request: wire.ConverseRequest) -> Turns:
         answer: SimpleQueue[Turns | FondueError] = SimpleQueue()
@@ -161,5 +165,5 @@ class Conversation:
         with self._lock:
             unfinished = self._router.open_turns
         if unfinished or kind is not None:
-            self._call.cancel()
+            self._abort()
         self.close()

@@ -120,7 +120,8 @@ class _UnsupportedTurn(TurnFailed, Unsupported):
 
 
 _OF_CODE: dict[Code, tuple[type[FondueError], type[TurnFailed]]] = {
-    Code.CANCELLED: (Cancelled, TurnFailed),
+    # By the other side, or by what lies between: this side's own is made where it is known.
+    Code.CANCELLED: (Unavailable, _UnavailableTurn),
     Code.INVALID_ARGUMENT: (InvalidRequest, _InvalidTurn),
     Code.DEADLINE_EXCEEDED: (DeadlineExceeded, _ExpiredTurn),
     Code.FAILED_PRECONDITION: (InvalidRequest, _InvalidTurn),

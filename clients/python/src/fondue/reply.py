@@ -9,11 +9,11 @@ import grpc
 from typing_extensions import Self
 
 from .answers import TurnLog
-from .errors import Cancelled, Code, FondueError
+from .errors import FondueError
 from .events import Done, Event, FoundImage, ImageUnavailable, Started
 from .history import Answer
 from .pictures import Part
-from .status import closed, error_of
+from .status import cancelled, closed, error_of
 from .wiring import EventCall
 from .wire import dialogue_pb2 as wire
 
@@ -131,13 +131,15 @@ class CallReply(Reply):
             self._call.cancel()
 
     def _pull(self) -> wire.Event:
+        if self._cancelled:
+            raise cancelled()
         try:
-            if not self._cancelled:
-                return next(self._call)
-            raise Cancelled("this side cancelled the call", Code.CANCELLED)
+            return next(self._call)
         except StopIteration:
             raise closed(None, self._log.started is not None) from None
         except grpc.RpcError as error:
+            if self._cancelled:
+                raise cancelled() from None
             ended = closed(error_of(error), self._log.started is not None)
             raise ended from ended.__cause__
 

@@ -9,11 +9,11 @@ from google.protobuf.message import DecodeError
 from google.rpc.error_details_pb2 import BadRequest, RetryInfo
 from google.rpc.status_pb2 import Status
 
-from .errors import BrokenStream, Code, FondueError, Unavailable, Violation, call_error, code_of
+from .errors import BrokenStream, Cancelled, Code, FondueError, Unavailable, Violation, call_error, code_of
 
 _DETAILS = "grpc-status-details-bin"
 # What a connection that is lost reads as.
-_LOST = (Code.UNAVAILABLE, Code.INTERNAL, Code.UNKNOWN)
+_LOST = (Code.UNAVAILABLE, Code.INTERNAL, Code.UNKNOWN, Code.CANCELLED)
 
 
 def error_of(error: grpc.RpcError) -> FondueError:
@@ -50,11 +50,16 @@ def closed(error: FondueError | None, started: bool) -> FondueError:
     """What a turn without a closing event gets when its stream ended, with `error` or well."""
     if error is None:
         return BrokenStream("the stream ended without the turn's closing event", Code.DATA_LOSS)
-    if started and error.code in _LOST:
+    if started and error.code in _LOST and not isinstance(error, Cancelled):
         broken = BrokenStream(f"the stream broke off: {error.message}", error.code)
         broken.__cause__ = error
         return broken
     return error
+
+
+def cancelled() -> Cancelled:
+    """What a call that this side cancelled ends with."""
+    return Cancelled("this side cancelled the call", Code.CANCELLED)
 
 
 def gone(error: FondueError | None) -> FondueError:
