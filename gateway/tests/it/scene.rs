@@ -27,7 +27,6 @@ pub(crate) struct Scene {
     pub(crate) language_server: Fake,
     pub(crate) retrieval_server: Fake,
     /// `http://HOST:PORT` of the gateway.
-    pub(crate) address: String,
     pub(crate) client: DialogueClient<Channel>,
     pub(crate) gallery: GalleryClient<Channel>,
     pub(crate) stop: Option<oneshot::Sender<()>>,
@@ -68,7 +67,6 @@ impl Scene {
             vision_server,
             language_server,
             retrieval_server,
-            address,
             client,
             gallery,
             stop,
