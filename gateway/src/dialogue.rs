@@ -217,7 +217,8 @@ impl Dialogue {
         if !self.past.branch(number) {
             let most = limits.branch_turns;
             let what = format!(
-                "turn {number} is not remembered: it was not answered, or is not one of the newest {most}                  (branch_turns), or was forgotten for room (max_branch_bytes)"
+                "turn {number} is not remembered: it was not answered, or is not one of the newest {most} \
+                 (branch_turns), or was forgotten for room (max_branch_bytes)"
             );
             return Err(Failure::field("branch.after_turn", what));
         }

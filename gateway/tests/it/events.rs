@@ -40,7 +40,23 @@ async fn a_turn_is_started_told_and_closed() {
     assert_eq!((usage.images_in, usage.images_found), (0, 1));
     assert_eq!((timings.queue_ms, timings.prefill_ms, timings.decode_ms), (1.5, 2.5, 3.5));
     assert!(timings.total_ms >= timings.first_text_ms && timings.first_text_ms > 0.0);
-    assert!(timings.search_ms > 0.0);
+    assert!(timings.search_ms > 0.0 && timings.fetch_ms == 0.0);
+    assert!(timings.first_token_ms > 0.0 && timings.first_token_ms <= timings.first_text_ms);
+    let [search] = timings.searches[..] else { panic!("{timings:?}") };
+    assert!(search.start_ms >= timings.first_token_ms && search.end_ms > search.start_ms, "{timings:?}");
+    assert!(search.end_ms <= timings.total_ms && search.ret_index == 0, "{timings:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_token_need_not_be_text_and_each_search_has_its_time() {
+    let scene = Scene::new().await;
+    scene.language.will([Ret(1.0), Ret(2.0)]);
+    let kinds = scene.reply(turn([text("show me")])).await.unwrap().turn().await;
+    let timings = done(&kinds).timings.clone().unwrap();
+    assert!(timings.first_token_ms > 0.0 && timings.first_text_ms == 0.0, "{timings:?}");
+    let [first, second] = timings.searches[..] else { panic!("{timings:?}") };
+    assert_eq!((first.ret_index, second.ret_index), (0, 1));
+    assert!(second.start_ms >= first.end_ms, "one after the other: {timings:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,11 +7,15 @@ mod scene;
 
 mod calls;
 mod conversation;
+mod cuts;
+mod edits;
 mod events;
 mod failures;
 mod fitting;
 mod gallery;
 mod http;
+mod indexes;
+mod links;
 mod published;
 mod refusals;
 mod room;

@@ -6,9 +6,9 @@ use std::{
 };
 
 use fondue_proto::language::{
-    CandidateScore, Compat, DescribeRequest, DescribeResponse, Done, Embedding, Features, FinishReason,
-    GenerateEvent, GenerateRequest, Part, ProjectRequest, ProjectResponse, QueryRequest, QueryResponse,
-    RetQuery, ScoreRequest, ScoreResponse, Started, TextDelta,
+    CandidateScore, Compat, DescribeRequest, DescribeResponse, DialogueTemplate, Done, Embedding, Features,
+    FinishReason, GenerateEvent, GenerateRequest, Part, ProjectRequest, ProjectResponse, QueryRequest,
+    QueryResponse, RetQuery, ScoreRequest, ScoreResponse, Started, TextDelta,
     generate_event::Kind,
     language_server::{Language, LanguageServer},
     part,
@@ -42,6 +42,9 @@ pub(crate) struct LanguageFake {
     queried: Arc<Mutex<Vec<QueryRequest>>>,
     refuses: Arc<Mutex<Option<Status>>>,
     fingerprint: Arc<Mutex<&'static str>>,
+    template: Arc<Mutex<Option<DialogueTemplate>>>,
+    /// Where prompts begin, and how many positions there are.
+    begins: Arc<Mutex<(u32, u32)>>,
     /// One permit lets one `Wait` go on.
     pub(crate) go_on: Arc<Semaphore>,
     /// One permit for each `Generate` that has come in.
@@ -59,6 +62,8 @@ impl Default for LanguageFake {
             queried: Arc::default(),
             refuses: Arc::default(),
             fingerprint: Arc::default(),
+            template: Arc::default(),
+            begins: Arc::default(),
             go_on: none(),
             came: none(),
             dropped: none(),
@@ -88,6 +93,19 @@ impl LanguageFake {
     /// The model that it runs from now on.
     pub(crate) fn be(&self, fingerprint: &'static str) {
         *self.fingerprint.lock().unwrap() = fingerprint;
+    }
+
+    /// How a dialogue reads to it from now on.
+    pub(crate) fn reads(&self, question_prefix: &str, answer_prefix: &str, turn_separator: &str) {
+        let [question_prefix, answer_prefix, turn_separator] =
+            [question_prefix, answer_prefix, turn_separator].map(str::to_owned);
+        let template = DialogueTemplate { question_prefix, answer_prefix, turn_separator };
+        *self.template.lock().unwrap() = Some(template);
+    }
+
+    /// From now on prompts begin at this one of their cuts, counted from 1, and the model has so many positions.
+    pub(crate) fn begin_at(&self, cut: u32, max_positions: u32) {
+        *self.begins.lock().unwrap() = (cut, max_positions);
     }
 
     pub(crate) fn asked(&self) -> Vec<GenerateRequest> {
@@ -130,14 +148,15 @@ impl LanguageFake {
         let (mut offset, mut n_rets) = (0, 0);
         let mut started = false;
         let mut reason = FinishReason::Stop;
+        let (cut, max_positions) = *self.begins.lock().unwrap();
         for step in script {
             if !started && !matches!(step, Step::Fail(_) | Step::Queue) {
                 send(Kind::Started(Started {
                     prompt_tokens: 7,
                     queue_ms: 1.5,
                     cached_tokens: 4,
-                    cut: 0,
-                    max_positions: 0,
+                    cut,
+                    max_positions,
                 }))
                 .await?;
                 started = true;
@@ -218,6 +237,7 @@ impl Language for LanguageFake {
 
     async fn describe(&self, _: Request<DescribeRequest>) -> Result<Response<DescribeResponse>, Status> {
         let fingerprint = self.fingerprint.lock().unwrap().to_string();
-        Ok(Response::new(DescribeResponse { fingerprint, ..DescribeResponse::default() }))
+        let template = self.template.lock().unwrap().clone();
+        Ok(Response::new(DescribeResponse { fingerprint, template, ..DescribeResponse::default() }))
     }
 }

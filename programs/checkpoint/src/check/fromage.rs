@@ -2,6 +2,7 @@
 
 use fondue_domain::TokenId;
 use fondue_model::{
+    DialogueTemplate, dialogue,
     mapping::{Mapping, ModelArgs, TEXT_FC, VISUAL_FC},
     weights::{Survey, Weights},
 };
@@ -9,6 +10,8 @@ use fondue_model::{
 use super::{Checked, tensors};
 use crate::parts::Place;
 
+const TEMPLATE: &str = "write the texts question_prefix, answer_prefix and turn_separator of at most 64 bytes each, or \
+                        remove the file: then the gateway's own words hold";
 const AGAIN: &str = "take model_args.json and the checkpoint from the same training, and copy them again";
 
 /// `ret` is the tokenizer's, if there is one.
@@ -36,5 +39,21 @@ pub(super) fn check(place: &Place, ret: Option<TokenId>) -> Checked {
             tensors::tell_opened(&mut checked, Weights::look_mapping(folder), AGAIN);
         }
     }
+    template(&mut checked);
     checked
+}
+
+/// How a dialogue reads to the model, if the folder says.
+fn template(checked: &mut Checked) {
+    checked.file(dialogue::FILE, "json");
+    match DialogueTemplate::load(&checked.part.folder) {
+        Ok(None) => {}
+        Ok(Some(template)) => {
+            let facts = &mut checked.part.architecture;
+            facts.add("question prefix", template.question_prefix);
+            facts.add("answer prefix", template.answer_prefix);
+            facts.add("turn separator", template.turn_separator);
+        }
+        Err(error) => checked.model_fault(&error, TEMPLATE),
+    }
 }

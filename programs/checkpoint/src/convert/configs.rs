@@ -7,6 +7,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
+use fondue_model::dialogue;
 use serde_json::{Map, Value};
 
 use super::dtype::Target;
@@ -34,7 +35,7 @@ pub(crate) fn write(place: &Place, out: &Path, dtype: Target) -> Result<()> {
             config(place, out, dtype, true)?;
             copy(place, out, &["preprocessor_config.json"])
         }
-        Kind::Fromage => copy(place, out, &["model_args.json"]),
+        Kind::Fromage => copy(place, out, &["model_args.json", dialogue::FILE]),
     }
 }
 

@@ -41,6 +41,32 @@ fn the_shipped_model_is_whole() {
 }
 
 #[test]
+fn a_template_is_told_or_refused_with_what_would_be_right() {
+    let model = copy();
+    let path = model.path().join("fromage/dialogue.json");
+    let write = |last: &str| {
+        let text = format!(
+            r#"{{"question_prefix": "User: ", "answer_prefix": "\\nBot:", "turn_separator": {last}}}"#
+        );
+        fs::write(&path, text).unwrap();
+        crate::report(&[&model.path().join("fromage")])
+    };
+    let whole = write(r#""</s>""#);
+    let told = &whole["parts"][0]["architecture"];
+    assert_eq!((&told["question prefix"], &told["answer prefix"]), (&json!("User: "), &json!("\nBot:")));
+    assert_eq!((&told["turn separator"], &whole["ok"]), (&json!("</s>"), &json!(true)));
+    let long = format!("{:?}", "x".repeat(65));
+    for (last, what) in [(r#""", "style": "plain""#, "style"), (long.as_str(), "65 bytes"), ("7", "integer")]
+    {
+        let faults = faults(&write(last));
+        assert!(faults.len() == 1 && faults[0].contains("dialogue.json: "), "{faults:?}");
+        assert!(faults[0].contains(what), "{faults:?}");
+    }
+    let (code, text, _) = run(&["check"], &[&model.path().join("fromage")]);
+    assert!(code == 1 && text.contains("remove the file"), "{text}");
+}
+
+#[test]
 fn a_part_alone_is_checked_without_the_others() {
     for part in ["opt", "clip", "fromage"] {
         let folder = shipped().join(part);

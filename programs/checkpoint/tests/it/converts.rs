@@ -105,9 +105,12 @@ const PARTS: [(&str, &str); 3] =
 #[test]
 fn every_form_becomes_the_same_files() {
     let (from, to) = (published(), tempfile::tempdir().unwrap());
+    let template = r#"{"question_prefix": "User: ", "answer_prefix": "\nBot:", "turn_separator": ""}"#;
+    fs::write(from.path().join("fromage/dialogue.json"), template).unwrap();
     let out = to.path().join("model");
     assert_eq!(convert(&[], from.path(), &out).0, 0);
     assert_eq!(names(to.path()), ["model"]);
+    assert_eq!(fs::read_to_string(out.join("fromage/dialogue.json")).unwrap(), template);
     for (part, file) in PARTS {
         let mut expected = safetensors::read(&shipped().join(part).join(file)).unwrap();
         if part == "clip" {

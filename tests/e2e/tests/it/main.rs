@@ -5,6 +5,7 @@ mod bad_input;
 mod cancellation;
 mod dialogue;
 mod gallery;
+mod histories;
 mod http;
 mod imported;
 mod outage;
