@@ -73,7 +73,7 @@ async fn what_is_taken_back_was_never_said_nor_shown() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn edits_wait_for_the_turns_before_them_and_turns_for_edits() {
-    let scene = Scene::new().await;
+    let scene = Scene::with(&["--max-waiting-turns", "5"]).await;
     scene.language.will([Text(" a"), Wait]);
     let mut talk = scene.converse().await;
     talk.say(turn([text("1")]));
