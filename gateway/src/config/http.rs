@@ -20,6 +20,11 @@ pub struct HttpSettings {
     #[arg(long = "cors-origin", value_name = "ORIGIN")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cors_origins: Option<Vec<String>>,
+    /// Where clients reach this server, such as https://fondue.example.org: links to pictures in an answer's text begin with it,
+    /// so that clients that are no pages of this server can show them [default: links are paths, /v1/images/…].
+    #[arg(long, value_name = "URL")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub public_url: Option<String>,
 }
 
 /// The HTTP API's configuration, checked.
@@ -29,6 +34,8 @@ pub struct HttpConfig {
     pub model_name: String,
     /// Pages that may call from a browser.
     pub origins: Vec<HeaderValue>,
+    /// Before the path of a link to a picture; empty for none. Without a slash at its end.
+    pub public_url: String,
 }
 
 impl HttpSettings {
@@ -43,8 +50,19 @@ impl HttpSettings {
             return Err(SettingsError::Value { setting: "model_name", expected, got: model_name });
         }
         let origins = self.cors_origins.into_iter().flatten().map(origin);
-        Ok(HttpConfig { model_name, origins: origins.collect::<Result<_, _>>()? })
+        let public_url = self.public_url.map(public_url).transpose()?.unwrap_or_default();
+        Ok(HttpConfig { model_name, origins: origins.collect::<Result<_, _>>()?, public_url })
     }
+}
+
+/// Scheme, host and perhaps a port: pictures are at the root of the server.
+fn public_url(text: String) -> Result<String, SettingsError> {
+    let url = text.trim_end_matches('/');
+    if url != "*" && origin(url.to_owned()).is_ok() && !url.contains(['(', ')', '#', '?']) {
+        return Ok(url.to_owned());
+    }
+    let expected = "a URL without a path, such as https://fondue.example.org".to_owned();
+    Err(SettingsError::Value { setting: "public_url", expected, got: text })
 }
 
 /// As a browser sends it: scheme and host, a port if it is not the usual one, no path.
@@ -62,6 +80,15 @@ fn origin(text: String) -> Result<HeaderValue, SettingsError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_public_address_has_no_path() {
+        assert_eq!(public_url("https://a.org:8443/".to_owned()).unwrap(), "https://a.org:8443");
+        for wrong in ["", "*", "a.org", "https://a.org/fondue", "https://a.org#x"] {
+            let error = public_url(wrong.to_owned()).unwrap_err().to_string();
+            assert!(error.starts_with("public_url: "), "{error}");
+        }
+    }
 
     #[test]
     fn origins_are_those_that_browsers_send() {

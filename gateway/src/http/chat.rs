@@ -11,7 +11,7 @@ use axum::{
     Json,
     body::Body,
     extract::State,
-    http::{HeaderMap, header},
+    http::HeaderMap,
     response::{IntoResponse, Response},
 };
 use fondue_proto::dialogue::event::Kind;
@@ -19,7 +19,7 @@ use tokio_stream::StreamExt;
 use tonic::Status;
 
 use self::{answer::Telling, request::Asked};
-use super::{Front, body, content, errors::Problem, models};
+use super::{Front, body, content, errors::Problem, links::Hosts, models};
 use crate::single;
 
 /// Answers a turn.
@@ -33,10 +33,10 @@ pub(super) async fn complete(
     models::check(&front, &asked.model)?;
     asked.check()?;
     let room = desk.admit_turn()?;
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    let telling = Telling::new(asked.model.clone());
+    let hosts = Hosts::of(&headers, &front.desk.config.http.public_url);
+    let telling = Telling::new(asked.model.clone(), desk.config.http.public_url.clone());
     let (streamed, with_usage) = (asked.stream(), asked.include_usage());
-    let mut said = dialogue::dialogue(asked, host)?;
+    let mut said = dialogue::dialogue(asked, hosts)?;
     content::fetch(&front, said.pieces_mut(), Instant::now() + desk.config.defaults.timeout).await?;
     let (message, paths) = said.into_wire();
     let events = single::answer(desk, room, message, |timeout| Instant::now() + timeout).await;

@@ -12,7 +12,12 @@ use fondue_domain::Fault;
 use fondue_proto::dialogue::{self as wire, part::Kind};
 use serde::{Deserialize, Deserializer, de};
 
-use super::{Front, errors::Problem, images, links};
+use super::{
+    Front,
+    errors::Problem,
+    images,
+    links::{self, Hosts},
+};
 use crate::failure::Failure;
 
 /// Bytes of the pictures of this server that one request may name, together.
@@ -114,11 +119,11 @@ pub(super) enum What {
     Here(links::Stored),
 }
 
-/// The pieces of `content`, which lies at `path`. `host` is what the client calls this server.
+/// The pieces of `content`, which lies at `path`. `hosts` is what clients call this server.
 ///
 /// # Errors
 /// [`Problem`] that names the part at fault.
-pub(super) fn pieces(content: Content, path: &str, host: Option<&str>) -> Result<Vec<Piece>, Problem> {
+pub(super) fn pieces(content: Content, path: &str, hosts: Hosts<'_>) -> Result<Vec<Piece>, Problem> {
     let parts = match content {
         Content::Text(text) => return Ok(vec![Piece { what: What::Text(text), path: path.to_owned() }]),
         Content::Parts(parts) => parts,
@@ -126,11 +131,11 @@ pub(super) fn pieces(content: Content, path: &str, host: Option<&str>) -> Result
     parts
         .into_iter()
         .enumerate()
-        .map(|(index, part)| piece(part, &format!("{path}[{index}]"), host))
+        .map(|(index, part)| piece(part, &format!("{path}[{index}]"), hosts))
         .collect()
 }
 
-fn piece(part: Part, path: &str, host: Option<&str>) -> Result<Piece, Problem> {
+fn piece(part: Part, path: &str, hosts: Hosts<'_>) -> Result<Piece, Problem> {
     let lacks = |name: &str| {
         let field = format!("{path}.{name}");
         let message = format!("{field}: a part of this type has `{name}` and nothing else");
@@ -142,7 +147,7 @@ fn piece(part: Part, path: &str, host: Option<&str>) -> Result<Piece, Problem> {
         }
         Part { r#type: PartType::ImageUrl, text: None, image_url: Some(image) } => {
             let path = format!("{path}.image_url.url");
-            match picture(image.url, host) {
+            match picture(image.url, hosts) {
                 Ok(what) => Ok(Piece { what, path }),
                 Err(reason) => {
                     let message = format!("{path}: {reason}");
@@ -156,12 +161,11 @@ fn piece(part: Part, path: &str, host: Option<&str>) -> Result<Piece, Problem> {
 }
 
 /// What a picture's URL stands for.
-fn picture(url: String, host: Option<&str>) -> Result<What, &'static str> {
+fn picture(url: String, hosts: Hosts<'_>) -> Result<What, &'static str> {
     if let Some(data) = url.strip_prefix("data:") {
         return data_url(data);
     }
-    // Without a host no absolute URL is known to be ours.
-    if let Some(stored) = links::stored(&url, Some(host.unwrap_or_default())) {
+    if let Some(stored) = links::stored(&url, Some(hosts)) {
         return Ok(What::Here(stored));
     }
     if url.starts_with("http://") || url.starts_with("https://") {
@@ -271,9 +275,11 @@ mod tests {
 
     #[test]
     fn a_url_of_this_server_is_not_fetched_from_the_web() {
-        let here = |url: &str, host| matches!(picture(url.to_owned(), host), Ok(What::Here(_)));
+        let at = |asked| Hosts { asked, public: "https://f.org" };
+        let here = |url: &str, asked| matches!(picture(url.to_owned(), at(asked)), Ok(What::Here(_)));
+        assert!(here("https://F.org/v1/images/g/a", None), "its public address");
         assert!(here("/v1/images/g/a", None) && here("http://h:1/v1/images/g/a", Some("h:1")));
         assert!(!here("http://h:1/v1/images/g/a", None) && !here("http://h:1/v1/images/g/a", Some("h:2")));
-        assert!(picture("ftp://h/a".to_owned(), None).is_err());
+        assert!(picture("ftp://h/a".to_owned(), at(None)).is_err());
     }
 }

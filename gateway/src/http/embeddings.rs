@@ -3,12 +3,7 @@
 
 use std::{fmt, time::Instant};
 
-use axum::{
-    Json,
-    body::Body,
-    extract::State,
-    http::{HeaderMap, header},
-};
+use axum::{Json, body::Body, extract::State, http::HeaderMap};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use fondue_proto::dialogue::RetrieveRequest;
 use futures::{StreamExt, TryStreamExt};
@@ -19,6 +14,7 @@ use super::{
     Front, body,
     content::Content,
     errors::Problem,
+    links::Hosts,
     models,
     vectors::{self, Sought},
 };
@@ -120,10 +116,10 @@ pub(super) async fn embed(
     }
     let _room = desk.admit_turn()?;
     let deadline = Instant::now() + desk.config.defaults.timeout;
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let hosts = Hosts::of(&headers, &front.desk.config.http.public_url);
     let rows = items.into_iter().enumerate().map(|(index, content)| {
         let path = if list { format!("input[{index}]") } else { "input".to_owned() };
-        row(&front, content, path, host, deadline)
+        row(&front, content, path, hosts, deadline)
     });
     // Those that are not asked for yet are not held up by anything but these.
     let rows: Vec<Vec<f32>> = futures::stream::iter(rows).buffered(AT_ONCE).try_collect().await?;
@@ -147,11 +143,11 @@ async fn row(
     front: &Front,
     content: Content,
     path: String,
-    host: Option<&str>,
+    hosts: Hosts<'_>,
     deadline: Instant,
 ) -> Result<Vec<f32>, Problem> {
     let desk = &front.desk;
-    let (sought, paths) = vectors::sought(front, content, &path, host, deadline).await?;
+    let (sought, paths) = vectors::sought(front, content, &path, hosts, deadline).await?;
     let row = async {
         match sought {
             Sought::Picture(picture) => {

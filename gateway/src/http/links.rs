@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use axum::http::{HeaderMap, header::HOST};
 use fondue_proto::dialogue::FoundImage;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
@@ -17,6 +18,27 @@ const PIECE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.'
 
 /// How `[RET]` reads in a transcript.
 const RET: &str = " [RET]";
+
+/// What clients call this server.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Hosts<'a> {
+    /// As the request's `host` says.
+    pub(super) asked: Option<&'a str>,
+    /// The setting `public_url`; empty for none.
+    pub(super) public: &'a str,
+}
+
+impl<'a> Hosts<'a> {
+    /// Of a request with these headers.
+    pub(super) fn of(headers: &'a HeaderMap, public: &'a str) -> Self {
+        Self { asked: headers.get(HOST).and_then(|host| host.to_str().ok()), public }
+    }
+
+    fn has(self, authority: &str) -> bool {
+        let public = self.public.split_once("://").map(|(_, authority)| authority);
+        [self.asked, public].into_iter().flatten().any(|host| host.eq_ignore_ascii_case(authority))
+    }
+}
 
 /// A stored picture.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -45,14 +67,14 @@ pub(super) fn address(image: &FoundImage) -> String {
     format!("{IMAGES}{}/{}{query}", escaped(&image.generation), escaped(&image.id))
 }
 
-/// The stored picture that `url` names, if it is one of this server: a path, or a URL at `host`.
-pub(super) fn stored(url: &str, host: Option<&str>) -> Option<Stored> {
+/// The stored picture that `url` names, if it is one of this server: a path, or a URL at one of `hosts`; `None` are all.
+pub(super) fn stored(url: &str, hosts: Option<Hosts<'_>>) -> Option<Stored> {
     let path = if url.starts_with('/') {
         url
     } else {
         let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"))?;
         let (authority, _) = rest.split_once('/')?;
-        let ours = host.is_none_or(|host| host.eq_ignore_ascii_case(authority));
+        let ours = hosts.is_none_or(|hosts| hosts.has(authority));
         ours.then_some(&rest[authority.len()..])?
     };
     let rest = path.strip_prefix(IMAGES)?.split('#').next()?;
@@ -63,8 +85,8 @@ pub(super) fn stored(url: &str, host: Option<&str>) -> Option<Stored> {
     (!id.contains('/') && !stored.id.is_empty() && !stored.generation.is_empty()).then_some(stored)
 }
 
-/// A picture in an answer.
-pub(super) fn markdown(image: &FoundImage) -> String {
+/// A picture in an answer. `public` is the setting `public_url`.
+pub(super) fn markdown(image: &FoundImage, public: &str) -> String {
     let mut caption = String::with_capacity(image.caption.len());
     for c in image.caption.chars() {
         if matches!(c, '[' | ']' | '\\' | '`' | '<') {
@@ -74,8 +96,11 @@ pub(super) fn markdown(image: &FoundImage) -> String {
     }
     let address = address(image);
     let address: String = address.split('#').next().unwrap_or_default().chars().map(plain).collect();
-    let id = if address.starts_with(IMAGES) { String::new() } else { format!("&id={}", escaped(&image.id)) };
-    format!("\n![{caption}]({address}#ret={}&at={}{id})\n", image.ret_index, image.text_offset)
+    let (public, id) = match address.starts_with(IMAGES) {
+        true => (public, String::new()),
+        false => ("", format!("&id={}", escaped(&image.id))),
+    };
+    format!("\n![{caption}]({public}{address}#ret={}&at={}{id})\n", image.ret_index, image.text_offset)
 }
 
 /// What would end an address within Markdown is escaped in it.

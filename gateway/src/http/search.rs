@@ -2,12 +2,7 @@
 
 use std::time::Instant;
 
-use axum::{
-    Json,
-    body::Body,
-    extract::State,
-    http::{HeaderMap, header},
-};
+use axum::{Json, body::Body, extract::State, http::HeaderMap};
 use fondue_proto::dialogue::{Condition, RetrieveRequest};
 use fondue_serving::telemetry::current_trace_id;
 use serde::{Deserialize, Serialize};
@@ -16,6 +11,7 @@ use super::{
     Front, body,
     content::Content,
     errors::Problem,
+    links::Hosts,
     picture::Image,
     vectors::{self, Sought},
 };
@@ -56,8 +52,8 @@ pub(super) async fn search(
     let asked: Asked = body::json(desk, &headers, body).await?;
     let _room = desk.admit_turn()?;
     let deadline = Instant::now() + desk.config.defaults.timeout;
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    let (sought, paths) = vectors::sought(&front, asked.input, "input", host, deadline).await?;
+    let hosts = Hosts::of(&headers, &front.desk.config.http.public_url);
+    let (sought, paths) = vectors::sought(&front, asked.input, "input", hosts, deadline).await?;
     let raw = RetrieveRequest {
         parts: Vec::new(),
         k: asked.k,

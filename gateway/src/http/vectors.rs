@@ -8,6 +8,7 @@ use super::{
     Front,
     content::{self, Content, What},
     errors::Problem,
+    links::Hosts,
 };
 
 /// What is looked for.
@@ -27,10 +28,10 @@ pub(super) async fn sought(
     front: &Front,
     content: Content,
     path: &str,
-    host: Option<&str>,
+    hosts: Hosts<'_>,
     deadline: Instant,
 ) -> Result<(Sought, Vec<String>), Problem> {
-    let mut pieces = content::pieces(content, path, host)?;
+    let mut pieces = content::pieces(content, path, hosts)?;
     content::fetch(front, pieces.iter_mut(), deadline).await?;
     let paths = pieces.iter().map(|piece| piece.path.clone()).collect();
     let is_text = |piece: &content::Piece| matches!(piece.what, What::Text(_));

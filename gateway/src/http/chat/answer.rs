@@ -13,6 +13,8 @@ use crate::http::{links, now, picture::Image};
 #[derive(Debug)]
 pub(super) struct Telling {
     model: String,
+    /// Before links to pictures.
+    public_url: String,
     created: u64,
     started: TurnStarted,
     found: Vec<FoundImage>,
@@ -104,9 +106,9 @@ impl From<Took> for Usage {
 
 impl Telling {
     /// Nothing is said yet.
-    pub(super) fn new(model: String) -> Self {
+    pub(super) fn new(model: String, public_url: String) -> Self {
         let started = TurnStarted::default();
-        Self { model, created: now(), started, found: Vec::new(), unavailable: Vec::new() }
+        Self { model, public_url, created: now(), started, found: Vec::new(), unavailable: Vec::new() }
     }
 
     /// Keeps what a whole answer will tell.
@@ -123,8 +125,11 @@ impl Telling {
     pub(super) fn whole(mut self, done: TurnDone) -> Completion {
         self.found.sort_by_key(|image| (image.text_offset, image.ret_index, image.rank));
         let images: Vec<Image> = self.found.iter().cloned().map(Image::from).collect();
-        let message =
-            Message { role: "assistant", content: with_links(&done.text, &self.found), refusal: () };
+        let message = Message {
+            role: "assistant",
+            content: with_links(&done.text, &self.found, &self.public_url),
+            refusal: (),
+        };
         let finish_reason = finish_reason(done.reason());
         let usage = done.usage.unwrap_or_default().into();
         let mut fondue = told(&done, &self.found);
@@ -162,7 +167,8 @@ impl Telling {
             }
             Kind::Image(image) => {
                 let image = FoundImage { data: Default::default(), ..image };
-                let delta = Delta { content: Some(links::markdown(&image)), ..Delta::default() };
+                let delta =
+                    Delta { content: Some(links::markdown(&image, &self.public_url)), ..Delta::default() };
                 self.found.push(image.clone());
                 vec![self.chunk(delta, None, Some(json!({ "image": Image::from(image) })))]
             }
@@ -202,16 +208,16 @@ impl Telling {
 }
 
 /// `text` with the pictures, in order, where they belong.
-fn with_links(text: &str, found: &[FoundImage]) -> String {
+fn with_links(text: &str, found: &[FoundImage], public_url: &str) -> String {
     let mut content = String::with_capacity(text.len());
     let mut found = found.iter().peekable();
     for (index, c) in text.chars().enumerate() {
         while let Some(image) = found.next_if(|image| image.text_offset as usize <= index) {
-            content += &links::markdown(image);
+            content += &links::markdown(image, public_url);
         }
         content.push(c);
     }
-    found.for_each(|image| content += &links::markdown(image));
+    found.for_each(|image| content += &links::markdown(image, public_url));
     content
 }
 

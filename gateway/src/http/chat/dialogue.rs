@@ -6,7 +6,7 @@ use super::request::{Asked, Message, Past, Role};
 use crate::http::{
     content::{self, Content, Fit, Piece, What},
     errors::Problem,
-    links,
+    links::{self, Hosts},
 };
 
 /// What was said, its pictures perhaps yet to be fetched.
@@ -54,7 +54,7 @@ pub(super) struct Paths {
 ///
 /// # Errors
 /// [`Problem`] that names the message at fault.
-pub(super) fn dialogue(mut asked: Asked, host: Option<&str>) -> Result<Said, Problem> {
+pub(super) fn dialogue(mut asked: Asked, hosts: Hosts<'_>) -> Result<Said, Problem> {
     let new_tokens =
         if asked.max_completion_tokens.is_some() { "max_completion_tokens" } else { "max_tokens" };
     let (mut history, mut now) = (Vec::<Exchange>::new(), Question::default());
@@ -65,7 +65,7 @@ pub(super) fn dialogue(mut asked: Asked, host: Option<&str>) -> Result<Said, Pro
         let path = format!("{at}.content");
         match (role, content) {
             (Role::Assistant, content) => {
-                let (reply, image_ids) = answer(content, fondue, &path, host)?;
+                let (reply, image_ids) = answer(content, fondue, &path, hosts)?;
                 match history.last_mut() {
                     Some(last) if now.is_empty() => {
                         last.reply = [last.reply.trim_end(), reply.trim_start()].join(" ");
@@ -85,10 +85,10 @@ pub(super) fn dialogue(mut asked: Asked, host: Option<&str>) -> Result<Said, Pro
             }
             (_, None) => {} // refused before
             (Role::System | Role::Developer, Some(content)) => {
-                let text = words(content, &path, host)?;
+                let text = words(content, &path, hosts)?;
                 now.system.push((text, path));
             }
-            (Role::User, Some(content)) => now.say(content::pieces(content, &path, host)?, path),
+            (Role::User, Some(content)) => now.say(content::pieces(content, &path, hosts)?, path),
         }
     }
     if now.path.is_none() {
@@ -109,19 +109,19 @@ fn answer(
     content: Option<Content>,
     fondue: Option<Past>,
     path: &str,
-    host: Option<&str>,
+    hosts: Hosts<'_>,
 ) -> Result<(String, Vec<String>), Problem> {
     match (fondue, content) {
         (Some(Past { transcript, image_ids }), _) => Ok((transcript, image_ids.unwrap_or_default())),
-        (None, Some(content)) => Ok(links::transcript(&words(content, path, host)?)),
+        (None, Some(content)) => Ok(links::transcript(&words(content, path, hosts)?)),
         (None, None) => Ok(Default::default()),
     }
 }
 
 /// A content that is text.
-fn words(content: Content, path: &str, host: Option<&str>) -> Result<String, Problem> {
+fn words(content: Content, path: &str, hosts: Hosts<'_>) -> Result<String, Problem> {
     let mut words = String::new();
-    for Piece { what, path } in content::pieces(content, path, host)? {
+    for Piece { what, path } in content::pieces(content, path, hosts)? {
         let What::Text(text) = what else {
             let message = format!("{path}: only a user shows pictures");
             return Err(Problem::invalid("invalid_value", path, message));

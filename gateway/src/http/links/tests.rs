@@ -21,8 +21,11 @@ fn an_address_names_its_picture() {
             let expected = Stored { index: index.into(), generation: "gen 1".into(), id: id.into() };
             assert_eq!(stored(&address, None).as_ref(), Some(&expected), "{address}");
             let absolute = format!("http://here:1{address}");
-            assert_eq!(stored(&absolute, Some("Here:1")), Some(expected));
-            assert_eq!(stored(&absolute, Some("there")), None);
+            assert_eq!(stored(&absolute, Some(Hosts { asked: Some("Here:1"), public: "" })), Some(expected));
+            assert_eq!(
+                stored(&absolute, Some(Hosts { asked: Some("there"), public: "https://elsewhere" })),
+                None
+            );
         }
     }
     for other in ["", "/", "/v1/images/", "/v1/images/a", "/v1/images/a/", "/v1/images/a/b/c", "http://x"] {
@@ -36,10 +39,10 @@ fn an_answer_comes_back_from_its_markdown() {
     let hard = FoundImage { caption: "a [b] \\c\n`d` <e>".into(), ..image("x/y", 1, 5) };
     let told = format!(
         "{}Größe{}{}, da{}.",
-        markdown(&image("one", 0, 0)),
-        markdown(&hard),
-        markdown(&image("two", 1, 5)),
-        markdown(&image("three", 2, 5)),
+        markdown(&image("one", 0, 0), ""),
+        markdown(&hard, ""),
+        markdown(&image("two", 1, 5), "https://f.org:1"),
+        markdown(&image("three", 2, 5), ""),
     );
     let (words, ids) = transcript(&told);
     assert_eq!(words, " [RET]Größe [RET] [RET], da.");
@@ -53,7 +56,7 @@ fn a_picture_elsewhere_is_known_by_its_id() {
         url: "https://a.org/p (1).png#top".to_owned(),
         ..image("far away", 0, 3)
     };
-    let told = format!("abc{}", markdown(&away));
+    let told = format!("abc{}", markdown(&away, ""));
     assert_eq!(told, "abc\n![](https://a.org/p%20%281%29.png#ret=0&at=3&id=far%20away)\n");
     assert_eq!(transcript(&told), ("abc [RET]".to_owned(), vec!["far away".to_owned()]));
 }
