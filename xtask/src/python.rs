@@ -108,10 +108,17 @@ impl Set {
             let _ = fs::remove_dir_all(&partial);
             println!("Installing {name} into {} (about {}, once) …", home.display(), self.size);
             let mut pip = Command::new("python3");
-            pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary=:all:"]);
-            call(pip.args(["--no-deps", "--target"]).arg(&partial).args(self.packages)).with_context(|| {
-                format!("{name} could not be installed; tests need it, and Python 3.11 or later")
-            })?;
+            pip.args([
+                "-m",
+                "pip",
+                "install",
+                "--quiet",
+                "--disable-pip-version-check",
+                "--only-binary=:all:",
+            ]);
+            call(pip.args(["--no-deps", "--target"]).arg(&partial).args(self.packages)).with_context(
+                || format!("{name} could not be installed; tests need it, and Python 3.11 or later"),
+            )?;
             fs::write(partial.join("COMPLETE"), pins)?;
             let _ = fs::remove_dir_all(&home);
             fs::rename(&partial, &home)?;
