@@ -33,7 +33,7 @@ type Running<'a> = Pin<Box<dyn Future<Output = Result<Came, Gone>> + Send + 'a>>
 /// What running came to.
 enum Came {
     /// A turn that left something to its dialogue, and its number.
-    Turn(u32, Outcome),
+    Turn(u32, Box<Outcome>),
     /// A turn that was never taken: the dialogue has nothing to remember.
     Nothing,
     /// The dialogue that the client brought along.
@@ -215,9 +215,9 @@ impl<'a> Conversation<'a> {
                 }));
                 Ok(())
             }
-            Some(Action::Undo(undo)) => Ok(self.edit(Edit::Undo(undo), running.is_some())),
-            Some(Action::Reset(_)) => Ok(self.edit(Edit::Reset, running.is_some())),
-            Some(Action::Branch(branch)) => Ok(self.edit(Edit::Branch(branch), running.is_some())),
+            Some(Action::Undo(undo)) => self.edit(Edit::Undo(undo), running.is_some()),
+            Some(Action::Reset(_)) => self.edit(Edit::Reset, running.is_some()),
+            Some(Action::Branch(branch)) => self.edit(Edit::Branch(branch), running.is_some()),
             Some(Action::Cancel(_)) => {
                 self.cancel.cancel(); // without a turn it does nothing: each turn begins with its own token
                 Ok(())
@@ -241,9 +241,11 @@ impl<'a> Conversation<'a> {
         runs && !(self.opening && self.waiting.is_empty())
     }
 
-    fn edit(&mut self, edit: Edit, runs: bool) {
+    /// Takes an edit; if it finds no room, that is told when it is its turn.
+    fn edit(&mut self, edit: Edit, runs: bool) -> Result<(), End> {
         let waits = self.waits(runs);
         self.waiting.push_edit(edit, waits, &self.desk.config.limits);
+        Ok(())
     }
 
     /// Makes the edits that are next, and begins the turn behind them, if one waits.
@@ -251,7 +253,7 @@ impl<'a> Conversation<'a> {
         loop {
             match self.waiting.pop() {
                 None => return Ok(None),
-                Some(Next::Turn(number, raw)) => return Ok(Some(self.turn(number, raw))),
+                Some(Next::Turn(number, raw)) => return Ok(Some(self.turn(number, *raw))),
                 Some(Next::Edit(edit)) => {
                     let reply = self.own_reply();
                     match self.change(edit) {
@@ -283,7 +285,7 @@ impl<'a> Conversation<'a> {
                     None
                 }
             };
-            Ok(outcome.map_or(Came::Nothing, |outcome| Came::Turn(number, outcome)))
+            Ok(outcome.map_or(Came::Nothing, |outcome| Came::Turn(number, Box::new(outcome))))
         };
         Box::pin(running.instrument(span))
     }
@@ -331,7 +333,8 @@ impl<'a> Conversation<'a> {
                 self.dialogue = (*opened)?;
                 self.stay();
             }
-            Came::Turn(number, Outcome { spoken, generation }) => {
+            Came::Turn(number, outcome) => {
+                let Outcome { spoken, generation } = *outcome;
                 if let Some((index, generation)) = generation {
                     self.dialogue.pin(index, generation);
                     self.stay();

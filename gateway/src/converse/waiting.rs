@@ -19,7 +19,7 @@ pub(super) enum Edit {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Next {
     /// A turn and its number.
-    Turn(u32, Turn),
+    Turn(u32, Box<Turn>),
     Edit(Edit),
     /// So many edits that found no room: each is answered when it is its turn, so that answers keep the order of the edits.
     Refused(u32),
@@ -56,7 +56,7 @@ impl Waiting {
         if runs && self.is_full(limits) {
             return Err(full(limits));
         }
-        let next = Next::Turn(number, turn);
+        let next = Next::Turn(number, Box::new(turn));
         let n_bytes = self.n_bytes.saturating_add(next.n_bytes());
         let most = limits.waiting_bytes;
         if runs && n_bytes > most {
@@ -116,7 +116,7 @@ mod tests {
         assert!(waiting.push(1, Turn::default(), true, &limits).is_ok());
         (0..4).for_each(|_| waiting.push_edit(Edit::Reset, true, &limits));
         assert!(waiting.push(2, Turn::default(), true, &limits).is_err(), "the edit has its room");
-        assert_eq!(waiting.pop(), Some(Next::Turn(1, Turn::default())));
+        assert_eq!(waiting.pop(), Some(Next::Turn(1, Box::default())));
         waiting.push_edit(Edit::Undo(UndoTurns { turns: 1 }), true, &limits);
         assert_eq!(waiting.pop(), Some(Next::Edit(Edit::Reset)));
         assert_eq!(waiting.pop(), Some(Next::Refused(3)));

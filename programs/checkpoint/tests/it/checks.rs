@@ -46,7 +46,7 @@ fn a_template_is_told_or_refused_with_what_would_be_right() {
     let path = model.path().join("fromage/dialogue.json");
     let write = |last: &str| {
         let text = format!(
-            r#"{{"question_prefix": "User: ", "answer_prefix": "\\nBot:", "turn_separator": {last}}}"#
+            r#"{{"question_prefix": "User: ", "answer_prefix": "\nBot:", "turn_separator": {last}}}"#
         );
         fs::write(&path, text).unwrap();
         crate::report(&[&model.path().join("fromage")])

@@ -1,6 +1,6 @@
 //! Conversations that grow too long, that go back, and that show pictures by URL.
 
-use std::{convert::Infallible, pin::Pin};
+use std::pin::Pin;
 
 use anyhow::Result;
 use fondue_harness::{Cluster, Flags};
@@ -124,10 +124,10 @@ async fn web(file: Vec<u8>) -> Result<u16> {
             while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).await.is_ok_and(|n| n == 1) {
                 head.push(byte[0]);
             }
-            let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", file.len());
+            let head =
+                format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", file.len());
             let _ = stream.write_all(&[head.as_bytes(), &file].concat()).await;
         }
-        Ok::<_, Infallible>(())
     });
     Ok(port)
 }
@@ -146,10 +146,13 @@ async fn a_picture_by_url_is_answered_like_its_bytes() -> Result<()> {
     let by_bytes = reply(&cluster, turn(vec![image(file), question()], pictures(2))).await?;
     assert_eq!(by_url.text(), by_bytes.text());
     assert_eq!(by_url.images, by_bytes.images);
-    assert_eq!(by_url.done().usage, by_bytes.done().usage.map(|usage| {
-        let cached_tokens = by_url.done().usage.unwrap().cached_tokens; // the second one finds more
-        fondue_proto::dialogue::Usage { cached_tokens, ..usage }
-    }));
+    assert_eq!(
+        by_url.done().usage,
+        by_bytes.done().usage.map(|usage| {
+            let cached_tokens = by_url.done().usage.unwrap().cached_tokens; // the second one finds more
+            fondue_proto::dialogue::Usage { cached_tokens, ..usage }
+        })
+    );
     let fetch_ms = |heard: &Heard| heard.done().timings.clone().unwrap().fetch_ms;
     assert!(fetch_ms(&by_url) > 0.0 && fetch_ms(&by_bytes) == 0.0);
     Ok(())
