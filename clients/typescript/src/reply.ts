@@ -138,6 +138,7 @@ export class CallSource implements EventSource {
   constructor(ask: (signal: AbortSignal) => Promise<AsyncIterable<wire.Event>>, signal?: AbortSignal) {
     this.#signal = signal ? AbortSignal.any([signal, this.#stop.signal]) : this.#stop.signal;
     this.#events = ask(this.#signal).then((events) => events[Symbol.asyncIterator]());
+    this.#signal.addEventListener("abort", () => this.#finish(), { once: true });
     // Nothing is sent before the first event is asked for.
     this.#first = this.#events.then((events) => this.#rpc(events.next()));
     this.#first.catch(() => undefined); // told by `next`
@@ -154,14 +155,25 @@ export class CallSource implements EventSource {
       return undefined;
     }
     if (value.kind.case === "done" || value.kind.case === "failed") {
-      // The end of the call, so that the server sees it taken, not broken off. The turn's outcome is known already.
-      void this.#events.then((events) => events.next()).catch(() => undefined);
+      // The turn's outcome is known already; the server sees its end taken, not broken off.
+      this.#finish();
     }
     return value;
   }
 
   cancel(): void {
     this.#stop.abort();
+  }
+
+  /** Takes the end of the call: it holds its timer until somebody does. */
+  #finish(): void {
+    const end = async () => {
+      const events = await this.#events;
+      while (!(await events.next()).done) {
+        // What came before it.
+      }
+    };
+    end().catch(() => undefined);
   }
 
   async #rpc<T>(call: Promise<T>): Promise<T> {

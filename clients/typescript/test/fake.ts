@@ -62,6 +62,9 @@ export class Gateway {
     await this.cancelled;
   }
 
+  /** Where the last client was sent. */
+  url = "";
+
   /** Serves; resolves to a client for Node.js, or one for browsers. */
   async client(platform: "node" | "browser", options = {}): Promise<Fondue | BrowserFondue> {
     const gateway = this;
@@ -85,7 +88,7 @@ export class Gateway {
     const http2 = createHttp2(handler).on("session", (session) => sessions.add(session));
     const server = platform === "browser" ? http1 : http2;
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+    const url = (this.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
     const client = platform === "browser" ? new BrowserFondue(url, options) : new Fondue(url, options);
     this.#stops.push(client.close.bind(client));
     this.#drops.push(() => {

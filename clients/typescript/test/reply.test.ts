@@ -2,9 +2,11 @@
 
 import assert from "node:assert/strict";
 import { mkdtemp, writeFile } from "node:fs/promises";
+import { execFile } from "node:child_process";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, test } from "node:test";
+import { promisify } from "node:util";
 
 import { create } from "@bufbuild/protobuf";
 import { ConnectError } from "@connectrpc/connect";
@@ -236,6 +238,28 @@ for (const platform of ["node", "browser"] as const) {
       setImmediate(() => stop.abort());
       await assert.rejects(waiting, is(Cancelled));
       await assert.rejects(client.retrieve("Hello", { signal: stop.signal }), is(Cancelled));
+    });
+
+    test("a call that was left holds no process", async () => {
+      gateway.onReply = (_, context) => gateway.untilCancelled(0, context);
+      await gateway.client(platform);
+      const entry = import.meta.resolve(platform === "node" ? "@fondue/client" : "@fondue/client/browser");
+      const script = `
+        const { Fondue } = await import(${JSON.stringify(entry)});
+        const fondue = new Fondue(${JSON.stringify(gateway.url)}, { timeoutMs: 600_000 });
+        const stop = new AbortController();
+        for await (const event of fondue.reply("Hello")) break;
+        try {
+          for await (const event of fondue.reply("Hello", { signal: stop.signal })) if (event.type === "text") stop.abort();
+        } catch (error) {
+          console.log(error.name);
+        }
+        fondue.close();
+      `;
+      const words = ["--input-type=module", "--eval", script];
+      // Killed, and so rejected, if it does not end by itself.
+      const { stdout } = await promisify(execFile)(process.execPath, words, { timeout: 40_000 });
+      assert.equal(stdout, "Cancelled\n");
     });
 
     test("the call has a deadline of its own", async () => {
