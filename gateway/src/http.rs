@@ -62,6 +62,7 @@ pub fn http(desk: Arc<Desk>) -> Http {
         .route("/v1/models/{id}", get(models::one))
         .route("/v1/fondue", get(describe::describe))
         .route("/openapi.json", get(openapi::document))
+        // The browser chat goes here: .merge(crate::web::router())
         .fallback(nothing)
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::disable()) // `body` has the server's own limit

@@ -1,3 +1,5 @@
+//! Addresses name their pictures, and answers come back from their Markdown.
+
 use super::*;
 
 fn image(id: &str, ret_index: u32, text_offset: u32) -> FoundImage {
