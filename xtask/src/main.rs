@@ -50,8 +50,8 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
-    /// Fetch libtorch, and what tests need of Python, once into the user's cache, and link `.libtorch`, `.milvus-lite` and
-    /// `.http-clients` to them.
+    /// Fetch libtorch, and what tests need of Python, once into the user's cache, and link `.libtorch`, `.milvus-lite`,
+    /// `.http-clients` and `.python-client` to them.
     Setup,
     /// Everything that continuous integration checks: fmt, clippy, build, the book, tests, doc tests, tidy, the browser chat,
     /// the clients.
@@ -80,7 +80,9 @@ fn main() -> Result<()> {
         Task::Tidy => tidy::check(&root).and_then(|()| boundaries::check(&root)),
         Task::Test => test(&root),
         Task::TestBrowser => browser::set_up(&root).and_then(|()| browser::test(&root)),
-        Task::Clients { gateway } => clients::test(&root, gateway),
+        Task::Clients { gateway } => python::set_up(&root)
+            .and_then(|()| clients::install(&root))
+            .and_then(|()| clients::test(&root, gateway)),
     }
 }
 
@@ -103,6 +105,7 @@ fn test(root: &std::path::Path) -> Result<()> {
     // The book's pages are asked of the programs, and its examples run them.
     cargo("build --release --workspace --bins")?;
     docs::check(root)?;
+    clients::install(root)?;
     cargo("test --release --workspace --doc")?;
     let nextest = Command::new("cargo").args(["nextest", "--version"]).output();
     if nextest.is_ok_and(|output| output.status.success()) {

@@ -1,6 +1,7 @@
 //! Has Python packages ready that tests run: from PyPI into a folder of the user's cache, whole or not at all, linked in the
 //! project. A Milvus server as `.milvus-lite` (`PYTHONPATH=.milvus-lite python3 -m milvus_lite`), and clients of the HTTP API as
-//! `.http-clients`: OpenAI's own, and schemathesis, which asks for all that `openapi.json` promises.
+//! `.http-clients`: OpenAI's own, and schemathesis, which asks for all that `openapi.json` promises. What the Python client
+//! (`clients/python`) stands on and is built and tested with as `.python-client`.
 
 use std::{fs, os::unix::fs::symlink, path::Path, process::Command};
 
@@ -83,9 +84,47 @@ const HTTP_CLIENTS: [&str; 38] = [
     "Werkzeug==3.1.9",
 ];
 
-const SETS: [Set; 2] = [
+/// What the Python client stands on, then what builds, checks and tests it, and what that stands on.
+const PYTHON_CLIENT: [&str; 28] = [
+    "googleapis-common-protos==1.76.0",
+    "grpcio==1.85.3",
+    "protobuf==7.36.2",
+    "typing_extensions==4.16.0",
+    "httpx==0.28.1",
+    "pillow==13.0.0",
+    "grpcio-tools==1.85.1",
+    "hatchling==1.33.0",
+    "mypy==2.4.1",
+    "pytest==9.2.0",
+    "pytest-asyncio==1.5.0",
+    "types-grpcio==1.85.0.20261028",
+    "types-protobuf==7.35.1.20260906",
+    "anyio==4.16.0",
+    "ast_serialize==0.13.1",
+    "certifi==2026.10.19.post1",
+    "h11==0.16.0",
+    "httpcore==1.0.9",
+    "idna==3.20",
+    "iniconfig==2.3.1",
+    "librt==0.17.0",
+    "mypy_extensions==1.2.0",
+    "packaging==26.4",
+    "pathspec==1.1.1",
+    "pluggy==1.7.0",
+    "Pygments==2.21.0",
+    "tomlkit==0.15.2",
+    "trove-classifiers==2026.9.21.13",
+];
+
+const SETS: [Set; 3] = [
     Set { folder: "milvus-lite-3.2.2-packages", link: ".milvus-lite", size: "450 MB", packages: &MILVUS },
     Set { folder: "http-clients-1-packages", link: ".http-clients", size: "90 MB", packages: &HTTP_CLIENTS },
+    Set {
+        folder: "python-client-1-packages",
+        link: ".python-client",
+        size: "150 MB",
+        packages: &PYTHON_CLIENT,
+    },
 ];
 
 /// Installs each set unless it is there, and links the project to it.

@@ -2,7 +2,7 @@
 //!
 //! ````text
 //! ```sh,test               run by bash
-//! ```python,test needs=x   run by python3, unless `x` is not there yet
+//! ```python,test           run by python3
 //! ```text expect           what the block before prints: each line in this order, `…` for anything
 //! ````
 
@@ -13,8 +13,6 @@ pub(crate) struct Block {
     pub(crate) line: usize,
     /// `sh` or `python`.
     pub(crate) language: String,
-    /// What must be there for it.
-    pub(crate) needs: Vec<String>,
     pub(crate) code: String,
     pub(crate) expected: Vec<String>,
 }
@@ -32,11 +30,6 @@ pub(crate) fn blocks(page: &str) -> Vec<Block> {
             found.push(Block {
                 line,
                 language: words[0].to_owned(),
-                needs: words
-                    .iter()
-                    .filter_map(|word| word.strip_prefix("needs="))
-                    .map(str::to_owned)
-                    .collect(),
                 code: body.join("\n"),
                 expected: Vec::new(),
             });
@@ -69,11 +62,12 @@ pub(crate) fn missing<'a>(expected: &'a [String], printed: &str) -> Option<&'a s
 
 #[test]
 fn blocks_and_what_they_print_are_told_apart_from_other_blocks() {
-    let page = "a\n```sh,test\nls\nls\n```\n\n```text expect\nb…c\nd\n```\n```sh\nno\n```\n```python,test needs=x\np\n```\n";
+    let page =
+        "a\n```sh,test\nls\nls\n```\n\n```text expect\nb…c\nd\n```\n```sh\nno\n```\n```python,test\np\n```\n";
     let found = blocks(page);
     assert_eq!(found.len(), 2, "{found:?}");
     assert_eq!((found[0].line, found[0].code.as_str(), found[0].expected.len()), (2, "ls\nls", 2));
-    assert_eq!((found[1].language.as_str(), found[1].needs.as_slice()), ("python", &["x".to_owned()][..]));
+    assert_eq!((found[1].language.as_str(), found[1].code.as_str()), ("python", "p"));
     assert_eq!(missing(&found[0].expected, "b 1 c\nd"), None);
     assert_eq!(missing(&found[0].expected, "d b 1 c"), Some("d"));
     assert_eq!(missing(&found[0].expected, "c b d"), Some("b…c"));
