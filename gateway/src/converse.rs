@@ -120,6 +120,9 @@ impl<'a> Conversation<'a> {
                     return Err(self.stop().await);
                 }
                 running = self.next().await?;
+                if !open && running.is_none() {
+                    return Ok(()); // edits alone were left
+                }
             }
             tokio::select! {
                 came = finished(&mut running) => {

@@ -179,3 +179,15 @@ async fn turns_that_can_only_be_returned_to_have_their_bytes_counted() {
     assert_eq!(talk.edit(undo(1)).await, [0; 0]);
     assert_eq!(talk.edit(branch(2)).await, [2]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_conversation_ends_behind_its_last_edit() {
+    let scene = Scene::new().await;
+    let mut talk = scene.converse().await;
+    talk.say(turn([text("1")]));
+    talk.act(reset());
+    talk.half_close();
+    done(&talk.events.turn().await);
+    assert_eq!(talk.changed().await, [0; 0]);
+    talk.events.end().await;
+}
