@@ -19,13 +19,17 @@ mod scenes;
 
 use clap::Parser;
 
-use crate::{fakes::Fakes, process::Gateway, report::Report};
+use crate::{
+    fakes::Fakes,
+    process::{Gateway, Kept},
+    report::Report,
+};
 
 /// What the gateway itself costs, beside calling the language service directly.
 #[derive(Debug, Parser)]
 struct Args {
     /// Turns of each kind in a round of the throughput and the TTFT.
-    #[arg(long, default_value_t = 200)]
+    #[arg(long, default_value_t = 1000)]
     turns: usize,
     /// Rounds; the figures are medians over them.
     #[arg(long, default_value_t = 7)]
@@ -71,13 +75,15 @@ async fn measure(args: &Args) -> Report {
     let fakes = Fakes::serve();
     let mut report = Report::default();
     {
-        let gateway = Gateway::start(&fakes);
+        let gateway = Gateway::start(&fakes, Kept::ByGlibc);
         scenes::throughput(&gateway, &fakes, args.turns, args.rounds, &mut report).await;
         scenes::first_text(&gateway, &fakes, args.turns, args.rounds, &mut report).await;
         scenes::slow_readers(&gateway, args.turns, args.rounds, args.slow, &mut report).await;
     }
     // Processes of their own, so that what others left in the heap does not hide what these take.
-    scenes::idle(&Gateway::start(&fakes), args.idle, &mut report).await;
-    scenes::picture(&Gateway::start(&fakes), args.picture_bytes, &mut report).await;
+    scenes::idle(&Gateway::start(&fakes, Kept::ByGlibc), args.idle, &mut report).await;
+    for kept in [Kept::Nothing, Kept::ByGlibc] {
+        scenes::picture(&Gateway::start(&fakes, kept), args.picture_bytes, kept, &mut report).await;
+    }
     report
 }

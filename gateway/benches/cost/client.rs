@@ -43,13 +43,16 @@ impl Conversation {
     pub(crate) async fn open(channel: Channel) -> Self {
         let (say, words) = mpsc::channel(4);
         let mut client = DialogueClient::new(channel.clone()).max_encoding_message_size(usize::MAX);
-        let events = client.converse(ReceiverStream::new(words)).await.unwrap().into_inner();
+        let response = client.converse(ReceiverStream::new(words)).await;
+        let events = response.expect("a conversation is opened").into_inner();
         Self { channel, say, events }
     }
 
-    pub(crate) async fn say(&self, parts: Vec<Part>) {
+    pub(crate) async fn say(&mut self, parts: Vec<Part>) {
         let action = Some(Action::Turn(Turn { parts, options: None }));
-        self.say.send(ConverseRequest { action }).await.unwrap();
+        if self.say.send(ConverseRequest { action }).await.is_err() {
+            panic!("the conversation has ended: {:?}", self.events.message().await);
+        }
     }
 
     /// The next event is a text.
@@ -79,7 +82,11 @@ impl Conversation {
 
     /// Begins anew on the same connection, so that no turn is longer than the first.
     pub(crate) async fn forget(&mut self) {
-        *self = Self::open(self.channel.clone()).await;
+        let next = Self::open(self.channel.clone()).await;
+        let Self { say, mut events, .. } = std::mem::replace(self, next);
+        // Left as clients should: with what they say at an end, and all heard.
+        drop(say);
+        while events.message().await.unwrap().is_some() {}
     }
 }
 

@@ -12,6 +12,15 @@ use crate::fakes::Fakes;
 /// Clock ticks a second in `/proc/PID/stat`: Linux' fixed `USER_HZ`.
 const TICKS: f64 = 100.0;
 
+/// What the gateway's allocator keeps of memory that was freed.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Kept {
+    /// Large pieces go back to the system at once, so that only what is in use is counted.
+    Nothing,
+    /// As glibc does by itself: after the first large piece, the next ones are kept for a while.
+    ByGlibc,
+}
+
 /// A gateway with one worker thread.
 pub(crate) struct Gateway {
     child: Child,
@@ -19,8 +28,12 @@ pub(crate) struct Gateway {
 }
 
 impl Gateway {
-    pub(crate) fn start(fakes: &Fakes) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_fondue-gateway"))
+    pub(crate) fn start(fakes: &Fakes, kept: Kept) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_fondue-gateway"));
+        if kept == Kept::Nothing {
+            command.env("MALLOC_MMAP_THRESHOLD_", "131072");
+        }
+        let mut child = command
             .args(["--listen", "127.0.0.1:0", "--vision", &fakes.vision, "--language", &fakes.language])
             .args(["--retrieval", &fakes.retrieval, "--log-filter", "error"])
             .args(["--max-conversations", "100000"])
