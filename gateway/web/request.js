@@ -18,20 +18,34 @@ import { counts } from "./answer.js";
  */
 export async function chatBody(history, parts, settings, model) {
   const messages = [];
+  const { feed_back_images, ...more } = settings;
+  /** @type {Part[]} */
+  let found = [];
   for (const { parts: said, answer } of history.filter((turn) => counts(turn.answer))) {
-    messages.push({ role: "user", content: await contentOf(said) });
+    messages.push({ role: "user", content: await contentOf([...found, ...said]) });
     /** @type {Record<string, unknown>} */
     const message = { role: "assistant", content: answer.content };
     if (answer.transcript !== null) {
       message.fondue = { transcript: answer.transcript, image_ids: answer.imageIds };
     }
     messages.push(message);
+    found = feed_back_images ? stored(answer) : [];
   }
-  messages.push({ role: "user", content: await contentOf(parts) });
-  return { model, stream: true, messages, ...options(settings) };
+  messages.push({ role: "user", content: await contentOf([...found, ...parts]) });
+  return { model, stream: true, messages, ...options(more) };
 }
 
-/** The settings that are set, where the request has them. @param {Settings} settings */
+/**
+ * The pictures that were found and that the server holds: the model sees them before what the user says next.
+ * @param {Turn["answer"]} answer
+ * @returns {Part[]}
+ */
+function stored(answer) {
+  const links = answer.images.filter((image) => image.url.startsWith("/v1/images/"));
+  return links.map((image) => ({ kind: "link", url: image.url, caption: image.caption }));
+}
+
+/** The settings that are set, where the request has them. @param {Omit<Settings, "feed_back_images">} settings */
 export function options(settings) {
   const { temperature, top_p, max_tokens, seed, ...more } = settings;
   const plain = present({ temperature, top_p, max_tokens, seed });

@@ -32,7 +32,6 @@ pageTest("settings are sent, kept, and reset", async ({ page, gateway }) => {
     max_images: 4,
     max_images_per_ret: 2,
     ret_bias: -1.5,
-    feed_back_images: true,
     generation: "g-0001",
     conditions: [{ field: "group", equals: { text: "food" } }],
   });

@@ -44,12 +44,28 @@ test("pictures go in order with the text, as data or by address", async () => {
   assert.equal(wireBytes([parts]), sent.length - "data:image/png;base64,".length);
 });
 
+test("found pictures that the server holds come before what is said next, if that is set", async () => {
+  const images = [
+    { url: "/v1/images/g/x", caption: "a cat" },
+    { url: "https://a.org/x", caption: "" },
+  ];
+  const history = [{ parts: [text("one")], answer: { ...begun(), state: "done", content: "1", images } }];
+  const { messages, fondue } = await chatBody(history, [text("two")], { feed_back_images: true }, "fondue");
+  assert.equal(fondue, undefined);
+  assert.deepEqual(messages[2].content, [
+    { type: "image_url", image_url: { url: "/v1/images/g/x" } },
+    { type: "text", text: "two" },
+  ]);
+  const without = await chatBody(history, [text("two")], {}, "fondue");
+  assert.equal(without.messages[2].content.length, 1);
+});
+
 test("settings go where the request has them, and only if they are set", async () => {
-  const set = { temperature: 0.5, seed: 0, ret_bias: -1, feed_back_images: true, index: undefined };
+  const set = { temperature: 0.5, seed: 0, ret_bias: -1, index: undefined };
   const { temperature, seed, fondue, top_p } = await chatBody([], [text("x")], set, "fondue");
   assert.deepEqual(
     { temperature, seed, top_p, fondue },
-    { temperature: 0.5, seed: 0, top_p: undefined, fondue: { ret_bias: -1, feed_back_images: true } },
+    { temperature: 0.5, seed: 0, top_p: undefined, fondue: { ret_bias: -1 } },
   );
   assert.equal("fondue" in (await chatBody([], [text("x")], {}, "fondue")), false);
 });

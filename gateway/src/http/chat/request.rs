@@ -119,7 +119,6 @@ pub(super) struct Extension {
     ret_bias: Option<f32>,
     ret_scale_factor: Option<f32>,
     min_word_tokens: Option<i32>,
-    feed_back_images: Option<bool>,
     timeout_ms: Option<i32>,
     compat: Option<Compat>,
     pub(super) fit: Option<Fit>,
@@ -221,7 +220,7 @@ impl Asked {
             min_word_tokens: it.min_word_tokens,
             max_images_per_ret: it.max_images_per_ret,
             max_images: it.max_images,
-            feed_back_images: it.feed_back_images,
+            feed_back_images: None, // a dialogue that is sent anew has its pictures in what the user says
             timeout_ms: it.timeout_ms,
             compat: it
                 .compat
