@@ -137,9 +137,12 @@ impl Told {
             if !self.holds.contains_key(id) && *id != active {
                 // The kill came when it was published and nobody had heard of it: changes waited for it, so that it
                 // holds what its parent does.
-                let parent = &self.holds[view.generation().parent().unwrap()].content;
+                let held = self.holds.get_mut(view.generation().parent().unwrap()).unwrap();
+                let parent = &held.content;
                 let change = begun.as_ref().map(|change| after(parent, change));
                 assert!(now == *parent || Some(&now) == change.as_ref(), "{id}: {now:?}, parent {parent:?}");
+                // So its parent lives on in it, and may be gone already.
+                held.elsewhere = true;
                 self.holds.insert(id.clone(), Held { content: now, elsewhere: true });
                 continue;
             }
