@@ -31,6 +31,13 @@ async function set(page, values) {
   await page.reload();
   await page.locator("html[data-ready]").waitFor();
 }
+/** Lets no more than so many bytes a second come, until the session that it gives is detached. */
+async function slow(page, downloadThroughput) {
+  const session = await page.context().newCDPSession(page);
+  const line = { offline: false, latency: 0, uploadThroughput: -1, downloadThroughput };
+  await session.send("Network.emulateNetworkConditions", line);
+  return session;
+}
 const loaded = (image) => image.evaluate((node) => node.complete && node.naturalWidth > 0);
 
 test("a turn brings text and a picture, and outlives a reload as history", { timeout: 60_000 }, async () => {
@@ -76,10 +83,13 @@ test("an answer is stopped, and the dialogue goes on", { timeout: 60_000 }, asyn
   const { page } = visited;
   // As hot as this it rambles until it has no tokens left.
   await set(page, { temperature: 100, max_tokens: 1024, max_images: 0, seed: 7 });
+  // A small model is done before anybody can stop it, so the answer comes over a slow line.
+  const line = await slow(page, 4_000);
   await send(page, "Tell me a story.");
   await page.locator(".turn .run").nth(1).filter({ hasText: /\S/ }).waitFor();
   await page.keyboard.press("Escape");
   await turn(page, 0, "stopped").waitFor();
+  await line.detach();
   assert.notEqual((await page.locator(".turn .body").innerText()).trim(), "");
   await set(page, {});
   await send(page, "Show me a red apple.");
