@@ -84,3 +84,12 @@ fn other_markdown_is_text() {
         assert_eq!(transcript(text), (text.to_owned(), Vec::new()));
     }
 }
+
+#[test]
+fn long_texts_that_look_like_links_are_read_at_once() {
+    // In time that grows with the square of the length this would take hours, and the test would be ended.
+    for piece in ["![", "![](", "![a](/v1/images/"] {
+        let text = piece.repeat((8 << 20) / piece.len());
+        assert_eq!(transcript(&text), (text.clone(), vec![]));
+    }
+}
