@@ -92,11 +92,6 @@ impl Desk {
         found.ok_or_else(|| Failure::field("index", format!("there is no index `{name}`")))
     }
 
-    /// All indexes, the one without a name first.
-    pub fn indexes(&self) -> &[Index] {
-        &self.indexes
-    }
-
     /// The index without a name.
     pub fn first_index(&self) -> &Index {
         &self.indexes[0] // made by `new`

@@ -135,8 +135,8 @@ impl Dialogue {
         let asked = prompt::said(parts);
         let turns = history.turns();
         let pieces = turns.iter().flat_map(|held| held.asked.iter().chain(&held.answer)).chain(&asked);
-        let keys: Vec<_> = pieces.filter_map(Piece::picture).copied().collect();
-        let keys: Vec<_> = keys.into_iter().filter(|key| !self.unreadable.contains(key)).collect();
+        let keys = pieces.filter_map(Piece::picture).filter(|key| !self.unreadable.contains(key));
+        let keys: Vec<_> = keys.copied().collect();
         let (n_images, most) = (keys.len(), limits.images_per_dialogue);
         if n_images > most {
             let what =

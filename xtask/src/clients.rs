@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::{run, services::Services};
+use crate::run;
 
 /// The link to what the Python client stands on (`python.rs`).
 const PACKAGES: &str = ".python-client";
@@ -29,9 +29,9 @@ pub(crate) fn install(root: &Path) -> Result<()> {
     step("python client: install it", install.arg(distribution(&home.join("dist"))?))
 }
 
-/// Checks and tests both clients. Without `npm` it fails: a client that is not tested must not look as if it were.
-/// `gateway` names services that run already; else they are started here.
-pub(crate) fn test(root: &Path, gateway: Option<String>) -> Result<()> {
+/// Checks and tests both clients against running services; `gateway` is `HOST:PORT`. Without `npm` it fails: a client that is not
+/// tested must not look as if it were.
+pub(crate) fn test(root: &Path, gateway: &str) -> Result<()> {
     let (installed, packages) = (home(root).join("installed"), root.join(PACKAGES));
     let (python, typescript) = (root.join("clients/python"), root.join("clients/typescript"));
     let mut generate = program("python3", &python, &[&packages])?;
@@ -44,15 +44,6 @@ pub(crate) fn test(root: &Path, gateway: Option<String>) -> Result<()> {
     let mut build = program("npm", &typescript, &[])?;
     step("typescript client: messages and tsc", build.args(["run", "build"]))?;
 
-    let (services, address);
-    let gateway = match &gateway {
-        Some(gateway) => gateway,
-        None => {
-            services = Services::start(root, "clients")?;
-            address = services.url.trim_start_matches("http://").to_owned();
-            &address
-        }
-    };
     let mut pytest = program("python3", &python, &[&installed, &packages])?;
     pytest.args(["-m", "pytest", "-q", "-p", "no:cacheprovider"]);
     step("python client: pytest", pytest.env("FONDUE_ADDRESS", gateway))?;

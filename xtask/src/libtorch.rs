@@ -3,12 +3,13 @@
 
 use std::{
     env, fs,
-    os::unix::fs::symlink,
     path::{Path, PathBuf},
     process::Command,
 };
 
 use anyhow::{Context, Result, bail, ensure};
+
+use crate::cache;
 
 const WHEELS: [&str; 3] = ["torch==2.13.0", "nvidia-cuda-runtime==13.0.96", "nvidia-cuda-cupti==13.0.85"];
 const TRIES: usize = 3;
@@ -35,23 +36,13 @@ pub(crate) fn set_up(root: &Path) -> Result<()> {
         );
         return Ok(());
     }
-    let cache = cache_folder()?;
-    fs::create_dir_all(&cache)?;
-    let lock = fs::File::create(cache.join("libtorch.lock"))?;
-    lock.lock().context("waiting for another set-up")?;
+    let (cache, _alone) = cache::alone("libtorch")?;
     let home = cache.join("libtorch-2.13.0-cpu");
     // Written last, so a folder without it is half-used: it is made anew.
     if !home.join("COMPLETE").exists() {
         fetch(&cache, &home)?;
     }
-    let link = root.join(".libtorch");
-    if fs::read_link(&link).ok().as_deref() != Some(&home) {
-        match fs::remove_file(&link) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
-            _ => symlink(&home, &link).context("linking .libtorch")?,
-        }
-    }
-    Ok(())
+    cache::link(root, ".libtorch", &home)
 }
 
 fn fetch(cache: &Path, home: &Path) -> Result<()> {
@@ -104,12 +95,4 @@ fn unpack(wheels: &Path, to: &Path) -> Result<()> {
 #[allow(clippy::disallowed_methods)] // the one place that reads the environment
 fn own_libtorch() -> Option<PathBuf> {
     env::var_os("LIBTORCH").map(PathBuf::from).filter(|path| !path.ends_with(".libtorch/torch"))
-}
-
-/// Where what is fetched once lies.
-#[allow(clippy::disallowed_methods)]
-pub(crate) fn cache_folder() -> Result<PathBuf> {
-    let base = env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
-    let base = base.or_else(|| env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache")));
-    Ok(base.context("neither XDG_CACHE_HOME nor HOME is set")?.join("fondue"))
 }

@@ -2,6 +2,7 @@
 
 mod boundaries;
 mod browser;
+mod cache;
 mod clients;
 mod docs;
 mod libtorch;
@@ -14,6 +15,8 @@ use std::{path::PathBuf, process::Command, time::Instant};
 
 use anyhow::{Context, Result, ensure};
 use clap::{Parser, Subcommand};
+
+use crate::services::Services;
 
 /// Tasks of the Fondue project.
 #[derive(Parser)]
@@ -79,10 +82,18 @@ fn main() -> Result<()> {
         Task::Setup => libtorch::set_up(&root).and_then(|()| python::set_up(&root)),
         Task::Tidy => tidy::check(&root).and_then(|()| boundaries::check(&root)),
         Task::Test => test(&root),
-        Task::TestBrowser => browser::set_up(&root).and_then(|()| browser::test(&root)),
-        Task::Clients { gateway } => python::set_up(&root)
-            .and_then(|()| clients::install(&root))
-            .and_then(|()| clients::test(&root, gateway)),
+        Task::TestBrowser => {
+            browser::set_up(&root)?;
+            browser::test(&root, &Services::start(&root)?.url)
+        }
+        Task::Clients { gateway } => {
+            python::set_up(&root)?;
+            clients::install(&root)?;
+            match gateway {
+                Some(gateway) => clients::test(&root, &gateway),
+                None => clients::test(&root, Services::start(&root)?.address()),
+            }
+        }
     }
 }
 
@@ -114,6 +125,7 @@ fn test(root: &std::path::Path) -> Result<()> {
         println!("cargo-nextest is not installed: the tests run with cargo test");
         cargo("test --release --workspace --lib --bins --tests")?;
     }
-    browser::test(root)?;
-    clients::test(root, None)
+    let services = Services::start(root)?;
+    browser::test(root, &services.url)?;
+    clients::test(root, services.address())
 }

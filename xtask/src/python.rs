@@ -3,11 +3,11 @@
 //! `.http-clients`: OpenAI's own, and schemathesis, which asks for all that `openapi.json` promises. What the Python client
 //! (`clients/python`) stands on and is built and tested with as `.python-client`.
 
-use std::{fs, os::unix::fs::symlink, path::Path, process::Command};
+use std::{fs, path::Path, process::Command};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 
-use crate::libtorch::cache_folder;
+use crate::{cache, run::call};
 
 /// Packages that are installed together.
 struct Set {
@@ -134,11 +134,8 @@ pub(crate) fn set_up(root: &Path) -> Result<()> {
 
 impl Set {
     fn set_up(&self, root: &Path) -> Result<()> {
-        let cache = cache_folder()?;
-        fs::create_dir_all(&cache)?;
         let name = self.link.trim_start_matches('.');
-        let lock = fs::File::create(cache.join(format!("{name}.lock")))?;
-        lock.lock().context("waiting for another set-up")?;
+        let (cache, _alone) = cache::alone(name)?;
         let home = cache.join(self.folder);
         let pins = self.packages.join("\n");
         if fs::read_to_string(home.join("COMPLETE")).ok().as_deref() != Some(&pins) {
@@ -162,19 +159,6 @@ impl Set {
             let _ = fs::remove_dir_all(&home);
             fs::rename(&partial, &home)?;
         }
-        let link = root.join(self.link);
-        if fs::read_link(&link).ok().as_deref() != Some(&home) {
-            match fs::remove_file(&link) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
-                _ => symlink(&home, &link).with_context(|| format!("linking {}", self.link))?,
-            }
-        }
-        Ok(())
+        cache::link(root, self.link, &home)
     }
-}
-
-fn call(command: &mut Command) -> Result<()> {
-    let status = command.status().with_context(|| format!("{command:?} could not be started"))?;
-    ensure!(status.success(), "{command:?} failed ({status})");
-    Ok(())
 }

@@ -20,12 +20,12 @@ pub(crate) struct Services {
 }
 
 impl Services {
-    /// Starts the shipped model and the drawings' index, built if need be. Logs lie in `.fondue/NAME`: others may be running.
-    pub(crate) fn start(root: &Path, name: &str) -> Result<Self> {
+    /// Starts the shipped model and the drawings' index, built if need be. Logs lie in `.fondue/tests`.
+    pub(crate) fn start(root: &Path) -> Result<Self> {
         let run::Ready { bin, model, data } = run::set_up(root)?;
         let mut fondue = Command::new(bin.join("fondue"));
         fondue.args(["up", "--free-ports", "--model"]).arg(model).arg("--index").arg(data.join("index"));
-        fondue.arg("--data").arg(data.join(name)).stdin(Stdio::null()).stdout(Stdio::piped());
+        fondue.arg("--data").arg(data.join("tests")).stdin(Stdio::null()).stdout(Stdio::piped());
         let mut fondue = fondue.spawn().context("fondue could not be started")?;
         let said = BufReader::new(fondue.stdout.take().context("fondue has no stdout")?);
         // From here on it is stopped whatever happens.
@@ -39,6 +39,13 @@ impl Services {
             line.clear();
         }
         bail!("`fondue up` ended without telling the gateway's address")
+    }
+}
+
+impl Services {
+    /// The gateway's `HOST:PORT`.
+    pub(crate) fn address(&self) -> &str {
+        self.url.trim_start_matches("http://")
     }
 }
 

@@ -62,6 +62,11 @@ impl History {
         turns
     }
 
+    /// Those that were not met before, which they are then. What comes before one that was met was met with it.
+    fn new_to(&self, met: &mut HashSet<*const Node>) -> Vec<&Node> {
+        self.nodes().map(Arc::as_ref).take_while(|node| met.insert(std::ptr::from_ref(*node))).collect()
+    }
+
     /// Newest first.
     fn nodes(&self) -> impl Iterator<Item = &Arc<Node>> {
         std::iter::successors(self.0.as_ref(), |node| node.before.0.as_ref())
@@ -128,17 +133,20 @@ impl Past {
 
     /// What the turns weigh that can only be returned to. Those brought along stay, and do not count.
     fn aside(&self, weigh: impl Fn(&Held) -> usize) -> usize {
-        let mut met: HashSet<_> = self.now.nodes().chain(self.opened.nodes()).map(Arc::as_ptr).collect();
-        let kept = self.kept.iter().flat_map(|(_, history)| history.nodes());
-        kept.filter(|node| met.insert(Arc::as_ptr(node))).map(|node| weigh(&node.held)).sum()
+        let mut met = HashSet::new();
+        for history in [&self.now, &self.opened] {
+            history.new_to(&mut met);
+        }
+        let kept = self.kept.iter().flat_map(|(_, history)| history.new_to(&mut met));
+        kept.map(|node| weigh(&node.held)).sum()
     }
 
     /// All turns that it knows, each once.
     pub fn known(&self) -> impl Iterator<Item = &Held> {
         let mut met = HashSet::new();
         let kept = self.kept.iter().map(|(_, history)| history);
-        let all = [&self.now, &self.opened].into_iter().chain(kept).flat_map(History::nodes);
-        all.filter(move |node| met.insert(Arc::as_ptr(node))).map(|node| &node.held)
+        let all = [&self.now, &self.opened].into_iter().chain(kept);
+        all.flat_map(move |history| history.new_to(&mut met)).map(|node| &node.held)
     }
 }
 

@@ -12,7 +12,7 @@ use super::Front;
 pub(super) async fn describe(State(front): State<Front>) -> Json<Value> {
     let config = &front.desk.config;
     let deadline = Instant::now() + config.search_timeout;
-    let indexes = join_all(front.desk.indexes().iter().map(async |index| {
+    let indexes = join_all(front.desk.indexes.iter().map(async |index| {
         let described = index.describe(deadline).await.ok();
         json!({
             "name": index.name(),

@@ -15,7 +15,7 @@ use anyhow::{Context, Result, ensure};
 use clap::ValueEnum;
 use fondue_proto::dialogue::{Image, ImageFit, Part, part::Kind};
 
-pub(crate) use found::{Found, Place, ending, file_stem, unsaved};
+pub(crate) use found::{Found, Place, ending, file_stem, name, unsaved};
 pub(crate) use screen::{Screen, ShowArgs};
 
 /// The gateway's default limit of a message.

@@ -10,7 +10,7 @@ use fondue_proto::dialogue::{Event, FinishReason, FoundImage, HistoryCut, TurnDo
 
 use crate::{
     failure::Failure,
-    picture::{Found, Place, Screen},
+    picture::{self, Found, Place, Screen},
     terminal::{visible, visible_line},
 };
 
@@ -113,7 +113,7 @@ impl<W: Write> Printer<W> {
             Some(found) => found.save(image)?,
             None => crate::picture::unsaved(image),
         };
-        let caption = if image.caption.is_empty() { &image.id } else { &image.caption };
+        let caption = picture::name(image);
         let number = if self.numbered { format!(" {}", self.places.len() + 1) } else { String::new() };
         let caption = visible_line(caption);
         writeln!(self.out, "  [picture{number}: {caption}, similarity {:.2}, {place}]", image.score)?;

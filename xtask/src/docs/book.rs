@@ -1,7 +1,6 @@
 //! Builds the book with mdBook, which is installed once, into a folder of the user's cache.
 
 use std::{
-    fs,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -10,7 +9,7 @@ use anyhow::{Context, Result};
 
 use super::BOOK;
 use crate::{
-    libtorch::cache_folder,
+    cache,
     run::{call, cargo, target},
 };
 
@@ -26,10 +25,7 @@ pub(super) fn build(root: &Path) -> Result<()> {
 
 /// The program, installed unless it is there. Without its own server and watcher, which need more than twice the packages.
 fn mdbook(root: &Path) -> Result<PathBuf> {
-    let cache = cache_folder()?;
-    fs::create_dir_all(&cache)?;
-    let lock = fs::File::create(cache.join("mdbook.lock"))?;
-    lock.lock().context("waiting for another set-up")?;
+    let (cache, _alone) = cache::alone("mdbook")?;
     let home = cache.join(format!("mdbook-{VERSION}"));
     let program = home.join("bin").join("mdbook");
     if !program.exists() {

@@ -78,7 +78,7 @@ where
         let observed = async move {
             let response = response.await?;
             // A response without a body carries its status in the headers.
-            call.see(response.headers());
+            call.read(response.headers());
             Ok(response.map(|body| Body::new(Observed { body, call })))
         };
         Box::pin(observed.instrument(span))
@@ -118,9 +118,23 @@ impl Call {
         self.method.starts_with("/fondue.")
     }
 
-    fn see(&mut self, headers: &HeaderMap) {
+    fn read(&mut self, headers: &HeaderMap) {
         if let Some(code) = headers.get(STATUS).and_then(|value| value.to_str().ok()) {
             self.code = Some(code.to_owned());
+        }
+    }
+}
+
+impl Follow for Call {
+    fn span(&self) -> Span {
+        self.span.clone()
+    }
+
+    fn see(&mut self, frame: &BodyFrame, _: bool) {
+        if let Poll::Ready(Some(Ok(frame))) = frame
+            && let Some(trailers) = frame.trailers_ref()
+        {
+            self.read(trailers);
         }
     }
 }
@@ -165,26 +179,31 @@ fn name(code: &str) -> &'static str {
     }
 }
 
-struct Observed {
-    body: Body,
-    call: Call,
+/// A call that is followed to the end of its response's body.
+trait Follow: Unpin {
+    /// Where its work is told.
+    fn span(&self) -> Span;
+    /// Sees what the body gave, and whether that was all of it.
+    fn see(&mut self, frame: &BodyFrame, is_end: bool);
 }
 
-impl HttpBody for Observed {
+/// What a body gives; `None` at its end.
+type BodyFrame = Poll<Option<Result<Frame<Bytes>, axum::Error>>>;
+
+/// A response's body with its call, which is dropped with it.
+struct Observed<C> {
+    body: Body,
+    call: C,
+}
+
+impl<C: Follow> HttpBody for Observed<C> {
     type Data = Bytes;
     type Error = axum::Error;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        let span = self.call.span.clone();
-        let frame = span.in_scope(|| Pin::new(&mut self.body).poll_frame(cx));
-        if let Poll::Ready(Some(Ok(frame))) = &frame
-            && let Some(trailers) = frame.trailers_ref()
-        {
-            self.call.see(trailers);
-        }
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> BodyFrame {
+        let frame = self.call.span().in_scope(|| Pin::new(&mut self.body).poll_frame(cx));
+        let is_end = self.body.is_end_stream();
+        self.call.see(&frame, is_end);
         frame
     }
 

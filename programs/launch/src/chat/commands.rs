@@ -254,10 +254,7 @@ fn said(turn: &Turn) -> String {
 }
 
 fn answered(turn: &Turn) -> String {
-    let name = |image: &FoundImage| {
-        let name = if image.caption.is_empty() { &image.id } else { &image.caption };
-        format!(" [{}]", short(name))
-    };
+    let name = |image: &FoundImage| format!(" [{}]", short(picture::name(image)));
     format!("Fondue: {}{}", short(&turn.done.text), turn.images.iter().map(name).collect::<String>())
 }
 

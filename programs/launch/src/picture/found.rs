@@ -19,6 +19,11 @@ pub(crate) struct Found {
     folder: PathBuf,
 }
 
+/// What a picture is called: its caption, or its id if it has none.
+pub(crate) fn name(image: &FoundImage) -> &str {
+    if image.caption.is_empty() { &image.id } else { &image.caption }
+}
+
 /// Where a found picture can be seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Place {

@@ -68,7 +68,7 @@ fn tell(letters: &[char], text: &mut String) {
 }
 
 fn found(image: &FoundImage, pictures: &Pictures) -> Result<String> {
-    let caption = if image.caption.is_empty() { &image.id } else { &image.caption };
+    let caption = picture::name(image);
     let caption = escaped(&visible_line(&caption.replace('\n', " ")));
     let place = if image.data.is_empty() {
         image.url.clone()

@@ -1,10 +1,6 @@
 //! The layer around every call by plain HTTP: its span, its `x-request-id`, its count, its time.
 
-use std::{
-    pin::Pin,
-    task::{Context, Poll},
-    time::Instant,
-};
+use std::{task::Poll, time::Instant};
 
 use axum::{
     body::Body,
@@ -13,11 +9,10 @@ use axum::{
     middleware::Next,
     response::Response,
 };
-use bytes::Bytes;
-use http_body::{Body as HttpBody, Frame};
+use http_body::Body as HttpBody;
 use tracing::{Instrument, Span, field};
 
-use super::continue_trace;
+use super::{BodyFrame, Follow, Observed, continue_trace};
 
 /// Names a call: the id of its trace, in all services' logs.
 pub(in crate::server) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -63,6 +58,17 @@ struct Call {
     ended: bool,
 }
 
+impl Follow for Call {
+    fn span(&self) -> Span {
+        self.span.clone()
+    }
+
+    fn see(&mut self, frame: &BodyFrame, is_end: bool) {
+        let failed = matches!(frame, Poll::Ready(Some(Err(_))));
+        self.ended = !failed && (matches!(frame, Poll::Ready(None)) || is_end);
+    }
+}
+
 impl Drop for Call {
     fn drop(&mut self) {
         metrics::gauge!("fondue_http_running").decrement(1.0);
@@ -76,34 +82,5 @@ impl Drop for Call {
         metrics::histogram!("fondue_http_seconds", &labels).record(begun);
         let [method, route] = labels;
         metrics::counter!("fondue_http_total", &[method, route, ("status", status)]).increment(1);
-    }
-}
-
-struct Observed {
-    body: Body,
-    call: Call,
-}
-
-impl HttpBody for Observed {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        let span = self.call.span.clone();
-        let frame = span.in_scope(|| Pin::new(&mut self.body).poll_frame(cx));
-        let failed = matches!(frame, Poll::Ready(Some(Err(_))));
-        self.call.ended = !failed && (matches!(frame, Poll::Ready(None)) || self.body.is_end_stream());
-        frame
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> http_body::SizeHint {
-        self.body.size_hint()
     }
 }
