@@ -10,6 +10,16 @@ use tonic::Status;
 /// When a client that found no room should come back.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
+/// When trying again may help; `None` if it will not.
+pub fn retry_after(fault: Fault) -> Option<Duration> {
+    match fault {
+        Fault::Busy { retry_after } => Some(retry_after),
+        // What is down may be up again; what is wrong or late will not mend by itself.
+        Fault::Unavailable => Some(RETRY_AFTER),
+        _ => None,
+    }
+}
+
 /// Why a call or a turn could not be done.
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
@@ -128,12 +138,7 @@ impl Failure {
         let fields = violations_of(&status).into_iter();
         let violations =
             fields.map(|v| wire::FieldViolation { field: v.field, description: v.description }).collect();
-        let retry_after = match fault_of(&status) {
-            Fault::Busy { retry_after } => retry_after,
-            // What is down may be up again; what is wrong or late will not mend by itself.
-            Fault::Unavailable => RETRY_AFTER,
-            _ => Duration::ZERO,
-        };
+        let retry_after = retry_after(fault_of(&status)).unwrap_or_default();
         wire::TurnFailed {
             code: status.code() as i32,
             message: status.message().to_owned(),

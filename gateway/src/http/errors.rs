@@ -13,10 +13,7 @@ use fondue_serving::status::{fault_of, status};
 use serde::Serialize;
 use tonic::{Code, Status};
 
-use crate::failure::Failure;
-
-/// When to ask again if something behind the gateway is down.
-const RETRY_UNAVAILABLE: Duration = Duration::from_secs(1);
+use crate::failure::{Failure, retry_after};
 
 /// Why a request could not be done, as the client is told.
 #[derive(Clone, Debug)]
@@ -63,12 +60,7 @@ fn table(fault: Fault) -> (StatusCode, &'static str, &'static str) {
 impl Problem {
     fn new(fault: Fault, message: String, param: Option<String>) -> Self {
         let (status, r#type, code) = table(fault);
-        let retry_after = match fault {
-            Fault::Busy { retry_after } => Some(retry_after),
-            Fault::Unavailable => Some(RETRY_UNAVAILABLE),
-            _ => None,
-        };
-        Self { status, retry_after, error: ErrorBody { message, r#type, param, code } }
+        Self { status, retry_after: retry_after(fault), error: ErrorBody { message, r#type, param, code } }
     }
 
     /// A wrong request with a code of its own.
