@@ -72,7 +72,7 @@ const UNREACHABLE: &[(&str, &[&str])] = &[
 
 /// The only packages of ours that may name a dependency themselves.
 const ONLY: &[(&str, &[&str])] = &[
-    ("tch", &["fondue-model", "fondue-engine", "fondue-golden"]),
+    ("tch", &["fondue-model", "fondue-engine", "fondue-golden", "fondue-train", "fondue-evaluate"]),
     // Files in the first, huge pages in the second.
     ("memmap2", &["fondue-mapped", "fondue-kernels"]),
     ("milvus-sdk-rust", &["fondue-retrieval"]),

@@ -1,0 +1,1 @@
+//! The towers as networks that gradients pass through.

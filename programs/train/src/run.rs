@@ -1,0 +1,1 @@
+//! What every training run has: interruption, checkpoints, metrics, progress.
