@@ -24,6 +24,7 @@ struct Args {
     command: Command,
 }
 
+#[allow(clippy::large_enum_variant)] // there is one of it
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Fit the mapping layers and [RET] to frozen towers.

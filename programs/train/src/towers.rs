@@ -1,5 +1,9 @@
 //! `fondue train towers`: a small CLIP vision tower and a small OPT from nothing.
 
+pub(crate) mod course;
+pub(crate) mod flat;
+pub mod language;
+pub mod tokenizer;
 pub mod vision;
 
 use anyhow::Result;
@@ -8,6 +12,10 @@ use clap::Subcommand;
 /// Which tower.
 #[derive(Debug, Subcommand)]
 pub enum TowersCommand {
+    /// A vocabulary for the language model.
+    Tokenizer(tokenizer::TokenizerArgs),
+    /// An OPT, by next-token loss.
+    Language(language::LanguageArgs),
     /// A CLIP vision tower, by the contrastive loss with a text tower.
     Vision(vision::VisionArgs),
 }
@@ -18,6 +26,8 @@ pub enum TowersCommand {
 /// Whatever stops it.
 pub fn run(command: &TowersCommand) -> Result<()> {
     match command {
+        TowersCommand::Tokenizer(args) => tokenizer::run(args),
+        TowersCommand::Language(args) => language::run(args),
         TowersCommand::Vision(args) => vision::run(args),
     }
 }

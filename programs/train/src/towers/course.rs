@@ -1,0 +1,160 @@
+//! The course of a tower's training: updates, checkpoints, measurements, the bar, Ctrl-C.
+
+use std::{
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Instant,
+};
+
+use anyhow::{Context, Result, bail};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::{Value, json};
+use tch::Tensor;
+
+use super::flat::Adam;
+
+/// How long a tower trains, and how often it is looked at.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct CourseArgs {
+    /// Updates in all. A run that was cut goes on where its last checkpoint stands.
+    #[arg(long, default_value_t = 4000)]
+    pub(crate) steps: i64,
+    /// Highest learning rate.
+    #[arg(long, default_value_t = 1e-3)]
+    pub(crate) rate: f64,
+    /// Updates over which the rate rises.
+    #[arg(long, default_value_t = 200)]
+    pub(crate) warmup: i64,
+    /// What everything random follows from.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Threads.
+    #[arg(long, default_value_t = 2)]
+    pub(crate) threads: i32,
+    /// Compute in f32; otherwise in bfloat16, with weights and moments in f32.
+    #[arg(long)]
+    pub(crate) f32: bool,
+    /// Updates between two measurements.
+    #[arg(long, default_value_t = 500)]
+    pub(crate) judge_every: i64,
+    /// Updates between two checkpoints.
+    #[arg(long, default_value_t = 100)]
+    pub(crate) save_every: i64,
+}
+
+/// What is trained.
+pub(crate) trait Pupil {
+    /// The weights.
+    fn adam(&mut self) -> &mut Adam;
+    /// One update, the `step`-th from 0; everything random of it must follow from that number. Returns the loss.
+    fn update(&mut self, step: i64) -> Result<f64>;
+    /// Measures the averaged weights: for people, and for the metrics file.
+    fn judge(&mut self) -> Result<(String, Value)>;
+}
+
+/// A run in a folder.
+pub(crate) struct Course<'a> {
+    args: &'a CourseArgs,
+    what: &'static str,
+    out: &'a Path,
+}
+
+/// The mean loss is told every so many updates.
+const TOLD_EVERY: i64 = 20;
+
+impl<'a> Course<'a> {
+    /// A run of the tower `what` in the folder `out`.
+    pub(crate) fn new(args: &'a CourseArgs, what: &'static str, out: &'a Path) -> Self {
+        Self { args, what, out }
+    }
+
+    /// Trains to the end, from the last checkpoint if there is one.
+    ///
+    /// # Errors
+    /// Those of the updates; if the disk refuses; if Ctrl-C came, after a checkpoint was written.
+    pub(crate) fn run(&self, pupil: &mut impl Pupil) -> Result<()> {
+        let stop = Arc::new(AtomicBool::new(false));
+        for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+            signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&stop))?;
+            signal_hook::flag::register(signal, Arc::clone(&stop))?;
+        }
+        let mut step = self.resume(pupil.adam())?;
+        let steps = self.args.steps;
+        let style = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {per_sec} {eta} left")?;
+        let bar = ProgressBar::new(steps as u64).with_style(style).with_position(step as u64);
+        bar.reset_eta();
+        let log = self.path("metrics.jsonl");
+        let mut log = fs::File::options()
+            .create(true)
+            .append(true)
+            .open(&log)
+            .with_context(|| log.display().to_string())?;
+        let (mut sum, mut count, mut since) = (0.0, 0, Instant::now());
+        while step < steps {
+            sum += pupil.update(step)?;
+            count += 1;
+            step += 1;
+            bar.set_position(step as u64);
+            if step % TOLD_EVERY == 0 {
+                let (mean, seconds) = (sum / count as f64, since.elapsed().as_secs_f64() / count as f64);
+                bar.set_message(format!("{} loss {mean:.3}", self.what));
+                writeln!(log, "{}", json!({ "step": step, "loss": mean, "seconds_per_step": seconds }))?;
+                (sum, count, since) = (0.0, 0, Instant::now());
+            }
+            let stopped = stop.load(Ordering::SeqCst);
+            if step % self.args.save_every == 0 || step == steps || stopped {
+                self.save(pupil.adam(), step)?;
+            }
+            if stopped {
+                bar.abandon();
+                bail!("stopped after update {step} of {steps}; the same command goes on from there");
+            }
+            if step % self.args.judge_every == 0 || step == steps {
+                let (text, value) = pupil.judge()?;
+                bar.suspend(|| eprintln!("update {step}: {text}"));
+                writeln!(log, "{}", json!({ "step": step, "measured": value }))?;
+                (sum, count, since) = (0.0, 0, Instant::now());
+            }
+        }
+        bar.finish_and_clear();
+        Ok(())
+    }
+
+    fn path(&self, rest: &str) -> PathBuf {
+        self.out.join(format!("{}-{rest}", self.what))
+    }
+
+    fn save(&self, adam: &Adam, step: i64) -> Result<()> {
+        let mut tensors: Vec<(&str, Tensor)> = adam.state().into();
+        tensors.push(("step", Tensor::from_slice(&[step])));
+        write(&self.path("checkpoint.safetensors"), &tensors)
+    }
+
+    fn resume(&self, adam: &mut Adam) -> Result<i64> {
+        let path = self.path("checkpoint.safetensors");
+        if !path.exists() {
+            return Ok(0);
+        }
+        let state = Tensor::read_safetensors(&path).with_context(|| format!("reading {}", path.display()))?;
+        adam.restore(&state).with_context(|| format!("going on from {}", path.display()))?;
+        let step = state.iter().find(|(name, _)| name == "step").context("the checkpoint has no step")?;
+        let step = step.1.f_int64_value(&[0])?;
+        eprintln!("going on after update {step}");
+        Ok(step)
+    }
+}
+
+/// Writes tensors beside the file's place and renames them into it, so that there is never half a file.
+///
+/// # Errors
+/// If the disk refuses.
+pub(crate) fn write(path: &Path, tensors: &[(&str, Tensor)]) -> Result<()> {
+    let part = path.with_extension("part");
+    Tensor::write_safetensors(tensors, &part).with_context(|| format!("writing {}", part.display()))?;
+    fs::rename(&part, path).with_context(|| format!("renaming to {}", path.display()))
+}

@@ -1,0 +1,288 @@
+//! `fondue train towers language`: a small OPT from nothing, by next-token loss.
+//!
+//! Its texts hold places for pictures, each filled with a vector that stands for a thing: a row of a table that is learnt
+//! beside the model, or the features of a drawing of it, through a linear layer. Neither is kept; what stays is a model that has
+//! learnt to speak of what such a vector says, which the mapping layers then only have to find.
+
+pub(crate) mod documents;
+mod eyes;
+mod net;
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    fs,
+    path::PathBuf,
+};
+
+use anyhow::{Context, Result, ensure};
+use fondue_model::Tokenizer;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use tch::{Kind, Reduction, Tensor, no_grad};
+
+use self::{
+    documents::{Row, Rows, Slot},
+    eyes::Eyes,
+    net::Shape,
+};
+use super::{
+    course::{Course, CourseArgs, Pupil, write},
+    flat::{Adam, AdamSettings, Layout, cosine},
+    vision::things,
+};
+
+/// A small OPT from nothing, on a corpus that `fondue corpus` made.
+#[derive(Debug, clap::Args)]
+pub struct LanguageArgs {
+    /// The corpus.
+    #[arg(long, value_name = "DIR")]
+    corpus: PathBuf,
+    /// Where the model goes, `opt/`; holds its tokenizer already.
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// What the vision tower makes of drawings (`towers vision` writes it); without it, pictures are rows of a table.
+    #[arg(long, value_name = "FILE")]
+    features: Option<PathBuf>,
+    /// Begin with the weights of this model.
+    #[arg(long, value_name = "DIR")]
+    init: Option<PathBuf>,
+    #[command(flatten)]
+    course: CourseArgs,
+    /// Documents an update.
+    #[arg(long, default_value_t = 128)]
+    batch: usize,
+    /// Weight decay.
+    #[arg(long, default_value_t = 0.05)]
+    weight_decay: f64,
+    /// Noise on the vectors that stand for pictures, as a share of their length.
+    #[arg(long, default_value_t = 0.3)]
+    noise: f64,
+    /// Positions.
+    #[arg(long, default_value_t = 512)]
+    positions: i64,
+    /// Tokens of a document that are read; the rest is cut.
+    #[arg(long, default_value_t = 128)]
+    max_len: usize,
+    /// Width of the states.
+    #[arg(long, default_value_t = 256)]
+    width: i64,
+    /// Blocks.
+    #[arg(long, default_value_t = 4)]
+    layers: i64,
+    /// Attention heads.
+    #[arg(long, default_value_t = 4)]
+    heads: i64,
+    /// Width of the feed-forward layers.
+    #[arg(long, default_value_t = 1024)]
+    ffn: i64,
+}
+
+/// How often each kind of document is read.
+const KINDS: [(&str, f64); 4] = [("dialogue", 0.6), ("caption", 0.2), ("talk", 0.08), ("gloss", 0.12)];
+/// An update's documents, sorted by length, are computed in so many pieces, to save padding.
+const PIECES: usize = 4;
+/// Documents of each kind that the loss is measured on.
+const JUDGED: usize = 256;
+
+/// Trains as told.
+///
+/// # Errors
+/// If the corpus or the tokenizer cannot be read, or the disk refuses.
+pub fn run(args: &LanguageArgs) -> Result<()> {
+    tch::set_num_threads(args.course.threads);
+    ensure!(args.width % args.heads == 0, "the heads do not share the width evenly");
+    let opt = args.out.join("opt");
+    let mut run = Run::new(args)?;
+    Course::new(
+        &args.course,
+        if args.features.is_some() { "language-seeing" } else { "language" },
+        &args.out,
+    )
+    .run(&mut run)?;
+    fs::write(opt.join("config.json"), serde_json::to_string_pretty(&net::config(run.shape))?)
+        .with_context(|| format!("writing {}", opt.display()))?;
+    let named = run.layout.named(&run.adam.average);
+    let model: Vec<(&str, Tensor)> = named[..run.n_model]
+        .iter()
+        .map(|(name, tensor)| (name.as_str(), tensor.to_kind(Kind::BFloat16)))
+        .collect();
+    write(&opt.join("model.safetensors"), &model)?;
+    eprintln!("the model is in {}", opt.display());
+    Ok(())
+}
+
+/// A run under way.
+struct Run<'a> {
+    args: &'a LanguageArgs,
+    shape: Shape,
+    layout: Layout,
+    n_model: usize,
+    adam: Adam,
+    eyes: Eyes,
+    /// Documents to train on and their share, by kind.
+    kinds: Vec<(f64, Vec<Row>)>,
+    /// Documents to measure on.
+    judged: BTreeMap<String, Vec<Row>>,
+}
+
+impl<'a> Run<'a> {
+    fn new(args: &'a LanguageArgs) -> Result<Self> {
+        let tokenizer = Tokenizer::load(&args.out.join("opt"))?;
+        let things: HashMap<String, i64> =
+            things(&args.corpus)?.into_iter().enumerate().map(|(n, thing)| (thing, n as i64)).collect();
+        let rows = Rows::new(&tokenizer, &things, args.max_len)?;
+        let read = |file: &str| -> Result<BTreeMap<String, Vec<Row>>> {
+            let mut kinds: BTreeMap<String, Vec<Row>> = BTreeMap::new();
+            for document in documents::read(&args.corpus.join("text").join(file))? {
+                kinds.entry(document.kind.clone()).or_default().push(rows.row(&document)?);
+            }
+            Ok(kinds)
+        };
+        let mut train = read("train.jsonl")?;
+        let mut judged = read("validation.jsonl")?;
+        judged.values_mut().for_each(|rows| rows.truncate(JUDGED));
+        let kinds: Vec<_> =
+            KINDS.iter().filter_map(|(kind, share)| Some((*share, train.remove(*kind)?))).collect();
+        ensure!(
+            !kinds.is_empty(),
+            "the corpus' texts are of none of the kinds {:?}",
+            KINDS.map(|(kind, _)| kind)
+        );
+        let shape = Shape {
+            vocab: (tokenizer.ret().as_i64() + 1 + 7) / 8 * 8,
+            positions: args.positions,
+            width: args.width,
+            layers: args.layers,
+            heads: args.heads,
+            ffn: args.ffn,
+        };
+        let mut layout = net::layout(shape);
+        let n_model = layout.count();
+        let eyes = Eyes::new(args.features.as_deref(), things.len() as i64, args.noise)?;
+        eyes.layout(&mut layout, args.width);
+        tch::manual_seed(args.course.seed as i64);
+        let settings = AdamSettings {
+            beta1: 0.9,
+            beta2: 0.98,
+            weight_decay: args.weight_decay,
+            clip: 1.0,
+            average: 0.995,
+        };
+        let mut adam = Adam::new(&layout, settings);
+        if let Some(init) = &args.init {
+            let path = init.join("opt/model.safetensors");
+            let named =
+                Tensor::read_safetensors(&path).with_context(|| format!("reading {}", path.display()))?;
+            layout.fill(&adam.flat, &named)?;
+            adam.begin_average();
+        }
+        Ok(Self { args, shape, layout, n_model, adam, eyes, kinds, judged })
+    }
+
+    /// Sum of the losses of some rows, and how many tokens were asked for.
+    fn loss(
+        &self,
+        flat: &Tensor,
+        kind: Kind,
+        rows: &[&Row],
+        noisy: bool,
+        rng: &mut ChaCha8Rng,
+    ) -> (Tensor, i64) {
+        let float = self.layout.split(flat);
+        let cast = self.layout.split(&flat.to_kind(kind));
+        let t = rows.iter().map(|row| row.slots.len()).max().unwrap_or(1);
+        let (mut ids, mut labels) = (Vec::new(), Vec::new());
+        let (mut places, mut pictured) = (Vec::new(), Vec::new());
+        for (n, row) in rows.iter().enumerate() {
+            for at in 0..t {
+                ids.push(match row.slots.get(at) {
+                    Some(Slot::Token(id)) => *id,
+                    Some(Slot::Picture(thing)) => {
+                        places.push((n * t + at) as i64);
+                        pictured.push(*thing);
+                        1
+                    }
+                    None => 1,
+                });
+                labels.push(row.labels.get(at).copied().unwrap_or(-100));
+            }
+        }
+        let n = rows.len() as i64;
+        let asked: Vec<i64> = (0..labels.len() as i64).filter(|&at| labels[at as usize] >= 0).collect();
+        let table = &cast[0];
+        let width = self.shape.width;
+        let mut embeds = table.index_select(0, &Tensor::from_slice(&ids));
+        if !places.is_empty() {
+            let seen = self.eyes.see(&float[self.n_model..], &pictured, noisy, rng).to_kind(kind);
+            embeds = embeds.index_copy(0, &Tensor::from_slice(&places), &seen);
+        }
+        let hidden = net::forward(self.shape, &cast[..self.n_model], &embeds.view([n, t as i64, width]));
+        let at = Tensor::from_slice(&asked);
+        let logits =
+            hidden.view([-1, width]).index_select(0, &at).matmul(&table.transpose(0, 1)).to_kind(Kind::Float);
+        let label = Tensor::from_slice(&labels).index_select(0, &at);
+        (logits.cross_entropy_loss(&label, None::<Tensor>, Reduction::Sum, -100, 0.0), asked.len() as i64)
+    }
+
+    fn kind(&self) -> Kind {
+        if self.args.course.f32 { Kind::Float } else { Kind::BFloat16 }
+    }
+}
+
+impl Pupil for Run<'_> {
+    fn adam(&mut self) -> &mut Adam {
+        &mut self.adam
+    }
+
+    fn update(&mut self, step: i64) -> Result<f64> {
+        let course = &self.args.course;
+        tch::manual_seed((course.seed as i64) << 32 | step);
+        let mut rng = ChaCha8Rng::seed_from_u64(course.seed << 32 ^ step as u64);
+        let whole: f64 = self.kinds.iter().map(|(share, _)| share).sum();
+        let mut rows: Vec<&Row> = (0..self.args.batch)
+            .map(|_| {
+                let mut at = rng.random_range(0.0..whole);
+                let mut chosen = &self.kinds[0].1;
+                for (share, rows) in &self.kinds {
+                    chosen = rows;
+                    at -= share;
+                    if at < 0.0 {
+                        break;
+                    }
+                }
+                &chosen[rng.random_range(0..chosen.len())]
+            })
+            .collect();
+        rows.sort_by_key(|row| row.slots.len());
+        let asked: usize =
+            rows.iter().map(|row| row.labels.iter().filter(|&&label| label >= 0).count()).sum();
+        let mut sum = 0.0;
+        for piece in rows.chunks(self.args.batch.div_ceil(PIECES)) {
+            let (loss, _) = self.loss(&self.adam.flat, self.kind(), piece, true, &mut rng);
+            let loss = loss / asked as f64;
+            loss.backward();
+            sum += loss.double_value(&[]);
+        }
+        let rate = course.rate * cosine(step, course.warmup, course.steps);
+        self.adam.step(rate, step + 1);
+        Ok(sum)
+    }
+
+    fn judge(&mut self) -> Result<(String, serde_json::Value)> {
+        let mut rng = ChaCha8Rng::seed_from_u64(0);
+        let mut losses = BTreeMap::new();
+        for (kind, rows) in &self.judged {
+            let (mut sum, mut count) = (0.0, 0);
+            for piece in rows.chunks(64) {
+                let piece: Vec<&Row> = piece.iter().collect();
+                let (loss, asked) =
+                    no_grad(|| self.loss(&self.adam.average, self.kind(), &piece, false, &mut rng));
+                sum += loss.double_value(&[]);
+                count += asked;
+            }
+            losses.insert(kind.clone(), sum / count.max(1) as f64);
+        }
+        let text: Vec<String> = losses.iter().map(|(kind, loss)| format!("{kind} {loss:.3}")).collect();
+        Ok((format!("validation loss: {}", text.join(", ")), serde_json::to_value(losses)?))
+    }
+}

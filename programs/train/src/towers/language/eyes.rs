@@ -1,0 +1,86 @@
+//! The vectors that stand for pictures while the language tower trains.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+use rand::{Rng, RngExt};
+use tch::{Kind, Tensor};
+
+use super::super::flat::{Layout, Start};
+
+/// Where the vectors come from.
+pub(crate) struct Eyes {
+    source: Source,
+    noise: f64,
+}
+
+enum Source {
+    /// One learnt row a thing.
+    Table(i64),
+    /// Features of drawings, `[n, f]`; for each thing, its rows.
+    Features { features: Tensor, rows: Vec<Vec<i64>> },
+}
+
+impl Eyes {
+    /// From a file with `features` `[n, f]` and `things` `[n]`, or a table.
+    ///
+    /// # Errors
+    /// If the file cannot be read or holds something else.
+    pub(crate) fn new(file: Option<&Path>, things: i64, noise: f64) -> Result<Self> {
+        let Some(path) = file else { return Ok(Self { source: Source::Table(things), noise }) };
+        let shown = path.display();
+        let named = Tensor::read_safetensors(path).with_context(|| format!("reading {shown}"))?;
+        let find = |wanted: &str| {
+            let found = named.iter().find(|(name, _)| name == wanted);
+            found.map(|(_, tensor)| tensor).with_context(|| format!("{shown} has no tensor `{wanted}`"))
+        };
+        let features = find("features")?.f_to_kind(Kind::Float)?;
+        let of = find("things")?;
+        let n = features.size()[0];
+        ensure!(
+            features.dim() == 2 && of.size() == [n],
+            "{shown}: `features` and `things` do not belong together"
+        );
+        let mut rows = vec![Vec::new(); things as usize];
+        for row in 0..n {
+            let thing = of.int64_value(&[row]);
+            let place = usize::try_from(thing).ok().and_then(|thing| rows.get_mut(thing));
+            place.with_context(|| format!("{shown} names thing {thing}, which there is not"))?.push(row);
+        }
+        Ok(Self { source: Source::Features { features, rows }, noise })
+    }
+
+    /// Adds the tensors.
+    pub(crate) fn layout(&self, layout: &mut Layout, width: i64) {
+        match &self.source {
+            Source::Table(things) => layout.add("eyes.table", &[*things, width], Start::Normal(0.1), false),
+            Source::Features { features, .. } => {
+                let f = features.size()[1];
+                layout.linear("eyes.map", width, f, 0.1 * (f as f64).powf(-0.5));
+            }
+        }
+    }
+
+    /// Things → `[n, width]`. `tensors`: those of [`Eyes::layout`]. A thing without features gives zeros.
+    pub(crate) fn see(&self, tensors: &[Tensor], things: &[i64], noisy: bool, rng: &mut impl Rng) -> Tensor {
+        let seen = match &self.source {
+            Source::Table(_) => tensors[0].index_select(0, &Tensor::from_slice(things)),
+            Source::Features { features, rows } => {
+                let rows: Vec<i64> = things
+                    .iter()
+                    .map(|&thing| match &rows[thing as usize][..] {
+                        [] => 0,
+                        rows => rows[rng.random_range(0..rows.len())],
+                    })
+                    .collect();
+                features.index_select(0, &Tensor::from_slice(&rows)).linear(&tensors[0], Some(&tensors[1]))
+            }
+        };
+        if !noisy || self.noise <= 0.0 {
+            return seen;
+        }
+        let length = seen.square().mean_dim([-1i64].as_slice(), true, Kind::Float).sqrt();
+        let noise = Tensor::randn_like(&seen) * length * self.noise;
+        seen + noise.detach()
+    }
+}
