@@ -1,12 +1,13 @@
 //! `fondue train towers language`: a small OPT from nothing, by next-token loss.
 //!
 //! Its texts hold places for pictures, each filled with a vector that stands for a thing: a row of a table that is learnt
-//! beside the model, or the features of a drawing of it, through a linear layer. Neither is kept; what stays is a model that has
-//! learnt to speak of what such a vector says, which the mapping layers then only have to find.
+//! beside the model, or the features of a drawing of it, through a linear layer. What stays is a model that
+//! has learnt to speak of what such a vector says; the linear layer is what the mapping layers can begin with.
 
 pub(crate) mod documents;
 mod eyes;
 mod net;
+mod start;
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -108,7 +109,11 @@ pub fn run(args: &LanguageArgs) -> Result<()> {
         .collect();
     write(&opt.join("model.safetensors"), &model)?;
     eprintln!("the model is in {}", opt.display());
-    Ok(())
+    if args.features.is_some() {
+        start::write_start(&args.out, &run.layout, &run.adam.average, run.ret)
+    } else {
+        Ok(())
+    }
 }
 
 /// A run under way.
@@ -119,6 +124,8 @@ struct Run<'a> {
     n_model: usize,
     adam: Adam,
     eyes: Eyes,
+    /// The id of `[RET]`.
+    ret: i64,
     /// Documents to train on and their share, by kind.
     kinds: Vec<(f64, Vec<Row>)>,
     /// Documents to measure on.
@@ -176,7 +183,7 @@ impl<'a> Run<'a> {
             layout.fill(&adam.flat, &named)?;
             adam.begin_average();
         }
-        Ok(Self { args, shape, layout, n_model, adam, eyes, kinds, judged })
+        Ok(Self { args, shape, layout, n_model, adam, eyes, ret: tokenizer.ret().as_i64(), kinds, judged })
     }
 
     /// Sum of the losses of some rows, and how many tokens were asked for.

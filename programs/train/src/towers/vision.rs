@@ -42,7 +42,7 @@ pub struct VisionArgs {
     #[command(flatten)]
     course: CourseArgs,
     /// Drawings a step.
-    #[arg(long, default_value_t = 256)]
+    #[arg(long, default_value_t = 128)]
     batch: usize,
     /// Weight decay.
     #[arg(long, default_value_t = 0.05)]
@@ -53,7 +53,7 @@ pub struct VisionArgs {
     /// Share of the patches that are left out.
     #[arg(long, default_value_t = 0.5)]
     drop_patches: f64,
-    /// Share of the updates, the last ones, with all patches.
+    /// Share of the updates, the last ones, with all patches and unmixed.
     #[arg(long, default_value_t = 0.12)]
     whole: f64,
     /// Of all drawings that a step sees, the share with changed palettes.
@@ -215,10 +215,16 @@ impl<'a> Run<'a> {
         })
     }
 
-    /// Towards the end the tower sees whole pictures, as it will at work.
+    /// Towards the end the tower sees whole pictures, unmixed, as it will at work.
+    fn whole(&self, step: i64) -> bool {
+        step as f64 >= self.args.course.steps as f64 * (1.0 - self.args.whole)
+    }
+
     fn left_out(&self, step: i64) -> LeftOut {
-        let whole = step as f64 >= self.args.course.steps as f64 * (1.0 - self.args.whole);
-        LeftOut { patches: if whole { 0.0 } else { self.args.drop_patches }, blocks: self.args.drop_path }
+        LeftOut {
+            patches: if self.whole(step) { 0.0 } else { self.args.drop_patches },
+            blocks: self.args.drop_path,
+        }
     }
 
     /// The drawings of a step: each epoch goes once through the originals, in an order of its own.
@@ -256,7 +262,7 @@ impl Pupil for Run<'_> {
             &self.mirrors.index_select(0, &index),
             self.shape.image_size,
         );
-        let (other, share) = mix(&mut pixels, &mut rng);
+        let (other, share) = mix(&mut pixels, &mut rng, if self.whole(step) { 0.0 } else { 1.0 });
         let kind = if course.f32 { Kind::Float } else { Kind::BFloat16 };
         let pixels = views::normalise(&pixels).to_kind(kind);
 
@@ -368,21 +374,21 @@ fn take(places: &[i64], n: usize, step: i64, seed: u64) -> Vec<i64> {
     taken
 }
 
-/// Sometimes blends every view with another, or pastes a piece of the other in. Returns the others and the share that is
+/// In a quarter of the steps, `often` times, blends every view with another, or pastes a piece of the other in. Returns the others and the share that is
 /// the view's own.
 ///
 /// Sources: Zhang et al., mixup; Yun et al., CutMix.
-fn mix(pixels: &mut Tensor, rng: &mut ChaCha8Rng) -> (Tensor, f64) {
+fn mix(pixels: &mut Tensor, rng: &mut ChaCha8Rng, often: f64) -> (Tensor, f64) {
     use rand::RngExt;
     let (n, side) = (pixels.size()[0], pixels.size()[3]);
     let other = Tensor::randperm(n, (Kind::Int64, tch::Device::Cpu));
     let way: f64 = rng.random();
-    if way < 0.2 {
+    if way < 0.1 * often {
         let share = 0.5 + 0.5 * rng.random::<f64>();
         let blended = &*pixels * share + pixels.index_select(0, &other) * (1.0 - share);
         *pixels = blended;
         (other, share)
-    } else if way < 0.4 {
+    } else if way < 0.25 * often {
         let piece = (side as f64 * rng.random_range(0.25..0.6)) as i64;
         let (x, y) = (rng.random_range(0..=side - piece), rng.random_range(0..=side - piece));
         let from = pixels.index_select(0, &other);
