@@ -1,0 +1,32 @@
+//! What the corpus is made of: packages by name, version and checksum.
+
+mod emojibase;
+mod fetch;
+mod iconify;
+mod package;
+
+use anyhow::Result;
+
+pub(crate) use self::{
+    emojibase::{Emojibase, plain},
+    iconify::Icons,
+    package::{PACKAGES, Package},
+};
+use crate::{cache::Cache, interrupt::Interrupt};
+
+/// The packages, read.
+#[derive(Debug)]
+pub(crate) struct Sources {
+    /// Names, groups and keywords.
+    pub(crate) emojibase: Emojibase,
+    /// Drawings, in the order of [`package::ICONS`].
+    pub(crate) icons: Vec<Icons>,
+}
+
+/// Fetches what is not in the cache, and reads it.
+pub(crate) fn read(cache: &Cache, interrupt: &Interrupt) -> Result<Sources> {
+    let folders = fetch::all(cache, interrupt)?;
+    let emojibase = Emojibase::read(&folders.of(&package::EMOJIBASE))?;
+    let icons = package::ICONS.iter().map(|package| Icons::read(package.style, &folders.of(package)));
+    Ok(Sources { emojibase, icons: icons.collect::<Result<_>>()? })
+}
