@@ -43,6 +43,8 @@ impl Part {
 pub(crate) struct Split {
     things: BTreeSet<usize>,
     pictures: BTreeMap<usize, &'static str>,
+    /// Things that are drawn as another's mirror image, both ways.
+    mirrored: BTreeMap<usize, usize>,
 }
 
 impl Split {
@@ -65,7 +67,7 @@ impl Split {
             "there are too few things to hold {THINGS} of them and {} pictures out",
             PICTURES * COUNTED.len()
         );
-        Ok(Self { things: held, pictures })
+        Ok(Self { things: held, pictures, mirrored: mirrored(things) })
     }
 
     /// Whether all of this thing is held out.
@@ -75,16 +77,32 @@ impl Split {
 
     /// What a style's picture of a thing is for.
     pub(crate) fn part(&self, thing: usize, style: &str) -> Part {
-        let counts = COUNTED.contains(&style);
         if self.holds(thing) {
-            return if counts { Part::HeldThing } else { Part::Unused };
+            return if COUNTED.contains(&style) { Part::HeldThing } else { Part::Unused };
         }
-        match self.pictures.get(&thing) {
-            Some(held) if *held == style => Part::HeldPicture,
-            Some(held) if near(style) == Some(held) => Part::Unused,
-            _ => Part::Train,
+        if self.pictures.get(&thing) == Some(&style) {
+            return Part::HeldPicture;
         }
+        let twin = self.mirrored.get(&thing);
+        let seen = self.is_like_held(thing, style) || twin.is_some_and(|twin| self.is_like_held(*twin, style));
+        if seen { Part::Unused } else { Part::Train }
     }
+
+    /// Whether this picture, or one that is nearly the same, is held out.
+    fn is_like_held(&self, thing: usize, style: &str) -> bool {
+        let held = self.pictures.get(&thing);
+        self.holds(thing) || held.is_some_and(|held| *held == style || near(style) == Some(held))
+    }
+}
+
+/// Those that face right are the others, mirrored.
+fn mirrored(things: &[Thing]) -> BTreeMap<usize, usize> {
+    let places: BTreeMap<_, _> = things.iter().enumerate().map(|(at, thing)| (thing.name.as_str(), at)).collect();
+    let pairs = things.iter().enumerate().filter_map(|(at, thing)| {
+        let other = places.get(thing.name.strip_suffix(" facing right")?)?;
+        Some([(at, *other), (*other, at)])
+    });
+    pairs.flatten().collect()
 }
 
 /// The counted style that this further style nearly repeats: its forerunner, or the same shapes in other colours.
