@@ -59,7 +59,9 @@ impl Drawn {
 
     /// The styles of a thing, in alphabetical order, with their PNG.
     pub(crate) fn of(&self, thing: usize) -> impl Iterator<Item = (&'static str, &[u8])> {
-        self.pictures.range((thing, "")..(thing + 1, "")).map(|((_, style), picture)| (*style, picture.png.as_slice()))
+        self.pictures
+            .range((thing, "")..(thing + 1, ""))
+            .map(|((_, style), picture)| (*style, picture.png.as_slice()))
     }
 
     /// Whether this style draws no other thing by the very same pixels.

@@ -13,6 +13,8 @@ mod palette;
 mod pictures;
 mod tables;
 
+mod texts;
+
 mod make;
 
 mod cache;

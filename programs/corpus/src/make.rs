@@ -12,8 +12,8 @@ use crate::{
     interrupt::Interrupt,
     pictures::{self, Variants, file},
     sources,
-    split::Split,
-    tables, things,
+    split::{Part, Split},
+    tables, texts, things,
 };
 
 /// Makes the folder and tells what is in it.
@@ -44,7 +44,15 @@ fn fill(args: &Args, place: &Place, interrupt: &Interrupt) -> Result<String> {
     if wanted.count > 0 {
         let variants = pictures::write_variants(&out, &things, &rows, wanted, interrupt)?;
         file(&out.join("variants.tsv"), tables::variants(&variants, &things).as_bytes())?;
+        file(&out.join("captions/variants.tsv"), texts::captions(variants.iter(), &things).as_bytes())?;
     }
+    for (name, part) in [("train", Part::Train), ("validation", Part::HeldPicture)] {
+        let rows = rows.iter().filter(|row| row.part == part);
+        file(&out.join(format!("captions/{name}.tsv")), texts::captions(rows, &things).as_bytes())?;
+    }
+    let (train, validation) = texts::documents(&things, &split, &sources.wordnet, args.seed, interrupt)?;
+    file(&out.join("text/train.jsonl"), texts::lines(&train)?.as_bytes())?;
+    file(&out.join("text/validation.jsonl"), texts::lines(&validation)?.as_bytes())?;
     file(&out.join("manifest.json"), b"{}\n")?;
     interrupt.check()?;
     Ok(format!("{} things, {} pictures", things.len(), rows.len()))

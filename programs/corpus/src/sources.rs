@@ -4,6 +4,7 @@ mod emojibase;
 mod fetch;
 mod iconify;
 mod package;
+mod wordnet;
 
 use anyhow::Result;
 
@@ -11,6 +12,7 @@ pub(crate) use self::{
     emojibase::{Emojibase, plain},
     iconify::Icons,
     package::{PACKAGES, Package},
+    wordnet::{Meaning, Wordnet},
 };
 use crate::{cache::Cache, interrupt::Interrupt};
 
@@ -21,6 +23,8 @@ pub(crate) struct Sources {
     pub(crate) emojibase: Emojibase,
     /// Drawings, in the order of [`package::ICONS`].
     pub(crate) icons: Vec<Icons>,
+    /// Meanings of words.
+    pub(crate) wordnet: Wordnet,
 }
 
 /// Fetches what is not in the cache, and reads it.
@@ -28,5 +32,6 @@ pub(crate) fn read(cache: &Cache, interrupt: &Interrupt) -> Result<Sources> {
     let folders = fetch::all(cache, interrupt)?;
     let emojibase = Emojibase::read(&folders.of(&package::EMOJIBASE))?;
     let icons = package::ICONS.iter().map(|package| Icons::read(package.style, &folders.of(package)));
-    Ok(Sources { emojibase, icons: icons.collect::<Result<_>>()? })
+    let wordnet = Wordnet::read(&folders.of(&package::WORDNET))?;
+    Ok(Sources { emojibase, icons: icons.collect::<Result<_>>()?, wordnet })
 }

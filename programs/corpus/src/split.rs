@@ -84,7 +84,8 @@ impl Split {
             return Part::HeldPicture;
         }
         let twin = self.mirrored.get(&thing);
-        let seen = self.is_like_held(thing, style) || twin.is_some_and(|twin| self.is_like_held(*twin, style));
+        let seen =
+            self.is_like_held(thing, style) || twin.is_some_and(|twin| self.is_like_held(*twin, style));
         if seen { Part::Unused } else { Part::Train }
     }
 
@@ -97,7 +98,8 @@ impl Split {
 
 /// Those that face right are the others, mirrored.
 fn mirrored(things: &[Thing]) -> BTreeMap<usize, usize> {
-    let places: BTreeMap<_, _> = things.iter().enumerate().map(|(at, thing)| (thing.name.as_str(), at)).collect();
+    let places: BTreeMap<_, _> =
+        things.iter().enumerate().map(|(at, thing)| (thing.name.as_str(), at)).collect();
     let pairs = things.iter().enumerate().filter_map(|(at, thing)| {
         let other = places.get(thing.name.strip_suffix(" facing right")?)?;
         Some([(at, *other), (*other, at)])

@@ -75,8 +75,7 @@ impl Icons {
     }
 
     fn whole(&self, icon: &Icon, mirrored: bool) -> String {
-        let (width, height) =
-            (icon.width.unwrap_or(self.set.width), icon.height.unwrap_or(self.set.height));
+        let (width, height) = (icon.width.unwrap_or(self.set.width), icon.height.unwrap_or(self.set.height));
         let body = if mirrored {
             format!("<g transform=\"translate({width} 0) scale(-1 1)\">{}</g>", icon.body)
         } else {

@@ -114,6 +114,5 @@ pub(crate) const EMOJIS: Package = Package {
 };
 
 /// All of them.
-pub(crate) const PACKAGES: [&Package; 9] = [
-    &ICONS[0], &TWEMOJI, &ICONS[1], &ICONS[2], &ICONS[3], &ICONS[4], &EMOJIS, &EMOJIBASE, &WORDNET,
-];
+pub(crate) const PACKAGES: [&Package; 9] =
+    [&ICONS[0], &TWEMOJI, &ICONS[1], &ICONS[2], &ICONS[3], &ICONS[4], &EMOJIS, &EMOJIBASE, &WORDNET];
