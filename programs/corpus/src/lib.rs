@@ -15,7 +15,11 @@ mod tables;
 
 mod texts;
 
+mod evaluation;
+
+mod licences;
 mod make;
+mod manifest;
 
 mod cache;
 mod interrupt;

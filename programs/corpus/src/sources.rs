@@ -6,12 +6,14 @@ mod iconify;
 mod package;
 mod wordnet;
 
-use anyhow::Result;
+use std::fs;
+
+use anyhow::{Context, Result};
 
 pub(crate) use self::{
     emojibase::{Emojibase, plain},
     iconify::Icons,
-    package::{PACKAGES, Package},
+    package::{Kind, PACKAGES, Package},
     wordnet::{Meaning, Wordnet},
 };
 use crate::{cache::Cache, interrupt::Interrupt};
@@ -25,6 +27,8 @@ pub(crate) struct Sources {
     pub(crate) icons: Vec<Icons>,
     /// Meanings of words.
     pub(crate) wordnet: Wordnet,
+    /// The licence that WordNet's words come with, whose text goes wherever they go.
+    pub(crate) wordnet_licence: String,
 }
 
 /// Fetches what is not in the cache, and reads it.
@@ -32,6 +36,14 @@ pub(crate) fn read(cache: &Cache, interrupt: &Interrupt) -> Result<Sources> {
     let folders = fetch::all(cache, interrupt)?;
     let emojibase = Emojibase::read(&folders.of(&package::EMOJIBASE))?;
     let icons = package::ICONS.iter().map(|package| Icons::read(package.style, &folders.of(package)));
-    let wordnet = Wordnet::read(&folders.of(&package::WORDNET))?;
-    Ok(Sources { emojibase, icons: icons.collect::<Result<_>>()?, wordnet })
+    let words = folders.of(&package::WORDNET);
+    let licence = words.join("usr/share/doc/wordnet-base/copyright");
+    let wordnet_licence =
+        fs::read_to_string(&licence).with_context(|| format!("reading {}", licence.display()))?;
+    Ok(Sources {
+        emojibase,
+        icons: icons.collect::<Result<_>>()?,
+        wordnet: Wordnet::read(&words)?,
+        wordnet_licence,
+    })
 }

@@ -1,6 +1,48 @@
-//! The tables of things and pictures.
+//! The tables of things and pictures, and the files' sums.
 
-use crate::{pictures::Row, split::Split, things::Thing};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use anyhow::Result;
+use sha2::{Digest, Sha256};
+
+use crate::{
+    pictures::{Row, file},
+    split::Split,
+    things::Thing,
+};
+
+/// Writes files below the corpus and keeps their sums for the manifest.
+#[derive(Debug)]
+pub(crate) struct Tables {
+    out: PathBuf,
+    sums: BTreeMap<String, String>,
+}
+
+impl Tables {
+    /// Below `out`.
+    pub(crate) fn new(out: &Path) -> Self {
+        Self { out: out.to_owned(), sums: BTreeMap::new() }
+    }
+
+    /// The corpus's folder.
+    pub(crate) fn out(&self) -> &Path {
+        &self.out
+    }
+
+    /// Writes one.
+    pub(crate) fn write(&mut self, name: &str, text: &str) -> Result<()> {
+        self.sums.insert(name.to_owned(), format!("{:x}", Sha256::digest(text)));
+        file(&self.out.join(name), text.as_bytes())
+    }
+
+    /// SHA-256 of each file, in hexadecimal, by its name.
+    pub(crate) fn sums(&self) -> &BTreeMap<String, String> {
+        &self.sums
+    }
+}
 
 /// `things.tsv`.
 pub(crate) fn things(things: &[Thing], split: &Split) -> String {

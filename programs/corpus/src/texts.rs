@@ -19,7 +19,8 @@ use rand::{SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 
-pub(crate) use self::{captions::table as captions, noun::Noun, subject::Subject};
+use self::fill::Scene;
+pub(crate) use self::{captions::table as captions, subject::Subject};
 use crate::{
     interrupt::Interrupt,
     sources::Wordnet,
@@ -56,31 +57,50 @@ pub(crate) struct Document {
     pub(crate) pics: Vec<String>,
 }
 
+/// What may be spoken of: the things that are not held out.
+#[derive(Debug)]
+pub(crate) struct Spoken {
+    pub(crate) subjects: Vec<Subject>,
+    /// Names that no text may hold.
+    held: Vec<String>,
+}
+
+impl Spoken {
+    /// Tells them apart.
+    pub(crate) fn new(things: &[Thing], split: &Split, wordnet: &Wordnet) -> Self {
+        let part = |held| {
+            let part = things.iter().enumerate().filter(move |(at, _)| split.holds(*at) == held);
+            part.map(|(_, thing)| thing)
+        };
+        let held: Vec<_> = part(true).map(|thing| thing.name.clone()).collect();
+        let subjects = part(false).map(|thing| Subject::new(thing, &held, wordnet)).collect();
+        Self { subjects, held }
+    }
+}
+
+/// A question about a thing, and the answer; nothing where not enough is known of it.
+pub(crate) fn turn(
+    subject: &Subject,
+    other: Option<&Subject>,
+    turn: (&'static str, &'static str),
+    rng: &mut ChaCha8Rng,
+) -> Option<(String, String)> {
+    Scene::of(subject, other).both(turn, rng)
+}
+
 /// The documents, shuffled: those to train on, and those held back.
 pub(crate) fn documents(
-    things: &[Thing],
-    split: &Split,
+    spoken: &Spoken,
     wordnet: &Wordnet,
     seed: u64,
     interrupt: &Interrupt,
 ) -> Result<(Vec<Document>, Vec<Document>)> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let held: Vec<_> = things
-        .iter()
-        .enumerate()
-        .filter(|(at, _)| split.holds(*at))
-        .map(|(_, thing)| thing.name.as_str())
-        .collect();
-    let subjects: Vec<_> = things
-        .iter()
-        .enumerate()
-        .filter(|(at, _)| !split.holds(*at))
-        .map(|(_, thing)| Subject::new(thing, &held, wordnet))
-        .collect();
+    let Spoken { subjects, held } = spoken;
     let mut documents = Vec::new();
     for at in 0..subjects.len() {
         interrupt.check()?;
-        documents.extend(dialogues::about(&subjects, at, &mut rng));
+        documents.extend(dialogues::about(subjects, at, &mut rng));
         documents.extend(captions::about(&subjects[at], &mut rng));
     }
     documents.extend(unseen::dialogues(wordnet, &mut rng));

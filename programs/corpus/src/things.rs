@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::Result;
 use fondue_drawings::{Drawing, gallery};
 
 use crate::sources::{Icons, Sources, plain};
@@ -28,8 +27,8 @@ pub(crate) struct Thing {
 }
 
 /// The things in Unicode's order, each with all the styles that draw it.
-pub(crate) fn things(sources: &Sources) -> Result<Vec<Thing>> {
-    Ok(gallery(false).iter().filter_map(|drawing| thing(drawing, sources)).collect())
+pub(crate) fn things(sources: &Sources) -> Vec<Thing> {
+    gallery(false).iter().filter_map(|drawing| thing(drawing, sources)).collect()
 }
 
 fn thing(drawing: &Drawing, sources: &Sources) -> Option<Thing> {

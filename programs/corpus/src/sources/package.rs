@@ -1,7 +1,10 @@
 //! The packages by name, version, checksum and licence.
 
+use serde::Serialize;
+
 /// Where a package comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub(crate) enum Kind {
     /// A package of npm.
     Npm,

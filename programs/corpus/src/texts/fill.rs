@@ -26,16 +26,21 @@ impl<'a> Scene<'a> {
         Self { noun: Some(noun), kinds, words, gloss: gloss.as_deref(), other }
     }
 
-    /// The question and the answer in full; nothing if the scene lacks what they speak of.
-    pub(crate) fn turn(&self, (question, answer): Turn, rng: &mut ChaCha8Rng) -> Option<String> {
+    /// The question and the answer as a turn of a dialogue; nothing if the scene lacks what they speak of.
+    pub(crate) fn turn(&self, turn: Turn, rng: &mut ChaCha8Rng) -> Option<String> {
+        let (question, answer) = self.both(turn, rng)?;
+        Some(format!("Q: {}\nA: {answer}\n", loosened(question, rng)))
+    }
+
+    /// The question and the answer in full.
+    pub(crate) fn both(&self, (question, answer): Turn, rng: &mut ChaCha8Rng) -> Option<(String, String)> {
         // Drawn once a turn, so that an answer speaks of what was asked.
         let chosen = Chosen {
             word: self.words.choose(rng).map(String::as_str),
             words: listed(self.words, rng),
             kind: self.kinds.choose(rng).map(Noun::a),
         };
-        let question = loosened(self.fill(question, &chosen)?, rng);
-        Some(format!("Q: {question}\nA: {}\n", self.fill(answer, &chosen)?))
+        Some((self.fill(question, &chosen)?, self.fill(answer, &chosen)?))
     }
 
     fn fill(&self, template: &str, chosen: &Chosen<'_>) -> Option<String> {

@@ -34,7 +34,7 @@ pub(crate) struct Subject {
 
 impl Subject {
     /// `held` are names that no text may hold.
-    pub(crate) fn new(thing: &Thing, held: &[&str], wordnet: &Wordnet) -> Self {
+    pub(crate) fn new(thing: &Thing, held: &[String], wordnet: &Wordnet) -> Self {
         let fit = |word: &&String| {
             !holds_phrase(&thing.name, word) && !held.iter().any(|name| holds_phrase(word, name))
         };
