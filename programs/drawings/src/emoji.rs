@@ -7,7 +7,7 @@ use twemoji_assets::svg::SvgTwemojiAsset;
 #[derive(Clone, Copy, Debug)]
 pub struct Drawing {
     /// The emoji itself.
-    emoji: &'static str,
+    pub emoji: &'static str,
     /// Unicode's short name, for example `red apple`: the caption.
     pub name: &'static str,
     /// Unicode's group, for example `Food & Drink`.

@@ -9,18 +9,23 @@ use std::{
 use anyhow::{Context, Result, bail};
 use tempfile::TempDir;
 
-/// Where the drawings will lie, and the folder that they are made in.
-pub(crate) struct Place {
+/// Where a folder will lie, and the one beside it that it is made in. One that is dropped before it is published leaves nothing.
+#[derive(Debug)]
+pub struct Place {
     out: PathBuf,
     beside: TempDir, // removed when dropped, with whatever is in it
 }
 
 impl Place {
-    /// `None` if `out` holds drawings already and may not be replaced.
-    pub(crate) fn new(out: &Path, force: bool) -> Result<Option<Self>> {
+    /// `None` if `out` holds what is wanted already and may not be replaced. That it does is seen by the file `mark` in it;
+    /// `what` says in a failure what it should have been.
+    ///
+    /// # Errors
+    /// If `out` holds something without `mark`, which is never replaced, or if the disk refuses.
+    pub fn new(out: &Path, mark: &str, what: &str, force: bool) -> Result<Option<Self>> {
         if !is_free(out)? {
-            if !out.join("captions.tsv").is_file() {
-                bail!("{} holds something else than drawings; name another folder", out.display());
+            if !out.join(mark).is_file() {
+                bail!("{} holds something else than {what}; name another folder", out.display());
             }
             if !force {
                 return Ok(None);
@@ -31,21 +36,24 @@ impl Place {
             _ => Path::new("."),
         };
         fs::create_dir_all(parent).with_context(|| format!("making {}", parent.display()))?;
-        let beside = tempfile::Builder::new().prefix(".drawings-").tempdir_in(parent);
+        let beside = tempfile::Builder::new().prefix(".new-").tempdir_in(parent);
         let beside = beside.with_context(|| format!("making a folder in {}", parent.display()))?;
         fs::create_dir(beside.path().join("new"))?;
         Ok(Some(Self { out: out.to_owned(), beside }))
     }
 
-    /// The folder that the drawings are made in.
-    pub(crate) fn work(&self) -> PathBuf {
+    /// The folder to fill.
+    pub fn work(&self) -> PathBuf {
         self.beside.path().join("new")
     }
 
     /// Puts the folder into its place; what was there goes.
-    pub(crate) fn publish(self) -> Result<()> {
+    ///
+    /// # Errors
+    /// If the disk refuses.
+    pub fn publish(self) -> Result<()> {
         if !is_free(&self.out)? {
-            fs::rename(&self.out, self.beside.path().join("old")).context("moving the old drawings away")?;
+            fs::rename(&self.out, self.beside.path().join("old")).context("moving the old folder away")?;
         }
         fs::rename(self.work(), &self.out).with_context(|| format!("moving into {}", self.out.display()))
     }
@@ -64,6 +72,8 @@ fn is_free(out: &Path) -> Result<bool> {
 mod tests {
     use super::*;
 
+    const MARK: &str = "captions.tsv";
+
     fn names(folder: &Path) -> Vec<String> {
         let entries = fs::read_dir(folder).unwrap();
         entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
@@ -72,7 +82,7 @@ mod tests {
     #[test]
     fn what_is_not_published_leaves_nothing() {
         let root = tempfile::tempdir().unwrap();
-        let place = Place::new(&root.path().join("out"), false).unwrap().unwrap();
+        let place = Place::new(&root.path().join("out"), MARK, "drawings", false).unwrap().unwrap();
         fs::write(place.work().join("a.png"), "").unwrap();
         drop(place);
         assert!(names(root.path()).is_empty());
@@ -82,17 +92,17 @@ mod tests {
     fn replaces_drawings_only_by_force_and_nothing_else_ever() {
         let root = tempfile::tempdir().unwrap();
         let out = root.path().join("deep/out");
-        let place = Place::new(&out, false).unwrap().unwrap();
+        let place = Place::new(&out, MARK, "drawings", false).unwrap().unwrap();
         fs::write(place.work().join("captions.tsv"), "old").unwrap();
         place.publish().unwrap();
-        assert!(Place::new(&out, false).unwrap().is_none());
-        let place = Place::new(&out, true).unwrap().unwrap();
+        assert!(Place::new(&out, MARK, "drawings", false).unwrap().is_none());
+        let place = Place::new(&out, MARK, "drawings", true).unwrap().unwrap();
         fs::write(place.work().join("captions.tsv"), "new").unwrap();
         place.publish().unwrap();
         assert_eq!(fs::read_to_string(out.join("captions.tsv")).unwrap(), "new");
         assert_eq!(names(out.parent().unwrap()), ["out"]);
         fs::remove_file(out.join("captions.tsv")).unwrap();
         fs::write(out.join("thesis.txt"), "").unwrap();
-        assert!(Place::new(&out, true).is_err());
+        assert!(Place::new(&out, MARK, "drawings", true).is_err());
     }
 }

@@ -20,7 +20,8 @@ use anyhow::{Context, Result, anyhow};
 use indicatif::{ProgressBar, ProgressStyle};
 
 pub use crate::emoji::{Drawing, gallery};
-pub use crate::picture::render;
+pub use crate::folder::Place;
+pub use crate::picture::{pixels, render};
 
 /// How to draw the gallery.
 #[derive(Clone, Debug)]
@@ -49,7 +50,7 @@ pub enum Outcome {
 /// # Errors
 /// If `out` holds something else than drawings, if an SVG cannot be drawn, or if the disk refuses.
 pub fn draw(out: &Path, wanted: &Wanted) -> Result<Outcome> {
-    let place = folder::Place::new(out, wanted.force)?;
+    let place = Place::new(out, "captions.tsv", "drawings", wanted.force)?;
     let Some(place) = place else { return Ok(Outcome::ThereAlready) };
     let drawings = gallery(wanted.flags);
     let work = place.work();

@@ -1,4 +1,4 @@
-//! One SVG to one PNG.
+//! One SVG to pixels, and to one PNG.
 
 use anyhow::{Context, Result};
 use resvg::{
@@ -11,6 +11,19 @@ use resvg::{
 /// # Errors
 /// If the text is no SVG or `size` is 0.
 pub fn render(svg: &str, size: u32) -> Result<Vec<u8>> {
+    paint(svg, size)?.encode_png().context("encoding PNG")
+}
+
+/// The pixels that [`render`] encodes: `size` rows of `size` pixels, each red, green and blue.
+///
+/// # Errors
+/// As [`render`].
+pub fn pixels(svg: &str, size: u32) -> Result<Vec<u8>> {
+    let pixmap = paint(svg, size)?;
+    Ok(pixmap.pixels().iter().flat_map(|pixel| [pixel.red(), pixel.green(), pixel.blue()]).collect())
+}
+
+fn paint(svg: &str, size: u32) -> Result<Pixmap> {
     let tree = Tree::from_str(svg, &Options::default()).context("not an SVG")?;
     let mut pixmap = Pixmap::new(size, size).context("a drawing needs at least one pixel")?;
     pixmap.fill(Color::WHITE);
@@ -19,7 +32,7 @@ pub fn render(svg: &str, size: u32) -> Result<Vec<u8>> {
     let shift = |length: f32| (size as f32 - length * scale) / 2.0;
     let transform = Transform::from_row(scale, 0.0, 0.0, scale, shift(width), shift(height));
     resvg::render(&tree, transform, &mut pixmap.as_mut());
-    pixmap.encode_png().context("encoding PNG")
+    Ok(pixmap)
 }
 
 #[cfg(test)]

@@ -1,0 +1,179 @@
+//! How things are asked for and told, as templates.
+//!
+//! `{a}` is the thing with its article, `{name}` without, `{another}` is `another red apple`, `{is}`, `{this is}` and `{it is}` agree
+//! in number, `{kind}` is what kind of thing it is with an article, `{word}` a keyword, `{words}` some, `{other}` another thing.
+//! What begins with a capital is written with one.
+//! An answer is one sentence: a reply ends after its first.
+
+/// Something to say, and what is answered.
+pub(crate) type Turn = (&'static str, &'static str);
+
+/// A picture is asked for by name.
+pub(crate) const ASK: &[Turn] = &[
+    ("Show me {a}.", "Here {is} {a}. [RET]"),
+    ("Show me a picture of {a}.", "Here {is} {a}. [RET]"),
+    ("Show me {name}.", "Here {is} {a}. [RET]"),
+    ("Find {a}.", "Here {is} {a}. [RET]"),
+    ("Find me a picture of {a}.", "Here {is} {a}. [RET]"),
+    ("Find a picture of {a}.", "Here {is} {a}. [RET]"),
+    ("Draw {a}.", "Here {is} {a}. [RET]"),
+    ("Draw me {a}.", "Here {is} {a}. [RET]"),
+    ("Give me a picture of {a}.", "Here {is} {a}. [RET]"),
+    ("A picture of {a}, please.", "Here {is} {a}. [RET]"),
+    ("{A}, please.", "Here {is} {a}. [RET]"),
+    ("{name}", "Here {is} {a}. [RET]"),
+    ("{a}", "Here {is} {a}. [RET]"),
+    ("A drawing of {a}.", "Here {is} {a}. [RET]"),
+    ("I want to see {a}.", "Here {is} {a}. [RET]"),
+    ("I would like to see {a}.", "Here {is} {a}. [RET]"),
+    ("I need a picture of {a}.", "Here {is} {a}. [RET]"),
+    ("I am looking for {a}.", "Here {is} {a}. [RET]"),
+    ("Let me see {a}.", "Here {is} {a}. [RET]"),
+    ("What does {a} look like?", "Here {is} {a}. [RET]"),
+    ("Can you show me {a}?", "Yes, here {is} {a}. [RET]"),
+    ("Can you find {a}?", "Yes, here {is} {a}. [RET]"),
+    ("Can you draw {a}?", "Yes, here {is} {a}. [RET]"),
+    ("Could you show me {a}, please?", "Yes, here {is} {a}. [RET]"),
+    ("Do you have a picture of {a}?", "Yes, here {is} {a}. [RET]"),
+    ("Do you have {a}?", "Yes, here {is} {a}. [RET]"),
+    ("Have you got a drawing of {a}?", "Yes, here {is} {a}. [RET]"),
+    ("May I see {a}?", "Yes, here {is} {a}. [RET]"),
+];
+
+/// A picture is asked for by what kind of thing it should show.
+pub(crate) const ASK_KIND: &[Turn] = &[
+    ("Show me {kind}.", "Here {is} {a}. [RET]"),
+    ("Find {kind}.", "Here {is} {a}. [RET]"),
+    ("I would like to see {kind}.", "Here {is} {a}. [RET]"),
+    ("Do you have a picture of {kind}?", "Yes, here {is} {a}. [RET]"),
+    ("Can you show me {kind}?", "Yes, here {is} {a}. [RET]"),
+];
+
+/// A picture is asked for by a keyword.
+pub(crate) const ASK_WORD: &[Turn] = &[
+    ("Show me a picture for the word {word}.", "Here {is} {a}. [RET]"),
+    ("Show me something about {word}.", "Here {is} {a}. [RET]"),
+    ("Find a picture about {word}.", "Here {is} {a}. [RET]"),
+    ("Which picture goes with {word}?", "Here {is} {a}. [RET]"),
+    ("Do you have a picture for {word}?", "Yes, here {is} {a}. [RET]"),
+];
+
+/// What a thing is, where its meaning is known.
+pub(crate) const WHAT: &[Turn] = &[
+    ("What {is} {a}?", "{A} {is} {gloss}."),
+    ("Tell me what {a} {is}.", "{A} {is} {gloss}."),
+    ("Do you know what {a} {is}?", "Yes, {a} {is} {gloss}."),
+    ("Explain {name} to me.", "{A} {is} {gloss}."),
+    ("What does {name} mean?", "{A} {is} {gloss}."),
+];
+
+/// What a thing is, where all that is known is its kind and its keywords.
+pub(crate) const WHAT_KIND: &[Turn] = &[
+    ("What {is} {a}?", "{A} {is} {kind}, and goes with {words}."),
+    ("Tell me about {a}.", "{A} {is} {kind}, and goes with {words}."),
+    ("What does {name} mean?", "{A} {is} {kind}, and goes with {words}."),
+    ("Which words go with {a}?", "Words for {a} are {words}."),
+    ("What do you think of when you hear {name}?", "I think of {words}."),
+];
+
+/// Which kind a thing is of.
+pub(crate) const KIND: &[Turn] = &[
+    ("What kind of thing {is} {a}?", "{A} {is} {kind}."),
+    ("Which group does {name} belong to?", "{A} {is} {kind}."),
+    ("{Is} {a} {kind}?", "Yes, {a} {is} {kind}."),
+    ("{Is} {a} {other kind}?", "No, {a} {is} {kind}."),
+];
+
+/// After a picture that was asked for.
+pub(crate) const THEN: &[Turn] = &[
+    ("Another one like this.", "Here {is} {another}. [RET]"),
+    ("Another one, please.", "Here {is} {another}. [RET]"),
+    ("Show me another one.", "Here {is} {another}. [RET]"),
+    ("One more.", "Here {is} {another}. [RET]"),
+    ("Can you show me another?", "Yes, here {is} {another}. [RET]"),
+    ("What is it?", "{It is} {kind}."),
+    ("What kind of thing is it?", "{It is} {kind}."),
+    ("What is it called?", "{It is} {a}."),
+    ("What did you show me?", "I showed you {a}."),
+    ("Which words go with it?", "Words for it are {words}."),
+    ("Thank you.", "You are welcome."),
+    ("That is nice.", "I am glad that you like it."),
+];
+
+/// After a picture, another thing is asked for.
+pub(crate) const THEN_OTHER: &[Turn] = &[
+    ("And {other}?", "Here {other is} {other}. [RET]"),
+    ("What about {other}?", "Here {other is} {other}. [RET]"),
+    ("Now {other}.", "Here {other is} {other}. [RET]"),
+    ("Now show me {other}.", "Here {other is} {other}. [RET]"),
+    ("Do you also have {other}?", "Yes, here {other is} {other}. [RET]"),
+    ("And a picture of {other}, please.", "Here {other is} {other}. [RET]"),
+];
+
+/// After a picture, the same thing in another colour.
+pub(crate) const THEN_COLOUR: &[Turn] = &[
+    ("And a {colour} one?", "Here {other is} {other}. [RET]"),
+    ("Now a {colour} one.", "Here {other is} {other}. [RET]"),
+    ("Do you have a {colour} one?", "Yes, here {other is} {other}. [RET]"),
+    ("Show me a {colour} one.", "Here {other is} {other}. [RET]"),
+];
+
+/// What is asked about a picture that was just shown.
+pub(crate) const SEEN: &[Turn] = &[
+    ("What is this?", "{This is} {a}."),
+    ("What do you see?", "I see {a}."),
+    ("What is in this picture?", "{This is} {a}."),
+    ("What does the picture show?", "The picture shows {a}."),
+    ("Describe this picture.", "{This is} {a}."),
+    ("Name this.", "{This is} {a}."),
+    ("Do you know what this is?", "Yes, {this is} {a}."),
+    ("Can you tell me what this is?", "Yes, {this is} {a}."),
+    ("What is this called?", "{This is} {a}."),
+    ("What kind of thing is this?", "{This is} {kind}."),
+    ("{Is this} {a}?", "Yes, {this is} {a}."),
+    ("{Is this} {kind}?", "Yes, {this is} {a}."),
+    ("{Is this other} {other}?", "No, {this is} {a}."),
+    ("{Is this other} {other}?", "No, {this is} {a}."),
+    ("{Is this} {a} or {other}?", "{This is} {a}."),
+    ("Which words go with this?", "Words for it are {words}."),
+];
+
+/// More pictures like one that was just shown.
+pub(crate) const SEEN_MORE: &[Turn] = &[
+    ("Show me another picture like this.", "Here {is} {another}. [RET]"),
+    ("Show me something like this.", "Here {is} {another}. [RET]"),
+    ("Another one like this.", "Here {is} {another}. [RET]"),
+    ("Another one like this?", "Here {is} {another}. [RET]"),
+    ("Find a picture like this.", "Here {is} {another}. [RET]"),
+    ("Do you have another one?", "Yes, here {is} {another}. [RET]"),
+    ("Can you find more like this?", "Yes, here {is} {another}. [RET]"),
+    ("Draw this in another way.", "Here {is} {another}. [RET]"),
+];
+
+/// Another thing of the kind of one that was just shown.
+pub(crate) const SEEN_KIND: &[Turn] = &[
+    ("Show me something of the same kind.", "Here {other is} {other}. [RET]"),
+    ("Show me {other} instead.", "Here {other is} {other}. [RET]"),
+    ("I would rather see {other}.", "Here {other is} {other}. [RET]"),
+];
+
+/// What is asked later about a picture that was named already.
+pub(crate) const SEEN_THEN: &[Turn] = &[
+    ("Show me another one.", "Here {is} {another}. [RET]"),
+    ("Show me another picture like this.", "Here {is} {another}. [RET]"),
+    ("And now {other}.", "Here {other is} {other}. [RET]"),
+    ("What kind of thing is it?", "{It is} {kind}."),
+    ("Are you sure?", "Yes, {this is} {a}."),
+    ("Which words go with it?", "Words for it are {words}."),
+    ("Say it again.", "{This is} {a}."),
+    ("Thank you.", "You are welcome."),
+];
+
+/// After two pictures of different things.
+pub(crate) const BOTH: &[Turn] = &[
+    ("What was the first picture?", "The first picture was {a}."),
+    ("What was the second picture?", "The second picture was {other}."),
+    ("What did I show you?", "You showed me {a} and {other}."),
+    ("Show me the first thing again.", "Here {is} {another}. [RET]"),
+    ("Show me the second thing again.", "Here {other is} {other}. [RET]"),
+];
