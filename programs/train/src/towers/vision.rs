@@ -57,7 +57,7 @@ pub struct VisionArgs {
     #[arg(long, default_value_t = 0.12)]
     whole: f64,
     /// Of all drawings that a step sees, the share with changed palettes.
-    #[arg(long, default_value_t = 0.35)]
+    #[arg(long, default_value_t = 0.12)]
     variants: f64,
     /// Side of the tower's square, in pixels.
     #[arg(long, default_value_t = 72)]
@@ -92,6 +92,8 @@ pub(crate) fn things(corpus: &Path) -> Result<Vec<String>> {
 const VIEWS: usize = 6;
 /// Share of a thing's keywords that a caption has.
 const KEYWORDS: f64 = 0.3;
+/// Share of a label that is spread over all names.
+const SMOOTHING: f64 = 0.05;
 /// The contrastive loss's highest scale.
 const MAX_SCALE: f64 = 40.0;
 
@@ -275,8 +277,9 @@ impl Pupil for Run<'_> {
         let scale = tensors[self.n_tower + 1].exp().clamp_max(MAX_SCALE);
         let logits = image.matmul(&text.transpose(0, 1)) * scale;
 
-        let to_text =
-            |label: &Tensor| logits.cross_entropy_loss(label, None::<Tensor>, Reduction::Mean, -100, 0.1);
+        let to_text = |label: &Tensor| {
+            logits.cross_entropy_loss(label, None::<Tensor>, Reduction::Mean, -100, SMOOTHING)
+        };
         let mut loss = to_text(&label);
         if share < 1.0 {
             let other = label.index_select(0, &other);
@@ -374,7 +377,7 @@ fn take(places: &[i64], n: usize, step: i64, seed: u64) -> Vec<i64> {
     taken
 }
 
-/// In a quarter of the steps, `often` times, blends every view with another, or pastes a piece of the other in. Returns the others and the share that is
+/// In an eighth of the steps, `often` times, blends every view with another, or pastes a piece of the other in. Returns the others and the share that is
 /// the view's own.
 ///
 /// Sources: Zhang et al., mixup; Yun et al., CutMix.
@@ -383,12 +386,12 @@ fn mix(pixels: &mut Tensor, rng: &mut ChaCha8Rng, often: f64) -> (Tensor, f64) {
     let (n, side) = (pixels.size()[0], pixels.size()[3]);
     let other = Tensor::randperm(n, (Kind::Int64, tch::Device::Cpu));
     let way: f64 = rng.random();
-    if way < 0.1 * often {
+    if way < 0.05 * often {
         let share = 0.5 + 0.5 * rng.random::<f64>();
         let blended = &*pixels * share + pixels.index_select(0, &other) * (1.0 - share);
         *pixels = blended;
         (other, share)
-    } else if way < 0.25 * often {
+    } else if way < 0.12 * often {
         let piece = (side as f64 * rng.random_range(0.25..0.6)) as i64;
         let (x, y) = (rng.random_range(0..=side - piece), rng.random_range(0..=side - piece));
         let from = pixels.index_select(0, &other);
