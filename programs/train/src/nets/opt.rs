@@ -13,7 +13,7 @@ use fondue_model::{
     opt::{OptConfig, PREFIX, TABLE},
     weights::{Watch, Weights},
 };
-use tch::Tensor;
+use tch::{Kind, Tensor, no_grad};
 
 use self::layer::Layer;
 
@@ -100,6 +100,33 @@ impl OptNet {
             x = layer.forward(&x, &self.config)?;
         }
         self.leave(&x)
+    }
+
+    /// As [`OptNet::forward`], of sequences of which only the last vector takes a gradient, so that all before it run
+    /// without: `before` is `[n, t, word_dim]`, of whose rows `lengths` `[n]` (i64) count; `last` `[n, 1, word_dim]`
+    /// stands behind these. Returns the states of both, the first without a gradient.
+    ///
+    /// # Errors
+    /// As [`OptNet::forward`].
+    pub fn forward_last(&self, before: &Tensor, last: &Tensor, lengths: &Tensor) -> Result<(Tensor, Tensor)> {
+        let (n, t, _) = before.size3()?;
+        ensure!(t < self.config.max_position_embeddings, "{} positions are too many", t + 1);
+        let mut x = no_grad(|| self.enter(before, 0))?;
+        let positions = self.positions.f_index_select(0, &lengths.f_add_scalar(POSITION_OFFSET)?)?;
+        let projected = match &self.project_in {
+            Some(weight) => last.f_linear(weight, None::<&Tensor>)?,
+            None => last.shallow_clone(),
+        };
+        let mut y = projected.f_add(&positions.f_unsqueeze(1)?)?;
+        // [n, 1, 1, t + 1]: what counts before, and the last itself.
+        let places = Tensor::f_arange(t, (Kind::Int64, last.device()))?;
+        let counts = places.f_unsqueeze(0)?.f_less_tensor(&lengths.f_unsqueeze(1)?)?;
+        let own = Tensor::f_ones([n, 1], (Kind::Bool, last.device()))?;
+        let mask = Tensor::f_cat(&[counts, own], 1)?.f_view([n, 1, 1, t + 1])?;
+        for layer in &self.layers {
+            (x, y) = layer.forward_last(&x, &y, &mask, &self.config)?;
+        }
+        Ok((no_grad(|| self.leave(&x))?, self.leave(&y)?))
     }
 
     /// Vectors at positions `start` and on, projected where the model does and with their positions added.

@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use fondue_model::opt::{OptConfig, PREFIX};
-use tch::Tensor;
+use tch::{Tensor, no_grad};
 
 use super::{Linear, Norm};
 
@@ -41,19 +41,36 @@ impl Layer {
         self.around(x, config, |x| {
             let part = |linear: &Linear| split(&linear.forward(x)?, heads);
             let (q, k, v) = (part(&self.q)?, part(&self.k)?, part(&self.v)?);
-            // Scales scores by head_dim^−0.5, which is what scaling the query does.
-            let mixed = Tensor::f_scaled_dot_product_attention(
-                &q,
-                &k,
-                &v,
-                None::<&Tensor>,
-                0.0,
-                true,
-                None::<f64>,
-                false,
-            )?;
-            self.out.forward(&joined(&mixed)?)
+            self.out.forward(&joined(&attention(&q, &k, &v, None)?)?)
         })
+    }
+
+    /// One more row, `y` `[n, 1, width]`, behind those of `x` `[n, t, width]`, which take no gradient; `mask`
+    /// `[n, 1, 1, t + 1]` says what it looks at.
+    pub(super) fn forward_last(
+        &self,
+        x: &Tensor,
+        y: &Tensor,
+        mask: &Tensor,
+        config: &OptConfig,
+    ) -> Result<(Tensor, Tensor)> {
+        let heads = config.num_attention_heads;
+        let part = |linear: &Linear, x: &Tensor| split(&linear.forward(x)?, heads);
+        let mut seen = None;
+        let attend = |x: &Tensor| {
+            let (k, v) = (part(&self.k, x)?, part(&self.v, x)?);
+            let mixed = attention(&part(&self.q, x)?, &k, &v, None)?;
+            seen = Some((k, v));
+            self.out.forward(&joined(&mixed)?)
+        };
+        let x = no_grad(|| self.around(x, config, attend))?;
+        let (keys, values) = seen.context("attention ran")?;
+        let y = self.around(y, config, |y| {
+            let k = Tensor::f_cat(&[&keys, &part(&self.k, y)?], 2)?;
+            let v = Tensor::f_cat(&[&values, &part(&self.v, y)?], 2)?;
+            self.out.forward(&joined(&attention(&part(&self.q, y)?, &k, &v, Some(mask))?)?)
+        })?;
+        Ok((x, y))
     }
 
     /// All of the block but the attention itself, which takes the states that the norm before it may have passed.
@@ -74,6 +91,13 @@ impl Layer {
         x = x.f_add(&self.fc2.forward(&inner.f_relu()?)?)?;
         if pre { Ok(x) } else { self.ffn_norm.forward(&x) }
     }
+}
+
+/// Attention by libtorch's own pass, causal unless a mask is given. It scales scores by head_dim^−0.5, which is what
+/// scaling the query does.
+fn attention(q: &Tensor, k: &Tensor, v: &Tensor, mask: Option<&Tensor>) -> Result<Tensor> {
+    let causal = mask.is_none();
+    Ok(Tensor::f_scaled_dot_product_attention(q, k, v, mask, 0.0, causal, None::<f64>, false)?)
 }
 
 /// `[n, t, width]` → `[n, heads, t, head_dim]`
