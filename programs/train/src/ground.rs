@@ -1,15 +1,40 @@
 //! `fondue train ground`: the mapping layers and `[RET]`, beside frozen towers.
+//!
+//! Read in this order: `session` is a run, `step` one batch's losses and gradients, `layout` what stands where in it.
+//! Source: Koh et al. 2023, section 3; the reference's `main.py`.
 
-use anyhow::Result;
+mod args;
+pub mod bleu;
+pub mod data;
+pub mod features;
+pub mod frozen;
+pub mod head;
+pub mod layout;
+pub mod optimiser;
+pub mod order;
+pub mod output;
+pub mod schedule;
+mod session;
+pub mod step;
+pub mod table;
+pub mod trained;
+pub mod validation;
+mod views;
 
-/// Fit the mapping layers.
-#[derive(Debug, clap::Args)]
-pub struct GroundArgs {}
+use anyhow::{Context, Result};
+
+pub use self::args::GroundArgs;
+use self::session::Session;
+use crate::run::{group::Group, interrupt::Interrupt};
 
 /// Trains as told.
 ///
 /// # Errors
 /// Whatever stops it.
-pub fn run(_args: &GroundArgs) -> Result<()> {
-    Ok(())
+pub fn run(args: &GroundArgs) -> Result<()> {
+    let interrupt = Interrupt::listen().context("listening for Ctrl-C")?;
+    if let Some(threads) = args.threads {
+        fondue_model::placement::set_threads(i32::from(threads));
+    }
+    Session::open(args, &interrupt, Group::alone())?.run()
 }

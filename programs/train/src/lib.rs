@@ -44,7 +44,8 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
-            ExitCode::FAILURE
+            let interrupted = error.is::<run::interrupt::Interrupted>();
+            if interrupted { ExitCode::from(run::interrupt::CODE) } else { ExitCode::FAILURE }
         }
     }
 }

@@ -1,1 +1,3 @@
 //! The towers as networks that gradients pass through.
+
+pub mod opt;

@@ -1,1 +1,7 @@
-//! What every training run has: interruption, checkpoints, metrics, progress.
+//! What every training run has: interruption, checkpoints, metrics, progress, company.
+
+pub mod checkpoint;
+pub mod group;
+pub mod interrupt;
+pub mod metrics;
+pub mod progress;

@@ -130,7 +130,8 @@ impl OptConfig {
         self.word_dim() != self.hidden_size
     }
 
-    pub(super) fn has_biases(&self) -> bool {
+    /// Whether linear layers have biases.
+    pub fn has_biases(&self) -> bool {
         self.enable_bias
     }
 

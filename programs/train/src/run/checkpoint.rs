@@ -1,0 +1,158 @@
+//! Checkpoints: named tensors and what else a run must know, in one file that is whole or not there.
+//!
+//! The file is safetensors; what is no tensor stands as JSON under `state` in its metadata.
+
+use std::{
+    collections::HashMap,
+    fs::{self, File},
+    io::Write,
+    path::Path,
+};
+
+use anyhow::{Context, Result, anyhow, ensure};
+use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+use serde::{Serialize, de::DeserializeOwned};
+use tch::{Kind, Tensor};
+
+/// Where the state stands in the metadata.
+const STATE: &str = "state";
+
+/// Writes a checkpoint in the place of the one before: the old one or the new one is there at every moment, also if the
+/// machine stops.
+///
+/// # Errors
+/// If it cannot be written; the old one stays then.
+pub fn save<'t>(
+    path: &Path,
+    tensors: impl IntoIterator<Item = (String, &'t Tensor)>,
+    state: &impl Serialize,
+) -> Result<()> {
+    write(path, tensors, Some(serde_json::to_string(state)?))
+}
+
+/// Writes tensors alone, as models are published, in the place of a file that may be there.
+///
+/// # Errors
+/// As [`save`].
+pub fn save_tensors<'t>(path: &Path, tensors: impl IntoIterator<Item = (String, &'t Tensor)>) -> Result<()> {
+    write(path, tensors, None)
+}
+
+fn write<'t>(
+    path: &Path,
+    tensors: impl IntoIterator<Item = (String, &'t Tensor)>,
+    state: Option<String>,
+) -> Result<()> {
+    let mut parts = Vec::new();
+    for (name, tensor) in tensors {
+        let shape: Vec<usize> = tensor.size().iter().map(|n| *n as usize).collect();
+        parts.push((name, dtype(tensor.f_kind()?)?, shape, bytes(tensor)?));
+    }
+    let views = parts.iter().map(|(name, dtype, shape, bytes)| {
+        Ok((
+            name.as_str(),
+            TensorView::new(*dtype, shape.clone(), bytes).map_err(|error| anyhow!("{error}"))?,
+        ))
+    });
+    // Without `format`, Hugging Face's library refuses the file.
+    let mut metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
+    metadata.extend(state.map(|state| (STATE.to_owned(), state)));
+    let whole = safetensors::serialize(views.collect::<Result<Vec<_>>>()?, Some(metadata))?;
+    replace(path, &whole)
+}
+
+/// Puts a file in the place of another in one step.
+///
+/// # Errors
+/// If it cannot be written; the other stays then.
+pub fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
+    let at = || format!("writing {}", path.display());
+    let folder = path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
+    let mut file = tempfile::Builder::new().prefix(".partial-").tempfile_in(folder).with_context(at)?;
+    file.write_all(bytes).with_context(at)?;
+    // A temporary file is its owner's alone; this is as any file that the user makes.
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+    file.as_file().set_permissions(mode).with_context(at)?;
+    file.as_file().sync_all().with_context(at)?;
+    file.persist(path).with_context(at)?;
+    File::open(folder).and_then(|folder| folder.sync_all()).with_context(at)
+}
+
+/// Reads a checkpoint, onto the CPU; `None` if there is none.
+///
+/// # Errors
+/// If it is there and cannot be read.
+pub fn load<S: DeserializeOwned>(path: &Path) -> Result<Option<(HashMap<String, Tensor>, S)>> {
+    let at = || format!("checkpoint {}", path.display());
+    let bytes = match fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error).with_context(at),
+    };
+    let (_, header) = SafeTensors::read_metadata(&bytes).with_context(at)?;
+    let state = header.metadata().as_ref().and_then(|all| all.get(STATE));
+    let state = state.ok_or_else(|| anyhow!("it holds no state")).with_context(at)?;
+    let state = serde_json::from_str(state).with_context(at)?;
+    let all = SafeTensors::deserialize(&bytes).with_context(at)?;
+    let mut tensors = HashMap::new();
+    for (name, view) in all.iter() {
+        let shape: Vec<i64> = view.shape().iter().map(|n| *n as i64).collect();
+        let tensor = Tensor::f_from_data_size(view.data(), &shape, kind(view.dtype()).with_context(at)?);
+        tensors.insert(name.to_owned(), tensor.with_context(at)?);
+    }
+    Ok(Some((tensors, state)))
+}
+
+/// A tensor's bytes, row-major.
+fn bytes(tensor: &Tensor) -> Result<Vec<u8>> {
+    let host = tensor.f_detach()?.f_to_device(tch::Device::Cpu)?.f_contiguous()?;
+    let mut bytes = vec![0; host.numel() * host.f_kind()?.elt_size_in_bytes()];
+    host.f_copy_data_u8(&mut bytes, host.numel())?;
+    Ok(bytes)
+}
+
+fn dtype(kind: Kind) -> Result<Dtype> {
+    let known = KINDS.iter().find(|(known, _)| *known == kind);
+    Ok(known.with_context(|| format!("tensors of {kind:?} are not written"))?.1)
+}
+
+fn kind(dtype: Dtype) -> Result<Kind> {
+    let known = KINDS.iter().find(|(_, known)| *known == dtype);
+    ensure!(known.is_some(), "tensors of {dtype:?} are not read");
+    Ok(known.map_or(Kind::Float, |known| known.0))
+}
+
+const KINDS: [(Kind, Dtype); 5] = [
+    (Kind::Float, Dtype::F32),
+    (Kind::BFloat16, Dtype::BF16),
+    (Kind::Half, Dtype::F16),
+    (Kind::Double, Dtype::F64),
+    (Kind::Int64, Dtype::I64),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tensors_and_state_come_back_to_the_bit() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("checkpoint.safetensors");
+        assert!(load::<f64>(&path).unwrap().is_none());
+        let all: Vec<Tensor> = [Kind::Float, Kind::BFloat16]
+            .map(|kind| Tensor::randn([3, 5], (Kind::Float, tch::Device::Cpu)).to_kind(kind))
+            .into();
+        let named = || all.iter().enumerate().map(|(n, tensor)| (n.to_string(), tensor));
+        save(&path, named(), &0.1f64).unwrap();
+        save(&path, named(), &0.3f64).unwrap();
+        let (back, state) = load::<f64>(&path).unwrap().unwrap();
+        assert_eq!(state, 0.3);
+        for (name, tensor) in named() {
+            assert_eq!(&back[&name], tensor);
+            assert_eq!(back[&name].kind(), tensor.kind());
+        }
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing else is left");
+        fs::write(&path, b"\x02\0\0\0\0\0\0\0{}").unwrap();
+        assert!(load::<f64>(&path).is_err());
+    }
+}

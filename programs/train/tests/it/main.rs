@@ -1,0 +1,6 @@
+//! Training, by the commands that people type and by its parts.
+
+#![allow(clippy::unwrap_used)] // a test that cannot go on has failed
+
+mod goldens;
+mod towers;
