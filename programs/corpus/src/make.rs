@@ -58,6 +58,8 @@ fn fill(args: &Args, place: &Place, interrupt: &Interrupt) -> Result<String> {
         tables.write(&format!("captions/{name}.tsv"), &texts::captions(rows, &things))?;
     }
     let spoken = Spoken::new(&things, &split, &sources.wordnet);
+    let trained = rows.iter().filter(|row| row.part == Part::Train);
+    tables.write("captions/grounding.tsv", &texts::grounding(trained, &things, &spoken, args.seed))?;
     let (train, validation) = texts::documents(&spoken, &sources.wordnet, args.seed, interrupt)?;
     tables.write("text/train.jsonl", &texts::lines(&train)?)?;
     tables.write("text/validation.jsonl", &texts::lines(&validation)?)?;

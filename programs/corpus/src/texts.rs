@@ -6,6 +6,7 @@ mod captions;
 mod dialogues;
 mod fill;
 mod glosses;
+mod grounding;
 mod kinds;
 mod noun;
 mod phrasings;
@@ -20,7 +21,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 
 use self::fill::Scene;
-pub(crate) use self::{captions::table as captions, subject::Subject};
+pub(crate) use self::{captions::table as captions, grounding::table as grounding, subject::Subject};
 use crate::{
     interrupt::Interrupt,
     sources::Wordnet,

@@ -49,6 +49,6 @@ pub(crate) fn table<'a>(rows: impl Iterator<Item = &'a Row>, things: &[Thing]) -
 }
 
 /// `red apple`, `a red apple`, `Here is a red apple.`
-fn forms(noun: &Noun) -> [String; 3] {
+pub(super) fn forms(noun: &Noun) -> [String; 3] {
     [noun.name.clone(), noun.a(), sentence(&format!("here {} {}.", noun.is(), noun.a()))]
 }
