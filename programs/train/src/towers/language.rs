@@ -16,7 +16,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use fondue_model::Tokenizer;
+use fondue_model::{Tokenizer, opt::OptConfig};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tch::{Kind, Reduction, Tensor, no_grad};
@@ -31,6 +31,7 @@ use super::{
     flat::{Adam, AdamSettings, Layout, cosine},
     vision::things,
 };
+use crate::nets::opt::OptNet;
 
 /// A small OPT from nothing, on a corpus that `fondue corpus` made.
 #[derive(Debug, clap::Args)]
@@ -100,8 +101,6 @@ pub fn run(args: &LanguageArgs) -> Result<()> {
         &args.out,
     )
     .run(&mut run)?;
-    fs::write(opt.join("config.json"), serde_json::to_string_pretty(&net::config(run.shape))?)
-        .with_context(|| format!("writing {}", opt.display()))?;
     let named = run.layout.named(&run.adam.average);
     let model: Vec<(&str, Tensor)> = named[..run.n_model]
         .iter()
@@ -120,6 +119,7 @@ pub fn run(args: &LanguageArgs) -> Result<()> {
 struct Run<'a> {
     args: &'a LanguageArgs,
     shape: Shape,
+    config: OptConfig,
     layout: Layout,
     n_model: usize,
     adam: Adam,
@@ -163,6 +163,10 @@ impl<'a> Run<'a> {
             heads: args.heads,
             ffn: args.ffn,
         };
+        let opt = args.out.join("opt");
+        fs::write(opt.join("config.json"), serde_json::to_string_pretty(&net::config(shape))?)
+            .with_context(|| format!("writing {}", opt.display()))?;
+        let config = OptConfig::load(&opt)?;
         let mut layout = net::layout(shape);
         let n_model = layout.count();
         let eyes = Eyes::new(args.features.as_deref(), things.len() as i64, args.noise)?;
@@ -183,7 +187,18 @@ impl<'a> Run<'a> {
             layout.fill(&adam.flat, &named)?;
             adam.begin_average();
         }
-        Ok(Self { args, shape, layout, n_model, adam, eyes, ret: tokenizer.ret().as_i64(), kinds, judged })
+        Ok(Self {
+            args,
+            shape,
+            config,
+            layout,
+            n_model,
+            adam,
+            eyes,
+            ret: tokenizer.ret().as_i64(),
+            kinds,
+            judged,
+        })
     }
 
     /// Sum of the losses of some rows, and how many tokens were asked for.
@@ -194,9 +209,10 @@ impl<'a> Run<'a> {
         rows: &[&Row],
         noisy: bool,
         rng: &mut ChaCha8Rng,
-    ) -> (Tensor, i64) {
+    ) -> Result<(Tensor, i64)> {
         let float = self.layout.split(flat);
-        let cast = self.layout.split(&flat.to_kind(kind));
+        let cast: HashMap<String, Tensor> = self.layout.named(&flat.to_kind(kind)).into_iter().collect();
+        let net = OptNet::new(self.config.clone(), &cast)?;
         let t = rows.iter().map(|row| row.slots.len()).max().unwrap_or(1);
         let (mut ids, mut labels) = (Vec::new(), Vec::new());
         let (mut places, mut pictured) = (Vec::new(), Vec::new());
@@ -216,19 +232,20 @@ impl<'a> Run<'a> {
         }
         let n = rows.len() as i64;
         let asked: Vec<i64> = (0..labels.len() as i64).filter(|&at| labels[at as usize] >= 0).collect();
-        let table = &cast[0];
+        let table = net.table();
         let width = self.shape.width;
         let mut embeds = table.index_select(0, &Tensor::from_slice(&ids));
         if !places.is_empty() {
             let seen = self.eyes.see(&float[self.n_model..], &pictured, noisy, rng).to_kind(kind);
             embeds = embeds.index_copy(0, &Tensor::from_slice(&places), &seen);
         }
-        let hidden = net::forward(self.shape, &cast[..self.n_model], &embeds.view([n, t as i64, width]));
+        let hidden = net.forward(&embeds.view([n, t as i64, width]))?;
         let at = Tensor::from_slice(&asked);
         let logits =
             hidden.view([-1, width]).index_select(0, &at).matmul(&table.transpose(0, 1)).to_kind(Kind::Float);
         let label = Tensor::from_slice(&labels).index_select(0, &at);
-        (logits.cross_entropy_loss(&label, None::<Tensor>, Reduction::Sum, -100, 0.0), asked.len() as i64)
+        let loss = logits.cross_entropy_loss(&label, None::<Tensor>, Reduction::Sum, -100, 0.0);
+        Ok((loss, asked.len() as i64))
     }
 
     fn kind(&self) -> Kind {
@@ -265,7 +282,7 @@ impl Pupil for Run<'_> {
             rows.iter().map(|row| row.labels.iter().filter(|&&label| label >= 0).count()).sum();
         let mut sum = 0.0;
         for piece in rows.chunks(self.args.batch.div_ceil(PIECES)) {
-            let (loss, _) = self.loss(&self.adam.flat, self.kind(), piece, true, &mut rng);
+            let (loss, _) = self.loss(&self.adam.flat, self.kind(), piece, true, &mut rng)?;
             let loss = loss / asked as f64;
             loss.backward();
             sum += loss.double_value(&[]);
@@ -283,7 +300,7 @@ impl Pupil for Run<'_> {
             for piece in rows.chunks(64) {
                 let piece: Vec<&Row> = piece.iter().collect();
                 let (loss, asked) =
-                    no_grad(|| self.loss(&self.adam.average, self.kind(), &piece, false, &mut rng));
+                    no_grad(|| self.loss(&self.adam.average, self.kind(), &piece, false, &mut rng))?;
                 sum += loss.double_value(&[]);
                 count += asked;
             }

@@ -1,9 +1,8 @@
-//! OPT as a network that gradients pass through, in its usual form: layer norms before, no projections around.
+//! What the small OPT begins as: sizes, tensors, configuration; in OPT's usual form, layer norms before, no projections around.
 //!
 //! Source: Zhang et al., OPT: Open Pre-trained Transformer Language Models; names as in Hugging Face's `OPTForCausalLM`.
 
 use serde_json::json;
-use tch::Tensor;
 
 use super::super::flat::{Layout, Start};
 
@@ -53,40 +52,6 @@ pub(crate) fn layout(shape: Shape) -> Layout {
 }
 
 /// Input vectors `[n, t, width]` → last hidden states `[n, t, width]`. `tensors`: those of [`layout`], in order.
-#[allow(clippy::assign_op_pattern)] // in place, a sum would overwrite what a backward pass needs
-pub(crate) fn forward(shape: Shape, tensors: &[Tensor], embeds: &Tensor) -> Tensor {
-    let Shape { width, layers, heads, .. } = shape;
-    let (n, t) = (embeds.size()[0], embeds.size()[1]);
-    let head = width / heads;
-    let mut rest = tensors.iter().skip(1);
-    let mut next = || rest.next().unwrap_or_else(|| unreachable!("the layout has them all"));
-    let norm = |x: &Tensor, weight: &Tensor, bias: &Tensor| {
-        x.layer_norm([width], Some(weight), Some(bias), 1e-5, false)
-    };
-    let mut x = embeds + next().narrow(0, OFFSET, t);
-    for _ in 0..layers {
-        let h = norm(&x, next(), next());
-        let (wq, bq, wk, bk, wv, bv) = (next(), next(), next(), next(), next(), next());
-        let qkv = h.linear(&Tensor::cat(&[wq, wk, wv], 0), Some(&Tensor::cat(&[bq, bk, bv], 0)));
-        let qkv = qkv.view([n, t, 3, heads, head]).permute([2, 0, 3, 1, 4]);
-        let part = |i: i64| qkv.select(0, i);
-        let mixed = Tensor::scaled_dot_product_attention(
-            &part(0),
-            &part(1),
-            &part(2),
-            None::<Tensor>,
-            0.0,
-            true,
-            None,
-            false,
-        );
-        x = x + mixed.transpose(1, 2).reshape([n, t, width]).linear(next(), Some(next()));
-        let h = norm(&x, next(), next()).linear(next(), Some(next())).relu();
-        x = x + h.linear(next(), Some(next()));
-    }
-    norm(&x, next(), next())
-}
-
 /// Hugging Face's `config.json`.
 pub(crate) fn config(shape: Shape) -> serde_json::Value {
     json!({
