@@ -11,9 +11,8 @@ const COUNTED: [&str; 3] = ["noto", "twemoji", "fluent"];
 const TWINS: [(&str, Option<&str>); 3] =
     [("emojione", None), ("noto-v1", Some("noto")), ("fluent-color", Some("fluent"))];
 
-#[test]
-fn what_is_held_out_is_held_out_whole_and_is_nowhere_else() {
-    let corpus = Corpus::make(&[]);
+/// What is held out is held out whole, and is nowhere else.
+pub(crate) fn check_split(corpus: &Corpus) {
     let things: HashMap<_, _> =
         corpus.table("things.tsv").into_iter().map(|thing| (thing["thing"].clone(), thing)).collect();
     let rows = corpus.table("pictures.tsv");
@@ -53,7 +52,8 @@ fn what_is_held_out_is_held_out_whole_and_is_nowhere_else() {
 
 #[test]
 fn pictures_are_rgb_on_white_and_captions_name_them() {
-    let corpus = Corpus::make(&["--seed", "3"]);
+    let corpus = Corpus::make(&["--seed", "3", "--palette-variants", "1"]);
+    check_variants(&corpus, 1);
     let names: HashMap<_, _> = corpus
         .table("things.tsv")
         .into_iter()
@@ -82,9 +82,8 @@ fn pictures_are_rgb_on_white_and_captions_name_them() {
     assert!(corpus.read("LICENSES.txt").contains("Princeton"));
 }
 
-#[test]
-fn variants_are_of_pictures_to_train_on_and_differ() {
-    let corpus = Corpus::make(&["--palette-variants", "2"]);
+/// Variants are of pictures to train on, and differ from them.
+fn check_variants(corpus: &Corpus, count: usize) {
     let train: HashSet<_> = corpus
         .table("pictures.tsv")
         .into_iter()
@@ -94,7 +93,7 @@ fn variants_are_of_pictures_to_train_on_and_differ() {
         .map(|row| (row["thing"].clone(), row["style"].clone()))
         .collect();
     let variants = corpus.table("variants.tsv");
-    assert_eq!(variants.len(), train.len() * 2);
+    assert_eq!(variants.len(), train.len() * count);
     let pixels = |image: &str| image::open(corpus.path().join(image)).unwrap().into_rgb8().into_raw();
     let mut changed = 0;
     for row in &variants {

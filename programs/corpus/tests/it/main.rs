@@ -68,6 +68,16 @@ impl Corpus {
     }
 }
 
+// One corpus for all: each is some thousand files.
+#[test]
+fn what_is_held_out_leaks_nowhere_and_the_official_formats_are_kept() {
+    let corpus = Corpus::make(&[]);
+    contract::check_split(&corpus);
+    texts::check_names(&corpus);
+    official::check_stories(&corpus);
+    official::check_dialogs(&corpus);
+}
+
 /// Every file below a folder, by its path from there.
 fn files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();

@@ -60,9 +60,8 @@ struct Dense {
     gt_relevance: Vec<f64>,
 }
 
-#[test]
-fn stories_are_five_pictures_of_which_the_last_is_held_out() {
-    let corpus = Corpus::make(&[]);
+/// Stories are five pictures, of which the last is held out.
+pub(crate) fn check_stories(corpus: &Corpus) {
     let vist: Vist = serde_json::from_str(&corpus.read("evaluation/vist.json")).unwrap();
     let rows = corpus.table("pictures.tsv");
     let mut stories: HashMap<&str, Vec<&VistLine>> = HashMap::new();
@@ -88,9 +87,8 @@ fn stories_are_five_pictures_of_which_the_last_is_held_out() {
     assert!(vist.annotations.iter().all(|[line]| known.contains(&line.photo_flickr_id)));
 }
 
-#[test]
-fn dialogs_have_ten_rounds_of_a_hundred_answers_one_of_them_right() {
-    let corpus = Corpus::make(&[]);
+/// Dialogs have ten rounds of a hundred answers, one of them right.
+pub(crate) fn check_dialogs(corpus: &Corpus) {
     let VisDial { data } = serde_json::from_str(&corpus.read("evaluation/visdial.json")).unwrap();
     let dense: Vec<Dense> = serde_json::from_str(&corpus.read("evaluation/visdial_dense.json")).unwrap();
     assert_eq!((data.dialogs.len(), dense.len()), (300, 300));
