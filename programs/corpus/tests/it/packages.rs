@@ -30,7 +30,7 @@ pub(crate) fn write(cache: &Path, count: usize) {
         set(&cache.join(folder), number, chars, all, &emoji);
     }
     words(&cache.join("emojibase-data-17.0.0"), &emoji);
-    wordnet(&cache.join("wordnet-base-1_3.0-37"));
+    wordnet(&cache.join("wordnet-base-1_3.0-37"), &emoji);
 }
 
 /// Names for icons that both tables and names lead to: the drawings' code points where there is a table.
@@ -67,8 +67,9 @@ fn words(folder: &Path, emoji: &[&emojis::Emoji]) {
     file(&folder.join("meta/groups.json"), &json!({ "subgroups": names }).to_string());
 }
 
-/// Nouns of one letter after another, as WordNet writes them, and the other files with one word each.
-fn wordnet(folder: &Path) {
+/// Nouns as WordNet writes them: invented ones, and the emoji's own names, so that held-out ones come up. The other files have
+/// one word each.
+fn wordnet(folder: &Path, emoji: &[&emojis::Emoji]) {
     let mut nouns = String::from("  1 This software and database is being provided to you\n");
     for number in 0..400 {
         let word: String =
@@ -77,6 +78,10 @@ fn wordnet(folder: &Path) {
             nouns,
             "{number:08} 06 n 01 {word}ing_tool 0 000 | a small tool of the common kind; \"use it\"  "
         );
+    }
+    for emoji in emoji {
+        let name = emoji.name().replace(' ', "_");
+        let _ = writeln!(nouns, "00001000 06 n 01 {name} 0 000 | a small thing of the common kind  ");
     }
     let dictionary = folder.join("usr/share/wordnet");
     file(&dictionary.join("data.noun"), &nouns);
