@@ -17,6 +17,7 @@ const UNREACHABLE: &[(&str, &[&str])] = &[
             "fondue-retrieval",
             "fondue-launch",
             "fondue-bench",
+            "fondue-corpus",
             "fondue-drawings",
             "fondue-bench",
             "fondue-fetch",
@@ -40,6 +41,7 @@ const UNREACHABLE: &[(&str, &[&str])] = &[
             "fondue-engine",
             "fondue-pickle",
             "fondue-checkpoint",
+            "fondue-corpus",
         ],
     ),
     (
@@ -53,6 +55,7 @@ const UNREACHABLE: &[(&str, &[&str])] = &[
             "fondue-model",
             "fondue-pickle",
             "fondue-checkpoint",
+            "fondue-corpus",
         ],
     ),
     (

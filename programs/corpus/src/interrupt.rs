@@ -37,6 +37,12 @@ impl Interrupt {
         Ok(came)
     }
 
+    /// One that came already.
+    #[cfg(test)]
+    pub(crate) fn came() -> Self {
+        Self(Arc::new(true.into()))
+    }
+
     /// Whether to go on.
     pub(crate) fn check(&self) -> Result<(), Interrupted> {
         if self.0.load(Ordering::SeqCst) { Err(Interrupted) } else { Ok(()) }

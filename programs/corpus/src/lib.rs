@@ -5,6 +5,7 @@
 
 mod sources;
 
+mod phrases;
 mod split;
 mod things;
 

@@ -57,7 +57,7 @@ fn fill(args: &Args, place: &Place, interrupt: &Interrupt) -> Result<String> {
         let rows = rows.iter().filter(|row| row.part == part);
         tables.write(&format!("captions/{name}.tsv"), &texts::captions(rows, &things))?;
     }
-    let spoken = Spoken::new(&things, &split, &sources.wordnet);
+    let spoken = Spoken::new(&things, &split, &sources.wordnet)?;
     let trained = rows.iter().filter(|row| row.part == Part::Train);
     tables.write("captions/grounding.tsv", &texts::grounding(trained, &things, &spoken, args.seed))?;
     let (train, validation) = texts::documents(&spoken, &sources.wordnet, args.seed, interrupt)?;
@@ -79,4 +79,22 @@ fn fill(args: &Args, place: &Place, interrupt: &Interrupt) -> Result<String> {
     tables.write(MANIFEST, &manifest)?;
     interrupt.check()?;
     Ok(told)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::interrupt::Interrupted;
+
+    #[test]
+    fn what_is_interrupted_leaves_nothing() {
+        let root = tempfile::tempdir().unwrap();
+        let (out, cache) = (root.path().join("deep/out"), root.path().join("cache"));
+        let words = ["fondue-corpus".as_ref(), "--cache".as_ref(), cache.as_os_str(), out.as_os_str()];
+        let error = make(&Args::parse_from(words), &Interrupt::came()).unwrap_err();
+        assert!(error.is::<Interrupted>(), "{error:#}");
+        assert_eq!(std::fs::read_dir(root.path().join("deep")).unwrap().count(), 0);
+    }
 }

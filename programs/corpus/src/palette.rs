@@ -96,3 +96,47 @@ impl Shift {
         if color.alpha == 255 { opaque } else { format!("{opaque}{:02x}", color.alpha) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SVG: &str = "<svg><g fill=\"none\"><path fill=\"#DD2E44\" d=\"M0 0\"/><path fill=\"url(#a)\"/>\
+        <stop stop-color=\"#77b255\" style=\"fill:#dd2e44;stroke-width:2\"/><path fill-rule=\"evenodd\"/></g></svg>";
+
+    #[test]
+    fn colours_change_each_its_own_way_and_nothing_else_does() {
+        let new = variant(SVG, 1, "a", 1);
+        let colour = |text: &str, after: &str| {
+            let from = text.find(after).unwrap() + after.len();
+            text[from..from + 7].to_owned()
+        };
+        let red = colour(&new, "path fill=\"");
+        let green = colour(&new, "stop-color=\"");
+        assert_ne!(red, "#DD2E44");
+        assert_ne!(green, "#77b255");
+        assert_eq!(colour(&new, "style=\"fill:"), red, "the same colour gets the same new one");
+        assert_eq!(
+            new.replace(&red, "#DD2E44").replace(&green, "#77b255"),
+            SVG.replace("#dd2e44", "#DD2E44")
+        );
+    }
+
+    #[test]
+    fn a_variant_follows_from_seed_name_and_number() {
+        let one = variant(SVG, 1, "a", 1);
+        assert_eq!(one, variant(SVG, 1, "a", 1));
+        for other in [variant(SVG, 2, "a", 1), variant(SVG, 1, "b", 1), variant(SVG, 1, "a", 2)] {
+            assert_ne!(one, other);
+        }
+    }
+
+    #[test]
+    fn red_stays_red() {
+        for number in 0..200 {
+            let new = variant("<path fill=\"#dd2e44\"/>", 1, "apple", number);
+            let color = Color::from_str(&new[12..19]).unwrap();
+            assert!(color.red > color.green && color.red > color.blue, "{new}");
+        }
+    }
+}

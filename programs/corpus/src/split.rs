@@ -8,6 +8,7 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::{
     drawn::Drawn,
+    phrases,
     things::{COUNTED, Thing},
 };
 
@@ -118,14 +119,5 @@ fn near(style: &str) -> Option<&'static str> {
 
 fn is_named_alone(at: usize, things: &[Thing]) -> bool {
     let name = &things[at].name;
-    things.iter().enumerate().all(|(other, thing)| other == at || !holds_phrase(&thing.name, name))
-}
-
-/// Whether `text` holds `phrase` at the borders of words, whatever the case.
-pub(crate) fn holds_phrase(text: &str, phrase: &str) -> bool {
-    let (text, phrase) = (text.to_lowercase(), phrase.to_lowercase());
-    let border = |letter: Option<char>| letter.is_none_or(|letter| !letter.is_alphanumeric());
-    text.match_indices(&phrase).any(|(from, found)| {
-        border(text[..from].chars().next_back()) && border(text[from + found.len()..].chars().next())
-    })
+    things.iter().enumerate().all(|(other, thing)| other == at || !phrases::holds(&thing.name, name))
 }

@@ -22,12 +22,7 @@ use serde::Serialize;
 
 use self::fill::Scene;
 pub(crate) use self::{captions::table as captions, grounding::table as grounding, subject::Subject};
-use crate::{
-    interrupt::Interrupt,
-    sources::Wordnet,
-    split::{Split, holds_phrase},
-    things::Thing,
-};
+use crate::{interrupt::Interrupt, phrases::Phrases, sources::Wordnet, split::Split, things::Thing};
 
 /// One of so many documents is held back to validate with.
 const VALIDATION: usize = 50;
@@ -63,19 +58,20 @@ pub(crate) struct Document {
 pub(crate) struct Spoken {
     pub(crate) subjects: Vec<Subject>,
     /// Names that no text may hold.
-    held: Vec<String>,
+    held: Phrases,
 }
 
 impl Spoken {
     /// Tells them apart.
-    pub(crate) fn new(things: &[Thing], split: &Split, wordnet: &Wordnet) -> Self {
+    pub(crate) fn new(things: &[Thing], split: &Split, wordnet: &Wordnet) -> Result<Self> {
         let part = |held| {
             let part = things.iter().enumerate().filter(move |(at, _)| split.holds(*at) == held);
             part.map(|(_, thing)| thing)
         };
-        let held: Vec<_> = part(true).map(|thing| thing.name.clone()).collect();
+        let names: Vec<_> = part(true).map(|thing| thing.name.as_str()).collect();
+        let held = Phrases::new(&names)?;
         let subjects = part(false).map(|thing| Subject::new(thing, &held, wordnet)).collect();
-        Self { subjects, held }
+        Ok(Self { subjects, held })
     }
 }
 
@@ -107,7 +103,7 @@ pub(crate) fn documents(
     documents.extend(unseen::dialogues(wordnet, &mut rng));
     documents.extend(talk::talks(&mut rng));
     interrupt.check()?;
-    documents.retain(|document| !held.iter().any(|name| holds_phrase(&document.text, name)));
+    documents.retain(|document| !held.are_in(&document.text));
     documents.extend(glosses::glosses(wordnet));
     documents.shuffle(&mut rng);
     let train = documents.split_off(documents.len() / VALIDATION);

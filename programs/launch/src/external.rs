@@ -13,12 +13,13 @@ use anyhow::{Context, Result, anyhow};
 use crate::{cli::BUILT_IN, exit};
 
 /// The programs that people run, and what for.
-const KNOWN: [(&str, &str); 6] = [
+const KNOWN: [(&str, &str); 7] = [
     ("index", "Build, import, search, change and check indexes of pictures"),
     ("model", "Check, convert and describe a model's files"),
     ("train", "Fit a model's mapping layers"),
     ("evaluate", "Measure a model and an index"),
     ("drawings", "Draw a gallery of pictures to begin with"),
+    ("corpus", "Make a captioned corpus of drawings and texts"),
     ("bench", "Measure the services beside other implementations"),
 ];
 

@@ -149,13 +149,16 @@ fn round_about(
     let (mut kin, far): (Vec<_>, Vec<_>) =
         others.into_iter().partition(|other| other.subgroup == subject.subgroup);
     kin.truncate(OPTIONS / 4);
-    for (wrong, relevance) in kin.iter().map(|kin| (kin, KIN)).chain(far.iter().map(|far| (far, 0.0))) {
+    // "This is a fruit." is true of many things: such answers are told by name instead. So are those that ran out.
+    let told = if round.1.contains("{kind}") { ROUNDS[0].1 } else { round.1 };
+    let near = kin.iter().map(|wrong| (wrong, KIN, told));
+    let far =
+        [told, ROUNDS[0].1].into_iter().flat_map(|told| far.iter().map(move |wrong| (wrong, 0.0, told)));
+    for (wrong, relevance, told) in near.chain(far) {
         if options.len() == OPTIONS {
             break;
         }
-        // "This is a fruit." is true of many things: such answers are told by name instead.
-        let template = if round.1.contains("{kind}") { ROUNDS[0].1 } else { round.1 };
-        if let Some((_, text)) = turn(wrong, None, ("", template), rng) {
+        if let Some((_, text)) = turn(wrong, None, ("", told), rng) {
             add(text, relevance, &mut options);
         }
     }

@@ -2,8 +2,8 @@
 
 use super::{kinds::kinds, noun::Noun};
 use crate::{
+    phrases::{self, Phrases},
     sources::{Meaning, Wordnet},
-    split::holds_phrase,
     things::Thing,
 };
 
@@ -34,10 +34,8 @@ pub(crate) struct Subject {
 
 impl Subject {
     /// `held` are names that no text may hold.
-    pub(crate) fn new(thing: &Thing, held: &[String], wordnet: &Wordnet) -> Self {
-        let fit = |word: &&String| {
-            !holds_phrase(&thing.name, word) && !held.iter().any(|name| holds_phrase(word, name))
-        };
+    pub(crate) fn new(thing: &Thing, held: &Phrases, wordnet: &Wordnet) -> Self {
+        let fit = |word: &&String| !phrases::holds(&thing.name, word) && !held.are_in(word);
         let words: Vec<_> = thing.keywords.iter().filter(fit).cloned().collect();
         let kinds = kinds(&thing.subgroup);
         let colour = COLOURS.iter().find_map(|colour| {
@@ -59,7 +57,10 @@ impl Subject {
 /// The meaning that shares the most words with what is known of the thing, if any does.
 fn gloss(name: &str, words: &[String], kinds: &[&str], wordnet: &Wordnet) -> Option<String> {
     let known = || words.iter().map(String::as_str).chain(kinds.iter().copied());
-    let score = |meaning: &Meaning| known().filter(|word| holds_phrase(&meaning.gloss, word)).count();
+    let score = |meaning: &Meaning| {
+        let gloss = meaning.gloss.to_lowercase();
+        known().filter(|word| phrases::holds(&gloss, word)).count()
+    };
     let mut best: Option<(usize, &Meaning)> = None;
     for meaning in wordnet.noun(name) {
         let score = score(meaning);
