@@ -2,9 +2,17 @@
 
 pub mod metrics;
 
+mod captions;
 mod corpus;
+mod visdial;
+mod vist;
+
 mod model;
 mod report;
+
+mod folder;
+mod json;
+mod modes;
 mod table;
 
 mod interrupt;
@@ -20,7 +28,14 @@ use crate::interrupt::Interrupt;
 
 const EXAMPLES: &str = "\
 Examples:
-  fondue evaluate corpus --model assets/model --corpus my-corpus --bars --html report.html";
+  fondue evaluate vist --model my-model --annotations val.story-in-sequence.json --images vist/val
+  fondue evaluate visdial --model my-model --annotations visdial_1.0_val.json \\
+      --dense visdial_1.0_val_dense_annotations.json --images VisualDialog_val2018
+  fondue evaluate captions --model my-model --tsv cc3m_val.tsv --images cc3m/validation
+  fondue evaluate corpus --model assets/model --corpus my-corpus --bars --html report.html
+
+Every command prints its figures; --json and --html write them with single cases. What the model has answered is kept in --work, by \
+a hash of its files and of the question: a command that was stopped goes on where it was.";
 
 /// Measures a model.
 #[derive(Debug, Parser)]
@@ -32,6 +47,12 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Contextual retrieval: the fifth picture of a story (VIST).
+    Vist(Box<vist::Args>),
+    /// Visual dialogue: answers chosen, pictures found by dialogs (VisDial).
+    Visdial(Box<visdial::Args>),
+    /// Captions written, and pictures and captions found by each other.
+    Captions(Box<captions::Args>),
     /// The shipped model's figures on the corpus of drawings.
     Corpus(Box<corpus::Args>),
 }
@@ -53,6 +74,9 @@ pub fn main() -> ExitCode {
 fn run(command: &Command) -> Result<bool> {
     let interrupt = Interrupt::listen().context("listening for Ctrl-C")?;
     match command {
+        Command::Vist(args) => vist::run(args, &interrupt).map(|()| true),
+        Command::Visdial(args) => visdial::run(args, &interrupt).map(|()| true),
+        Command::Captions(args) => captions::run(args, &interrupt).map(|()| true),
         Command::Corpus(args) => corpus::run(args, &interrupt),
     }
 }

@@ -6,4 +6,4 @@ pub mod ranks;
 
 pub use bleu::{Bleu, bleu};
 pub use ndcg::ndcg;
-pub use ranks::{mean_reciprocal_rank, rank, recall};
+pub use ranks::{dot, mean_reciprocal_rank, rank, recall};

@@ -8,11 +8,14 @@ mod ask;
 mod engines;
 mod identity;
 mod kept;
+mod measure;
 mod piece;
 mod see;
 
 pub(crate) use args::ModelArgs;
 pub(crate) use ask::{Ask, Ends, Said};
+pub(crate) use ask::Weigh;
+pub(crate) use measure::Measure;
 pub(crate) use piece::{Piece, Sight};
 
 use std::{fs::File, path::Path};
@@ -35,7 +38,7 @@ pub(crate) struct Model {
     features: Kept<Floats>,
     embeddings: Kept<Floats>,
     said: Kept<Said>,
-    scores: Kept<Vec<f32>>,
+    scores: Kept<Floats>,
     _lock: File,
     /// SHA-256 of its files, hexadecimal.
     pub(crate) identity: String,

@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use super::{
     finding::shown,
-    gallery::Gallery,
+    gallery::{self, Gallery},
     phrasing::{ABOUT, ASKING, BEFORE, Phrasings, SEEN, TALK, turn},
     read::{Corpus, Split},
     tally::{self, Outcome, columns},
@@ -95,7 +95,7 @@ pub(crate) fn ask(
             .to_owned(),
         corpus,
         &outcomes,
-        |style| style.map_or(f64::NAN, |style| 1.0 / galleries[style].pictures.len().max(1) as f64),
+        |style| gallery::chance(galleries, style),
     ));
     for (name, title, rows) in [
         ("ret_missing", "A picture is asked for and no [RET] is written", silent),

@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use super::{
-    gallery::Gallery,
+    gallery::{self, Gallery},
     read::{Corpus, STYLES, Split},
     tally::{self, Outcome, columns, ranks},
 };
@@ -64,10 +64,6 @@ pub(crate) fn find(
         }
         by_form.push(outcomes);
     }
-    let size = |style: Option<usize>| match style {
-        Some(style) => galleries[style].pictures.len() as f64,
-        None => galleries.iter().map(|gallery| gallery.pictures.len()).sum::<usize>() as f64 / STYLES.len() as f64,
-    };
     let sizes: Vec<String> = galleries.iter().map(|gallery| gallery.pictures.len().to_string()).collect();
     report.tables.push(tally::recalls(
         "text_to_picture",
@@ -79,7 +75,7 @@ pub(crate) fn find(
         ),
         corpus,
         &by_form[0],
-        |style| 1.0 / size(style).max(1.0),
+        |style| gallery::chance(galleries, style),
     ));
     report.tables.push(forms(corpus, &by_form));
     for (split, name, title) in [

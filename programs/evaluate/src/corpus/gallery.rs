@@ -1,7 +1,7 @@
 //! The pictures of one style as a gallery: which are nearest to a query.
 
 use super::read::{Corpus, Picture, Split};
-use crate::metrics::rank;
+use crate::metrics::{dot, rank};
 
 /// Embeddings of the pictures of one style.
 pub(crate) struct Gallery {
@@ -44,17 +44,15 @@ impl Gallery {
         order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));
         Some(Found { rank, first: order.into_iter().map(|at| self.pictures[at]).collect() })
     }
-
-    /// Its pictures of one split.
-    pub(crate) fn of(&self, corpus: &Corpus, split: Split) -> Vec<usize> {
-        let is = |at: &usize| corpus.pictures[*at].split == split;
-        self.pictures.iter().copied().filter(is).collect()
-    }
 }
 
-/// The inner product of two vectors of a length.
-pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
+/// How often chance finds a picture first: in one gallery, or on the mean in all.
+pub(crate) fn chance(galleries: &[Gallery], style: Option<usize>) -> f64 {
+    let of = |gallery: &Gallery| 1.0 / gallery.pictures.len().max(1) as f64;
+    match style {
+        Some(style) => of(&galleries[style]),
+        None => galleries.iter().map(of).sum::<f64>() / galleries.len().max(1) as f64,
+    }
 }
 
 /// Picture by picture, some evenly spread ones: `limit` of each style and split.

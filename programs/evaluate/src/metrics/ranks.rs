@@ -10,6 +10,11 @@ pub fn rank(scores: &[f32], right: &[usize]) -> Option<usize> {
     Some(1 + (0..scores.len()).filter(|&at| better(at, best)).count())
 }
 
+/// The inner product of two vectors of a length: how near two unit vectors are.
+pub fn dot(a: &[f32], b: &[f32]) -> f32 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
+
 /// The share of ranks that are `k` at most; 0 of none.
 pub fn recall(ranks: &[usize], k: usize) -> f64 {
     share(ranks.iter().filter(|&&rank| rank <= k).count(), ranks.len())

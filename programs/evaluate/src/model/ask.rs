@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use fondue_domain::{Compat, Embedding};
 use fondue_engine::{Emission, EngineError, Generation, LanguageEngine};
-use fondue_model::Sampling;
+use fondue_model::{ModelError, Sampling};
 use futures::{StreamExt, stream};
 use serde::{Deserialize, Serialize};
 
@@ -54,7 +54,27 @@ pub(crate) struct Said {
     pub(crate) queries: Vec<Floats>,
 }
 
+/// Continuations to be weighed.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Weigh {
+    /// What stands before.
+    pub(crate) prompt: Vec<Piece>,
+    /// Texts behind it.
+    pub(crate) candidates: Vec<String>,
+    /// As the published evaluation does it: BOS before each, and each token by the state where it is input.
+    pub(crate) unshifted: bool,
+}
+
 impl Model {
+    /// ln p of every candidate of each question.
+    pub(crate) fn weigh(&mut self, questions: &[Weigh], pieces: &str) -> Result<Vec<Answer<Floats>>> {
+        let keys = keys("weigh", questions)?;
+        let at_once = 2 * self.engines.slots();
+        let Self { engines, scores, interrupt, .. } = self;
+        let work = |at: usize, engine: LanguageEngine| weigh(engine, questions[at].clone());
+        all(engines, scores, &keys, Work { at_once, pieces, interrupt }, work)
+    }
+
     /// The texts that the model writes.
     pub(crate) fn say(&mut self, asks: &[Ask], pieces: &str) -> Result<Vec<Answer<Said>>> {
         let keys = keys("say", asks)?;
@@ -118,6 +138,26 @@ async fn query(engine: LanguageEngine, pieces: Vec<Piece>) -> Result<Floats, Eng
     let prompt = engine.prompt(parts(&pieces, engine.tokenizer(), engine.facts().bos)?)?;
     let query = engine.query(prompt, Compat::Off, SHARED, Instant::now() + PATIENCE).await?;
     Ok(Floats(query.into_values()))
+}
+
+async fn weigh(engine: LanguageEngine, question: Weigh) -> Result<Floats, EngineError> {
+    let bos = engine.facts().bos;
+    let prompt = engine.prompt(parts(&question.prompt, engine.tokenizer(), bos)?)?;
+    let encode = |text: &String| {
+        let mut tokens = engine.tokenizer().encode(text)?;
+        if question.unshifted {
+            tokens.insert(0, bos);
+        }
+        Ok(tokens)
+    };
+    let candidates = question.candidates.iter().map(encode).collect::<Result<Vec<_>, ModelError>>()?;
+    let deadline = Instant::now() + PATIENCE;
+    let scores = if question.unshifted {
+        engine.score_unshifted(prompt, candidates, SHARED, deadline).await?
+    } else {
+        engine.score(prompt, false, candidates, SHARED, deadline).await?.candidates
+    };
+    Ok(Floats(scores.into_iter().map(|score| score.log_likelihood).collect()))
 }
 
 async fn project(engine: LanguageEngine, sight: Sight) -> Result<Floats, EngineError> {
@@ -217,7 +257,7 @@ pub(super) fn refusal(error: EngineError) -> Result<String> {
         EngineError::PromptTooLong { .. } | EngineError::Picture { .. } | EngineError::NoRet => {
             Ok(error.to_string())
         }
-        EngineError::Model(ref inner) if matches!(**inner, fondue_model::ModelError::NoDirection(_)) => {
+        EngineError::Model(ref inner) if matches!(**inner, ModelError::NoDirection(_)) => {
             Ok(error.to_string())
         }
         error => Err(error.into()),
