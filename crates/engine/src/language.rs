@@ -226,12 +226,40 @@ impl LanguageEngine {
         cache_key: &str,
         deadline: Instant,
     ) -> Result<Likelihoods, EngineError> {
+        let weighed = Weighed { with_prompt, candidates, unshifted: false };
+        self.weigh(prompt, weighed, cache_key, deadline).await
+    }
+
+    /// As [`LanguageEngine::score`] for continuations alone, but as the published evaluation of visual dialogue weighs them: each
+    /// token by the logits of the state where it is *input*, which tell the token after it. Wrong in principle; without it
+    /// the published figures do not come out.
+    ///
+    /// # Errors
+    /// As [`LanguageEngine::score`].
+    pub async fn score_unshifted(
+        &self,
+        prompt: Prompt,
+        candidates: Vec<Vec<TokenId>>,
+        cache_key: &str,
+        deadline: Instant,
+    ) -> Result<Vec<Likelihood>, EngineError> {
+        let weighed = Weighed { with_prompt: false, candidates, unshifted: true };
+        Ok(self.weigh(prompt, weighed, cache_key, deadline).await?.candidates)
+    }
+
+    async fn weigh(
+        &self,
+        prompt: Prompt,
+        weighed: Weighed,
+        cache_key: &str,
+        deadline: Instant,
+    ) -> Result<Likelihoods, EngineError> {
         let before = prompt.positions(self.facts.prefix_len);
-        let longest = candidates.iter().map(Vec::len).max().unwrap_or(0);
+        let longest = weighed.candidates.iter().map(Vec::len).max().unwrap_or(0);
         if before + longest > self.facts.max_positions {
             return Err(EngineError::PromptTooLong { got: before + longest, max: self.facts.max_positions });
         }
-        let (weighed, cache_key) = (Weighed { with_prompt, candidates }, cache_key.to_owned());
+        let cache_key = cache_key.to_owned();
         self.ask(deadline, |ask| Command::Score { ask, prompt, weighed, cache_key }).await
     }
 

@@ -151,4 +151,6 @@ pub(super) enum Command {
 pub(super) struct Weighed {
     pub(super) with_prompt: bool,
     pub(super) candidates: Vec<Vec<TokenId>>,
+    /// Each token of a candidate is weighed by the state at itself.
+    pub(super) unshifted: bool,
 }

@@ -41,6 +41,8 @@ struct Score {
     /// The prompt's token at each position, if it is to be weighed.
     told: Option<Vec<Option<TokenId>>>,
     left: VecDeque<Vec<TokenId>>,
+    /// Whether each token is weighed by the state at itself, as the published evaluation does it.
+    unshifted: bool,
     /// The one that is being run.
     current: Vec<TokenId>,
     /// The prompt's last state as logits, and the logarithm of their exponentials' sum.
@@ -86,7 +88,7 @@ impl Question {
     pub(super) fn score(
         ask: Ask<Likelihoods>,
         prompt: Prompt,
-        Weighed { with_prompt, candidates }: Weighed,
+        Weighed { with_prompt, candidates, unshifted }: Weighed,
         cache_key: &str,
         model: &LanguageModel,
     ) -> Option<Self> {
@@ -101,6 +103,7 @@ impl Question {
         let score = Score {
             told: with_prompt.then(|| prompt.tokens(prefix_len)),
             left: candidates.into(),
+            unshifted,
             current: Vec::new(),
             first: (Vec::new(), 0.0),
             sum: 0.0,
@@ -134,10 +137,7 @@ impl Question {
         model: &LanguageModel,
     ) -> Result<Entry, ModelError> {
         let longest = match &self.kind {
-            // The last token of a candidate is told by the state before it and never run.
-            Asked::Score(_, score) => {
-                score.left.iter().map(|tokens| tokens.len().saturating_sub(1)).max().unwrap_or(0)
-            }
+            Asked::Score(_, score) => score.left.iter().map(|tokens| score.rows(tokens)).max().unwrap_or(0),
             _ => 0,
         };
         let reusable = if self.reuses { self.positions } else { 0 };
@@ -183,14 +183,13 @@ impl Question {
                 } else {
                     let offset = at.start - self.positions;
                     score.take_candidate(states, offset, model)?;
-                    if offset + at.len() + 1 < score.current.len() {
+                    if offset + at.len() < score.rows(&score.current) {
                         return Ok(());
                     }
                     score.end_candidate();
                 }
                 if score.begin_candidate() {
-                    let before = &score.current[..score.current.len() - 1];
-                    let vectors = model.embed_tokens(before)?;
+                    let vectors = model.embed_tokens(&score.current[..score.rows(&score.current)])?;
                     self.run.branch(self.positions, vectors);
                 } else if let Asked::Score(ask, score) = std::mem::replace(&mut self.kind, Asked::Nothing) {
                     ask.answer(Ok(score.done));
@@ -211,6 +210,12 @@ impl Question {
 }
 
 impl Score {
+    /// Tokens of a candidate that are run. The last one is told by the state before it and is not, but where every token is
+    /// weighed by the state at itself.
+    fn rows(&self, tokens: &[TokenId]) -> usize {
+        if self.unshifted { tokens.len() } else { tokens.len().saturating_sub(1) }
+    }
+
     /// Weighs what the states of the prompt's positions `at` tell.
     fn take_prompt(
         &mut self,
@@ -245,9 +250,13 @@ impl Score {
         while let Some(tokens) = self.left.pop_front() {
             let (logits, normal) = &self.first;
             let logit = tokens.first().and_then(|token| logits.get(token.0 as usize));
-            self.sum = logit.map_or(f64::NEG_INFINITY, |&logit| f64::from(logit) - normal);
+            self.sum = match logit {
+                Some(_) if self.unshifted => 0.0,
+                Some(&logit) => f64::from(logit) - normal,
+                None => f64::NEG_INFINITY,
+            };
             self.current = tokens;
-            if self.current.len() > 1 {
+            if self.rows(&self.current) > 0 {
                 return true;
             }
             self.end_candidate();
@@ -262,7 +271,7 @@ impl Score {
         offset: usize,
         model: &LanguageModel,
     ) -> Result<(), ModelError> {
-        let next = self.current[offset + 1..].iter().copied();
+        let next = self.current[offset + usize::from(!self.unshifted)..].iter().copied();
         let told: Vec<(i64, TokenId)> = (0..states.size()[0]).zip(next).collect();
         self.sum = weigh(self.sum, states, &told, model)?;
         Ok(())

@@ -1,8 +1,11 @@
 //! The likelihood of a prompt itself.
 
-use std::time::{Duration, Instant};
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
 
-use fondue_model::PromptPart;
+use fondue_model::{LanguageModel, Placement, Prompt, PromptPart, weights::unwatched};
 
 use crate::language::{LIMITS, engine};
 
@@ -44,4 +47,34 @@ async fn a_long_prompt_is_weighed_in_pieces_to_the_same_sum() {
     let weighed = engine.score(prompt, true, Vec::new(), "", deadline).await.unwrap().prompt.unwrap();
     assert_eq!(weighed.tokens, told.tokens);
     assert!((weighed.log_likelihood / told.log_likelihood - 1.0).abs() < 1e-4, "{weighed:?} {told:?}");
+}
+
+#[tokio::test]
+async fn unshifted_a_token_is_weighed_by_the_state_at_itself() {
+    let engine = engine(LIMITS);
+    let deadline = Instant::now() + Duration::from_secs(300);
+    let encode = |text: &str| engine.tokenizer().encode(text).unwrap();
+    let features = vec![0.5; engine.facts().feature_dim];
+    let parts = || vec![PromptPart::Image(features.clone()), PromptPart::Text(encode("Q: What is this?\nA:"))];
+    let bos = engine.facts().bos;
+    let candidates = vec![[vec![bos], encode(" a red apple")].concat(), vec![bos], Vec::new()];
+    let prompt = engine.prompt(parts()).unwrap();
+    let scores = engine.score_unshifted(prompt, candidates.clone(), "", deadline).await.unwrap();
+    // The same by one pass over all of it.
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets/model");
+    let (opt, fromage, ret) = (folder.join("opt"), folder.join("fromage"), engine.tokenizer().ret());
+    let model = LanguageModel::load(&opt, &fromage, ret, Placement::CPU_F32, &unwatched).unwrap();
+    for (candidate, score) in candidates.into_iter().zip(scores) {
+        let mut whole = Prompt::assemble(parts(), bos).unwrap();
+        candidate.iter().for_each(|token| whole.push(*token));
+        let hidden = model.run(model.embed(&whole).unwrap()).unwrap();
+        let (n, all) = (candidate.len() as i64, hidden.size()[0]);
+        let wanted = match n {
+            0 => f32::NEG_INFINITY,
+            _ => model.log_probs(&hidden.narrow(0, all - n, n), &candidate).unwrap().iter().sum(),
+        };
+        assert_eq!(score.tokens, candidate.len());
+        let near = score.log_likelihood == wanted || (score.log_likelihood - wanted).abs() < 1e-3;
+        assert!(near, "{score:?} {wanted}");
+    }
 }
