@@ -89,7 +89,7 @@ pub(crate) fn things(corpus: &Path) -> Result<Vec<String>> {
 }
 
 /// Views of a drawing whose features are kept.
-const VIEWS: usize = 6;
+const VIEWS: usize = 4;
 /// Share of a thing's keywords that a caption has.
 const KEYWORDS: f64 = 0.3;
 /// Share of a label that is spread over all names.
