@@ -86,7 +86,7 @@ impl<'a> Session<'a> {
             group.size()
         );
         let device = match Placement::device_from(&args.device)? {
-            tch::Device::Cuda(0) => tch::Device::Cuda(group.local()),
+            tch::Device::Cuda(0) => tch::Device::Cuda(args.company.local()),
             device => device,
         };
         let dtype = settings.dtype.parse()?;
@@ -151,12 +151,34 @@ impl<'a> Session<'a> {
             state,
             metrics: None,
         };
+        session.agree()?;
         session.take_up()?;
         session.frozen.show(session.trained.ret_row())?;
         if session.group.rank() == 0 {
             session.metrics = Some(Metrics::open(&args.out, session.state.metrics)?);
         }
         Ok(session)
+    }
+
+    /// All processes have the same settings, rows and first weights.
+    fn agree(&mut self) -> Result<()> {
+        let mine = serde_json::to_vec(&(
+            &self.state.settings,
+            self.args.iterations(),
+            &self.state.made_of.table,
+            self.train.rows.len(),
+            tensors_digest(&self.trained)?,
+        ))?;
+        let all = self.group.gather_bytes(mine)?;
+        let wrong = all.iter().position(|one| *one != all[0]);
+        ensure!(
+            wrong.is_none(),
+            "processes 0 and {} have other settings, rows or weights: {} and {}",
+            wrong.unwrap_or_default(),
+            String::from_utf8_lossy(&all[0]),
+            String::from_utf8_lossy(&all[wrong.unwrap_or_default()])
+        );
+        Ok(())
     }
 
     fn checkpoint(&self) -> PathBuf {
@@ -168,7 +190,19 @@ impl<'a> Session<'a> {
         if self.args.restart {
             return Ok(());
         }
-        let Some((tensors, state)) = checkpoint::load::<State>(&self.checkpoint())? else { return Ok(()) };
+        // Only the first process's disk counts.
+        let path = self.checkpoint();
+        let mine = if self.group.rank() == 0 { checkpoint::bytes(&path)? } else { Vec::new() };
+        let bytes = self.group.from_first(mine)?;
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        let (tensors, mut state) =
+            checkpoint::parse::<State>(&bytes).with_context(|| path.display().to_string())?;
+        if self.group.rank() != 0 {
+            // Times of files differ between machines.
+            state.made_of = self.state.made_of.clone();
+        }
         let differing =
             differing(&(&state.settings, &state.made_of), &(&self.state.settings, &self.state.made_of))?;
         if !differing.is_empty() {
@@ -185,7 +219,12 @@ impl<'a> Session<'a> {
         self.trained = Trained::of(self.trained.widths(), &all, self.frozen.placement()).with_context(at)?;
         self.moments.restore(&NAMES, state.updates, kept).with_context(at)?;
         if let Some(grads) = kept("gradients") {
-            step::set_gradients(&self.trained, &fondue_model::layers::values(&grads)?)?;
+            let mut all = fondue_model::layers::values(&grads)?;
+            // They were added up; only one process goes on with them.
+            if self.group.rank() != 0 {
+                all.fill(0.0);
+            }
+            step::set_gradients(&self.trained, &all)?;
         }
         self.state = state;
         Ok(())
