@@ -136,6 +136,9 @@ pub struct GroundArgs {
     /// Show no progress.
     #[arg(long)]
     pub(super) quiet: bool,
+    /// File for the seconds of each iteration, as JSON.
+    #[arg(long, value_name = "FILE", hide = true)]
+    pub(super) timings: Option<PathBuf>,
     #[command(flatten)]
     pub(super) company: Company,
 }

@@ -1,6 +1,6 @@
 //! A run from its files to its last iteration: sets up, goes on where a run before it ended, steps, keeps.
 
-use std::{fs, path::PathBuf};
+use std::{fs, path::PathBuf, time::Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use fondue_model::{Placement, Tokenizer, mapping::ModelArgs, weights::Weights, weights::unwatched};
@@ -238,12 +238,15 @@ impl<'a> Session<'a> {
             return Ok(());
         }
         let quiet = self.args.quiet || self.group.rank() != 0;
+        let mut seconds = Vec::new();
         let mut progress = Progress::new(total, self.state.iteration, "iterations", quiet);
         if self.state.iteration == 0 {
             self.validate(&progress)?;
         }
         while self.state.iteration < total {
+            let begun = Instant::now();
             let losses = self.iterate()?;
+            seconds.push(begun.elapsed().as_secs_f64());
             let done = self.state.iteration;
             if self.state.settings.schedule().ends_epoch(done - 1) || done == total {
                 self.validate(&progress)?;
@@ -273,6 +276,9 @@ impl<'a> Session<'a> {
         progress.end();
         if self.validation.is_none() {
             self.publish()?;
+        }
+        if let Some(path) = &self.args.timings {
+            checkpoint::replace(path, &serde_json::to_vec(&seconds)?)?;
         }
         self.say(&format!("wrote {}", self.args.out.join("fromage").display()));
         Ok(())
