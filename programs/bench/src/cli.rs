@@ -11,6 +11,7 @@ use crate::{
     retrieval::InProcess,
     shape::Shape,
     systems::{PeerName, Weights},
+    train::TrainArgs,
 };
 
 const EXAMPLES: &str = "\
@@ -21,6 +22,7 @@ Examples:
   fondue bench language --shape 350m --prompt 256 --dialogues 1 --peers none
   fondue bench vision --peers transformers
   fondue bench retrieval --rows 1m --peers faiss,usearch --markdown docs/benchmarks.md
+  fondue bench train --steps 200
   fondue bench all --out figures.json --markdown docs/benchmarks.md
 
 Runs of all systems alternate, so that whatever else the machine does disturbs them alike; still, let it do nothing else.
@@ -74,6 +76,8 @@ pub(crate) enum Command {
         #[command(flatten)]
         retrieval: Box<RetrievalArgs>,
     },
+    /// A step of training, beside the reference's loop on the same data.
+    Train(TrainArgs),
     /// Ours within a process of its own: what `retrieval` starts beside the peers.
     #[command(hide = true)]
     InProcess(InProcess),

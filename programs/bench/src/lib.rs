@@ -20,6 +20,7 @@ mod retrieval;
 mod shape;
 mod statistics;
 mod systems;
+mod train;
 mod vision;
 mod words;
 
@@ -60,6 +61,7 @@ pub fn main() -> ExitCode {
             (common, Some(language), Some(vision), Some(retrieval))
         }
         Command::InProcess(args) => return ended(retrieval::answer(&args)),
+        Command::Train(args) => return ended(training(&args)),
     };
     let plans = Plans {
         language: language.map(|args| LanguagePlan::new(&common, args)),
@@ -75,6 +77,16 @@ pub fn main() -> ExitCode {
         })
     });
     ended(done)
+}
+
+fn training(args: &train::TrainArgs) -> Result<()> {
+    let cache = args.cache.clone().map_or_else(cache_folder, Ok)?;
+    tokio::runtime::Runtime::new()?.block_on(async {
+        tokio::select! {
+            done = train::measure(args, &cache) => done,
+            _ = tokio::signal::ctrl_c() => bail!("interrupted"),
+        }
+    })
 }
 
 /// What is to be measured.

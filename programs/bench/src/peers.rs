@@ -25,6 +25,7 @@ const RETRIEVAL_REQUIREMENTS: &str = include_str!("../peers/retrieval-requiremen
 const RETRIEVAL: &str = include_str!("../peers/retrieval.py");
 const LANGUAGE: &str = include_str!("../peers/language.py");
 const VISION: &str = include_str!("../peers/vision.py");
+const TRAINING: &str = include_str!("../../train/peers/reference.py");
 
 /// A Python with the peers installed.
 pub(crate) struct Python {
@@ -53,6 +54,23 @@ impl Python {
         fs::write(python.scripts.join("language.py"), LANGUAGE)?;
         fs::write(python.scripts.join("vision.py"), VISION)?;
         Ok(python)
+    }
+
+    /// The models' peers, and the reference's training loop with them.
+    ///
+    /// # Errors
+    /// As [`Python::for_models`].
+    pub(crate) fn for_training(cache: &Path) -> Result<Self> {
+        let python = Self::for_models(cache)?;
+        fs::write(python.scripts.join("reference.py"), TRAINING)?;
+        Ok(python)
+    }
+
+    /// The reference's training loop, to be given its words.
+    pub(crate) fn training(&self) -> Blocking {
+        let mut command = Blocking::new(&self.program);
+        command.arg(self.scripts.join("reference.py"));
+        command
     }
 
     /// Installs the index's peers in the same way, into an environment of their own.

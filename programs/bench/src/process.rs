@@ -122,7 +122,7 @@ pub(crate) async fn service(name: &str, flags: &[String], logs: &Path) -> Result
 }
 
 /// A program in the folder of this one.
-fn beside(name: &str) -> Result<PathBuf> {
+pub(crate) fn beside(name: &str) -> Result<PathBuf> {
     let own = std::env::current_exe().context("finding this program's own place")?;
     let program = own.with_file_name(name);
     ensure!(

@@ -5,6 +5,7 @@
 
 mod args;
 pub mod bleu;
+mod company;
 pub mod data;
 pub mod features;
 pub mod frozen;
@@ -25,7 +26,7 @@ use anyhow::{Context, Result};
 
 pub use self::args::GroundArgs;
 use self::session::Session;
-use crate::run::{group::Group, interrupt::Interrupt};
+use crate::run::interrupt::{Interrupt, Interrupted};
 
 /// Trains as told.
 ///
@@ -33,8 +34,18 @@ use crate::run::{group::Group, interrupt::Interrupt};
 /// Whatever stops it.
 pub fn run(args: &GroundArgs) -> Result<()> {
     let interrupt = Interrupt::listen().context("listening for Ctrl-C")?;
-    if let Some(threads) = args.threads {
+    if let Some(threads) = args.threads.or(args.company.threads()) {
         fondue_model::placement::set_threads(i32::from(threads));
     }
-    Session::open(args, &interrupt, Group::alone())?.run()
+    let (group, children) = args.company.meet()?;
+    let result = Session::open(args, &interrupt, group)?.run();
+    match result {
+        // The others end in the same way, at the same iteration.
+        Err(error) if error.is::<Interrupted>() => {
+            let _ = children.wait();
+            Err(error)
+        }
+        Ok(()) => children.wait(),
+        Err(error) => Err(error),
+    }
 }

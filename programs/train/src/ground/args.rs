@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Result, ensure};
 use clap::ValueEnum;
 
-use super::{optimiser::Adam, schedule::Schedule, step::LossWeights};
+use super::{company::Company, optimiser::Adam, schedule::Schedule, step::LossWeights};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -121,7 +121,7 @@ pub struct GroundArgs {
     /// Where it runs: cpu, cuda or cuda:N.
     #[arg(long, value_name = "DEVICE", default_value = "cpu")]
     pub(super) device: String,
-    /// Threads of each process [default: libtorch's choice].
+    /// Threads of each process [default: libtorch's choice; several processes share the cores].
     #[arg(long, value_name = "N")]
     pub(super) threads: Option<u16>,
     /// Iterations between checkpoints.
@@ -136,11 +136,16 @@ pub struct GroundArgs {
     /// Show no progress.
     #[arg(long)]
     pub(super) quiet: bool,
+    /// File for the seconds of each iteration, as JSON.
+    #[arg(long, value_name = "FILE", hide = true)]
+    pub(super) timings: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) company: Company,
 }
 
 /// Where settings come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Preset {
+pub(super) enum Preset {
     /// The paper's: 18,000 iterations in f32.
     Paper,
     /// The reference's documented command: ten epochs of 2,000 iterations in bf16.

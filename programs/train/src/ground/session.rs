@@ -1,6 +1,6 @@
 //! A run from its files to its last iteration: sets up, goes on where a run before it ended, steps, keeps.
 
-use std::{fs, path::PathBuf};
+use std::{fs, path::PathBuf, time::Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use fondue_model::{Placement, Tokenizer, mapping::ModelArgs, weights::Weights, weights::unwatched};
@@ -86,7 +86,7 @@ impl<'a> Session<'a> {
             group.size()
         );
         let device = match Placement::device_from(&args.device)? {
-            tch::Device::Cuda(0) => tch::Device::Cuda(group.local()),
+            tch::Device::Cuda(0) => tch::Device::Cuda(args.company.local()),
             device => device,
         };
         let dtype = settings.dtype.parse()?;
@@ -151,12 +151,34 @@ impl<'a> Session<'a> {
             state,
             metrics: None,
         };
+        session.agree()?;
         session.take_up()?;
         session.frozen.show(session.trained.ret_row())?;
         if session.group.rank() == 0 {
             session.metrics = Some(Metrics::open(&args.out, session.state.metrics)?);
         }
         Ok(session)
+    }
+
+    /// All processes have the same settings, rows and first weights.
+    fn agree(&mut self) -> Result<()> {
+        let mine = serde_json::to_vec(&(
+            &self.state.settings,
+            self.args.iterations(),
+            &self.state.made_of.table,
+            self.train.rows.len(),
+            tensors_digest(&self.trained)?,
+        ))?;
+        let all = self.group.gather_bytes(mine)?;
+        let wrong = all.iter().position(|one| *one != all[0]);
+        ensure!(
+            wrong.is_none(),
+            "processes 0 and {} have other settings, rows or weights: {} and {}",
+            wrong.unwrap_or_default(),
+            String::from_utf8_lossy(&all[0]),
+            String::from_utf8_lossy(&all[wrong.unwrap_or_default()])
+        );
+        Ok(())
     }
 
     fn checkpoint(&self) -> PathBuf {
@@ -168,7 +190,19 @@ impl<'a> Session<'a> {
         if self.args.restart {
             return Ok(());
         }
-        let Some((tensors, state)) = checkpoint::load::<State>(&self.checkpoint())? else { return Ok(()) };
+        // Only the first process's disk counts.
+        let path = self.checkpoint();
+        let mine = if self.group.rank() == 0 { checkpoint::bytes(&path)? } else { Vec::new() };
+        let bytes = self.group.from_first(mine)?;
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        let (tensors, mut state) =
+            checkpoint::parse::<State>(&bytes).with_context(|| path.display().to_string())?;
+        if self.group.rank() != 0 {
+            // Times of files differ between machines.
+            state.made_of = self.state.made_of.clone();
+        }
         let differing =
             differing(&(&state.settings, &state.made_of), &(&self.state.settings, &self.state.made_of))?;
         if !differing.is_empty() {
@@ -185,7 +219,12 @@ impl<'a> Session<'a> {
         self.trained = Trained::of(self.trained.widths(), &all, self.frozen.placement()).with_context(at)?;
         self.moments.restore(&NAMES, state.updates, kept).with_context(at)?;
         if let Some(grads) = kept("gradients") {
-            step::set_gradients(&self.trained, &fondue_model::layers::values(&grads)?)?;
+            let mut all = fondue_model::layers::values(&grads)?;
+            // They were added up; only one process goes on with them.
+            if self.group.rank() != 0 {
+                all.fill(0.0);
+            }
+            step::set_gradients(&self.trained, &all)?;
         }
         self.state = state;
         Ok(())
@@ -199,12 +238,15 @@ impl<'a> Session<'a> {
             return Ok(());
         }
         let quiet = self.args.quiet || self.group.rank() != 0;
+        let mut seconds = Vec::new();
         let mut progress = Progress::new(total, self.state.iteration, "iterations", quiet);
         if self.state.iteration == 0 {
             self.validate(&progress)?;
         }
         while self.state.iteration < total {
+            let begun = Instant::now();
             let losses = self.iterate()?;
+            seconds.push(begun.elapsed().as_secs_f64());
             let done = self.state.iteration;
             if self.state.settings.schedule().ends_epoch(done - 1) || done == total {
                 self.validate(&progress)?;
@@ -234,6 +276,9 @@ impl<'a> Session<'a> {
         progress.end();
         if self.validation.is_none() {
             self.publish()?;
+        }
+        if let Some(path) = &self.args.timings {
+            checkpoint::replace(path, &serde_json::to_vec(&seconds)?)?;
         }
         self.say(&format!("wrote {}", self.args.out.join("fromage").display()));
         Ok(())

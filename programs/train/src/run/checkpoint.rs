@@ -46,7 +46,7 @@ fn write<'t>(
     let mut parts = Vec::new();
     for (name, tensor) in tensors {
         let shape: Vec<usize> = tensor.size().iter().map(|n| *n as usize).collect();
-        parts.push((name, dtype(tensor.f_kind()?)?, shape, bytes(tensor)?));
+        parts.push((name, dtype(tensor.f_kind()?)?, shape, raw(tensor)?));
     }
     let views = parts.iter().map(|(name, dtype, shape, bytes)| {
         Ok((
@@ -83,28 +83,43 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
 /// # Errors
 /// If it is there and cannot be read.
 pub fn load<S: DeserializeOwned>(path: &Path) -> Result<Option<(HashMap<String, Tensor>, S)>> {
-    let at = || format!("checkpoint {}", path.display());
-    let bytes = match fs::read(path) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error).with_context(at),
-    };
-    let (_, header) = SafeTensors::read_metadata(&bytes).with_context(at)?;
-    let state = header.metadata().as_ref().and_then(|all| all.get(STATE));
-    let state = state.ok_or_else(|| anyhow!("it holds no state")).with_context(at)?;
-    let state = serde_json::from_str(state).with_context(at)?;
-    let all = SafeTensors::deserialize(&bytes).with_context(at)?;
-    let mut tensors = HashMap::new();
-    for (name, view) in all.iter() {
-        let shape: Vec<i64> = view.shape().iter().map(|n| *n as i64).collect();
-        let tensor = Tensor::f_from_data_size(view.data(), &shape, kind(view.dtype()).with_context(at)?);
-        tensors.insert(name.to_owned(), tensor.with_context(at)?);
+    let bytes = bytes(path)?;
+    if bytes.is_empty() {
+        return Ok(None);
     }
-    Ok(Some((tensors, state)))
+    parse(&bytes).with_context(|| format!("checkpoint {}", path.display())).map(Some)
+}
+
+/// A checkpoint's bytes; none if there is none.
+///
+/// # Errors
+/// If it is there and cannot be read.
+pub fn bytes(path: &Path) -> Result<Vec<u8>> {
+    match fs::read(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        result => result.with_context(|| format!("checkpoint {}", path.display())),
+    }
+}
+
+/// Tensors and state of a checkpoint's bytes.
+///
+/// # Errors
+/// If they are none.
+pub fn parse<S: DeserializeOwned>(bytes: &[u8]) -> Result<(HashMap<String, Tensor>, S)> {
+    let (_, header) = SafeTensors::read_metadata(bytes)?;
+    let state = header.metadata().as_ref().and_then(|all| all.get(STATE));
+    let state = serde_json::from_str(state.context("it holds no state")?)?;
+    let mut tensors = HashMap::new();
+    for (name, view) in SafeTensors::deserialize(bytes)?.iter() {
+        let shape: Vec<i64> = view.shape().iter().map(|n| *n as i64).collect();
+        let tensor = Tensor::f_from_data_size(view.data(), &shape, kind(view.dtype())?)?;
+        tensors.insert(name.to_owned(), tensor);
+    }
+    Ok((tensors, state))
 }
 
 /// A tensor's bytes, row-major.
-fn bytes(tensor: &Tensor) -> Result<Vec<u8>> {
+fn raw(tensor: &Tensor) -> Result<Vec<u8>> {
     let host = tensor.f_detach()?.f_to_device(tch::Device::Cpu)?.f_contiguous()?;
     let mut bytes = vec![0; host.numel() * host.f_kind()?.elt_size_in_bytes()];
     host.f_copy_data_u8(&mut bytes, host.numel())?;

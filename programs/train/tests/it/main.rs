@@ -3,4 +3,6 @@
 #![allow(clippy::unwrap_used)] // a test that cannot go on has failed
 
 mod goldens;
+mod runs;
+mod scene;
 mod towers;

@@ -1,0 +1,70 @@
+//! A few pictures with captions, and the small model.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+use image::{Rgb, RgbImage};
+use tempfile::TempDir;
+
+/// A folder with `train.tsv` and pictures.
+pub(crate) struct Scene {
+    pub(crate) folder: TempDir,
+}
+
+const COLOURS: [(&str, [u8; 3]); 4] =
+    [("red", [220, 30, 30]), ("green", [30, 180, 40]), ("blue", [40, 60, 220]), ("black", [10, 10, 10])];
+
+impl Scene {
+    pub(crate) fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut table = "caption\timage\n".to_owned();
+        for (colour, rgb) in COLOURS {
+            for (shape, inside) in [("square", square as fn(u32, u32) -> bool), ("cross", cross)] {
+                let name = format!("{colour}-{shape}.png");
+                let pixel = |x, y| if inside(x, y) { Rgb(rgb) } else { Rgb([255; 3]) };
+                RgbImage::from_fn(64, 64, pixel).save(folder.path().join(&name)).unwrap();
+                table += &format!("a {colour} {shape}\t{name}\n");
+            }
+        }
+        fs::write(folder.path().join("train.tsv"), table).unwrap();
+        Self { folder }
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// `ground` on the small model, with a table, a folder of the run and more words.
+    pub(crate) fn ground(&self, table: &str, out: &str, words: &[&str]) -> Command {
+        let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets/model");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_fondue-train"));
+        command.arg("ground").arg(model).arg("--train").arg(self.path(table));
+        command.arg("--out").arg(self.path(out)).arg("--features").arg(self.path("features"));
+        command
+            .args(["--batch", "4", "--warmup", "2", "--learning-rate", "1e-3", "--threads", "1"])
+            .args(words);
+        command
+    }
+
+    pub(crate) fn metrics(&self, out: &str) -> String {
+        fs::read_to_string(self.path(out).join("metrics.jsonl")).unwrap()
+    }
+}
+
+fn square(x: u32, y: u32) -> bool {
+    (16..48).contains(&x) && (16..48).contains(&y)
+}
+
+fn cross(x: u32, y: u32) -> bool {
+    (26..38).contains(&x) || (26..38).contains(&y)
+}
+
+/// Runs it, which must end well.
+pub(crate) fn ends_well(mut command: Command) -> Output {
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    output
+}
