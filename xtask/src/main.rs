@@ -6,6 +6,7 @@ mod cache;
 mod clients;
 mod docs;
 mod libtorch;
+mod model;
 mod python;
 mod run;
 mod services;
@@ -53,6 +54,13 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
+    /// Make the small model that ships from nothing, in `.fondue/model`: two hours on two cores. The same command goes on where it
+    /// was ended.
+    Model {
+        /// Threads that train.
+        #[arg(long, default_value_t = 2)]
+        threads: usize,
+    },
     /// Fetch libtorch, and what tests need of Python, once into the user's cache, and link `.libtorch`, `.milvus-lite`,
     /// `.http-clients` and `.python-client` to them.
     Setup,
@@ -79,6 +87,7 @@ fn main() -> Result<()> {
         Task::Bench { flags } => run::bench(&root, &flags),
         Task::Docs { check: true } => docs::check(&root),
         Task::Docs { check: false } => libtorch::set_up(&root).and_then(|()| docs::make(&root)),
+        Task::Model { threads } => model::make(&root, threads),
         Task::Setup => libtorch::set_up(&root).and_then(|()| python::set_up(&root)),
         Task::Tidy => tidy::check(&root).and_then(|()| boundaries::check(&root)),
         Task::Test => test(&root),
