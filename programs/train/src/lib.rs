@@ -28,7 +28,7 @@ struct Args {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Fit the mapping layers and [RET] to frozen towers.
-    Ground(ground::GroundArgs),
+    Ground(Box<ground::GroundArgs>),
     /// Make small towers from nothing.
     #[command(subcommand)]
     Towers(towers::TowersCommand),

@@ -8,7 +8,7 @@ use std::{
     collections::{HashMap, HashSet},
     fs::{self, File, OpenOptions},
     io::{BufWriter, Write},
-    path::{Path, PathBuf},
+    path::Path,
     time::UNIX_EPOCH,
 };
 
@@ -193,7 +193,7 @@ fn write(out: &mut impl Write, row: &[f32]) -> std::io::Result<()> {
 }
 
 /// The views of a picture, as the tower takes them.
-fn look(path: &PathBuf, n: usize, preprocess: &Preprocess, making: &Making<'_>) -> Result<Vec<Vec<f32>>> {
+fn look(path: &Path, n: usize, preprocess: &Preprocess, making: &Making<'_>) -> Result<Vec<Vec<f32>>> {
     let picture = decoded(path)?;
     let mut rng = draws(making.seed, VIEW, n as u64);
     let pixels = |n| Ok(preprocess.pixels(&view(&picture, n, &mut rng), Fit::Crop)?);

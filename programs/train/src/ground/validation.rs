@@ -16,6 +16,9 @@ const NEW_TOKENS: usize = 32;
 const PIECE: usize = 64;
 const BOS: i64 = 2;
 
+/// A generated caption and the table's.
+pub type Said = (String, String);
+
 /// What came out, in percent, BLEU 0 to 1.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Validation {
@@ -26,7 +29,7 @@ pub struct Validation {
     /// BLEU-1 to BLEU-4.
     pub bleu: [f64; 4],
     /// The first captions that were generated, with what the table says.
-    pub examples: Vec<(String, String)>,
+    pub examples: Vec<Said>,
 }
 
 impl Validation {
@@ -111,7 +114,7 @@ fn spoken(
     trained: &Trained,
     tokenizer: &Tokenizer,
     captions: usize,
-) -> Result<([f64; 4], Vec<(String, String)>)> {
+) -> Result<([f64; 4], Vec<Said>)> {
     // Rows of one batch have one length, so that none needs padding on the left.
     let mut rows: Vec<u32> = (0..data.texts.len().min(captions) as u32).collect();
     rows.sort_by_key(|row| data.texts[*row as usize].prompt);
@@ -123,7 +126,7 @@ fn spoken(
         }
     }
     said.sort_by_key(|(row, _)| *row);
-    let pairs: Vec<(String, String)> = said
+    let pairs: Vec<Said> = said
         .into_iter()
         .map(|(row, text)| (text, data.rows[row as usize].caption.trim().to_owned()))
         .collect();

@@ -229,6 +229,6 @@ impl Norm {
     }
 
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        Ok(x.f_layer_norm(&self.weight.size(), Some(&self.weight), Some(&self.bias), EPS, true)?)
+        Ok(x.f_layer_norm(self.weight.size(), Some(&self.weight), Some(&self.bias), EPS, true)?)
     }
 }

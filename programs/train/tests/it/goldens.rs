@@ -111,3 +111,28 @@ fn gradients_agree_and_the_table_has_none() -> Result<()> {
     }
     Ok(())
 }
+
+#[test]
+fn a_text_with_ret_inside_is_told_as_the_serving_passes_tell_it() -> Result<()> {
+    for mut scene in Scene::all()? {
+        let ret = scene.golden.token("ret_token")?;
+        let caption = [TokenId(7), ret, TokenId(8), TokenId(9), ret];
+        scene.texts[1] = Text::of(&[], &caption, true, 24, ret)?;
+        let model = scene.golden.language(Placement::TORCH_F32)?;
+        let (mut sum, mut n) = (0.0, 0);
+        for text in &scene.texts {
+            let ids: Vec<TokenId> = text.ids.iter().map(|&id| TokenId(id as u32)).collect();
+            let hidden = model.run(model.embed_tokens(&ids)?)?;
+            let told = model.log_probs(&hidden.narrow(0, 0, ids.len() as i64 - 1), &ids[1..])?;
+            sum -= told.iter().sum::<f32>();
+            n += told.len();
+        }
+        let losses = scene.run(ALL, false)?;
+        near("ret_lm", &[losses.ret_lm as f32], &[sum / n as f32], 1e-4);
+        // With the text as it was, the others' states are the same ones: they do not run in another way.
+        let contrastive = losses.contrastive;
+        scene.texts[1] = Text::of(&[], &caption[2..], true, 24, ret)?;
+        assert!((scene.run(ALL, false)?.contrastive - contrastive).abs() > 1e-6, "what stands before counts");
+    }
+    Ok(())
+}
