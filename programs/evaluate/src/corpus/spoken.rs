@@ -39,7 +39,8 @@ impl Spoken {
     /// A template with the name in its places: `{a}`, `{A}`, `{name}`, `{is}`.
     pub(crate) fn fill(&self, template: &str, name: &str) -> String {
         let mut letters = self.a.chars();
-        let capital: String = letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default();
+        let capital: String =
+            letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default();
         let is = if self.plural { "are" } else { "is" };
         template.replace("{is}", is).replace("{A}", &capital).replace("{a}", &self.a).replace("{name}", name)
     }
