@@ -106,7 +106,7 @@ mod tests {
                     );
                 }
             }
-            product *= if all == 0 { 0.0 } else { f64::from(hit) / f64::from(all) };
+            product *= if all == 0 { 0.0 } else { hit as f64 / all as f64 };
         }
         let c: usize = pairs.iter().map(|pair| pair.0.len()).sum();
         let r: usize = pairs

@@ -46,7 +46,7 @@ fn whatever_a_file_or_the_model_says_stays_text() {
     assert!(!page.contains("<script") && !page.contains("onload=\"x"), "{page}");
     assert_eq!(
         page.matches("&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;&quot; onload=&quot;x&amp;").count(),
-        16,
+        17,
         "{page}"
     );
 }
