@@ -62,7 +62,12 @@ pub(crate) fn run(args: &Args, interrupt: &Interrupt) -> Result<()> {
             Err(reason) => report.skipped.push(Skipped { what: picture.image, reason }),
         }
     }
-    ensure!(!seen.is_empty(), "{}: none of its pictures could be seen in {}", args.tsv.display(), folder.display());
+    ensure!(
+        !seen.is_empty(),
+        "{}: none of its pictures could be seen in {}",
+        args.tsv.display(),
+        folder.display()
+    );
     report.facts = vec![
         ("table".to_owned(), args.tsv.display().to_string()),
         ("pictures judged".to_owned(), format!("{} of {n_all}", seen.len())),
@@ -82,6 +87,9 @@ struct Seen {
 
 impl Seen {
     fn shown(&self) -> Shown {
-        Shown::Picture { path: (&self.image).into(), name: self.captions.first().cloned().unwrap_or_default() }
+        Shown::Picture {
+            path: (&self.image).into(),
+            name: self.captions.first().cloned().unwrap_or_default(),
+        }
     }
 }

@@ -70,7 +70,10 @@ pub(crate) struct Args {
 /// Whether all bars are reached, or none counts.
 pub(crate) fn run(args: &Args, interrupt: &Interrupt) -> Result<bool> {
     let corpus = Corpus::read(&args.corpus)?;
-    let card = args.card.as_deref().map(|path| Ok::<_, anyhow::Error>((path, Card::read(args.card_text.as_deref(), &corpus.folder)?)));
+    let card = args
+        .card
+        .as_deref()
+        .map(|path| Ok::<_, anyhow::Error>((path, Card::read(args.card_text.as_deref(), &corpus.folder)?)));
     let card = card.transpose()?;
     let mut model = Model::open(&args.model, &args.report.work, interrupt)?;
     let mut report = Report::new("corpus", &args.model, &model);
@@ -93,7 +96,8 @@ pub(crate) fn run(args: &Args, interrupt: &Interrupt) -> Result<bool> {
 
 /// The pictures' features; what cannot be seen is listed.
 fn see(model: &mut Model, corpus: &Corpus, report: &mut Report) -> Result<Vec<Option<Sight>>> {
-    let files: Vec<PathBuf> = corpus.pictures.iter().map(|picture| corpus.folder.join(&picture.path)).collect();
+    let files: Vec<PathBuf> =
+        corpus.pictures.iter().map(|picture| corpus.folder.join(&picture.path)).collect();
     let sights = model.see(&files, Compat::Off)?.into_iter().zip(&corpus.pictures);
     let seen = |(sight, picture): (Result<Sight, String>, &read::Picture)| match sight {
         Ok(sight) => Some(sight),

@@ -23,7 +23,10 @@ impl Folder {
         let mut left = vec![root.to_owned()];
         while let Some(folder) = left.pop() {
             let said = || format!("looking into {}", folder.display());
-            let mut entries = fs::read_dir(&folder).with_context(said)?.collect::<Result<Vec<_>, _>>().with_context(said)?;
+            let mut entries = fs::read_dir(&folder)
+                .with_context(said)?
+                .collect::<Result<Vec<_>, _>>()
+                .with_context(said)?;
             entries.sort_by_key(fs::DirEntry::path);
             for entry in entries {
                 let path = entry.path();
@@ -44,7 +47,8 @@ impl Folder {
             return Some(path);
         }
         let padded = format!("{id:0>12}");
-        let known = ["VisualDialog_val2018_", "VisualDialog_test2018_", "COCO_val2014_", "COCO_train2014_", ""];
+        let known =
+            ["VisualDialog_val2018_", "VisualDialog_test2018_", "COCO_val2014_", "COCO_train2014_", ""];
         known.iter().find_map(|begin| self.files.get(&format!("{begin}{padded}"))).map(PathBuf::as_path)
     }
 

@@ -17,10 +17,7 @@ use serde::{
 pub(crate) enum JsonError {
     /// It cannot be opened.
     #[error("cannot read {path}: {source}")]
-    Read {
-        path: PathBuf,
-        source: std::io::Error,
-    },
+    Read { path: PathBuf, source: std::io::Error },
     /// It is no JSON, or not of the form that is expected.
     #[error("{path}: {place}: {reason}; {wanted} was expected")]
     Form { path: PathBuf, place: String, reason: String, wanted: &'static str },

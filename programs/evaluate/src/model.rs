@@ -13,8 +13,8 @@ mod piece;
 mod see;
 
 pub(crate) use args::ModelArgs;
-pub(crate) use ask::{Ask, Ends, Said};
 pub(crate) use ask::Weigh;
+pub(crate) use ask::{Ask, Ends, Said};
 pub(crate) use measure::Measure;
 pub(crate) use piece::{Piece, Sight};
 

@@ -65,7 +65,10 @@ mod tests {
 
     #[test]
     fn columns_are_found_by_name_and_bad_lines_keep_their_number() {
-        let table = table("image\tmore\tcaption\na.png\t\ta red apple\n\nb.png\r\nc.png\t1\tc\r\n", &["caption", "image"]);
+        let table = table(
+            "image\tmore\tcaption\na.png\t\ta red apple\n\nb.png\r\nc.png\t1\tc\r\n",
+            &["caption", "image"],
+        );
         let rows = table.unwrap().rows;
         assert_eq!(rows[0], (2, Ok(vec!["a red apple".to_owned(), "a.png".to_owned()])));
         assert_eq!(rows[1], (4, Err("1 fields, the header has 3".to_owned())));

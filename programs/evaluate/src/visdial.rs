@@ -79,8 +79,19 @@ pub(crate) fn run(args: &Args, interrupt: &Interrupt) -> Result<()> {
     let mut columns = Vec::new();
     for mode in args.modes.all() {
         let judged = Judged::see(&mut model, &dialogs, &files, &folder, mode, &mut report)?;
-        ensure!(judged.any(), "{}: no dialog has its picture in {}", args.annotations.display(), args.images.display());
-        let told = answers::Told { dialogs: &dialogs, dense: dense.as_ref(), judged: &judged, measure: &measure, mode };
+        ensure!(
+            judged.any(),
+            "{}: no dialog has its picture in {}",
+            args.annotations.display(),
+            args.images.display()
+        );
+        let told = answers::Told {
+            dialogs: &dialogs,
+            dense: dense.as_ref(),
+            judged: &judged,
+            measure: &measure,
+            mode,
+        };
         let answers = answers::judge(&mut model, &told, &mut report)?;
         let pictures = pictures::judge(&mut model, &told, &mut report)?;
         columns.push(Column { mode, answers, pictures, n: judged.count() });
@@ -100,7 +111,8 @@ struct Column {
 }
 
 /// Published of FROMAGe, saved output of the reference's notebook: NDCG, MRR, R@1, 5, 10, 20 of answers; R@1, 5, 10 of pictures.
-const PUBLISHED: ([f64; 6], [f64; 3]) = ([16.594, 21.997, 17.573, 19.971, 24.414, 48.309], [20.785, 44.913, 55.959]);
+const PUBLISHED: ([f64; 6], [f64; 3]) =
+    ([16.594, 21.997, 17.573, 19.971, 24.414, 48.309], [20.785, 44.913, 55.959]);
 
 /// Published of others, table 3 of the later MCL paper: pictures of dialogs.
 const OTHERS: [(&str, [f64; 3]); 2] =

@@ -86,7 +86,9 @@ pub(crate) fn run(args: &Args, interrupt: &Interrupt) -> Result<()> {
     let files: Vec<Option<PathBuf>> =
         stories.pictures.iter().map(|id| folder.find(id).map(Into::into)).collect();
     for (id, _) in stories.pictures.iter().zip(&files).filter(|(_, file)| file.is_none()) {
-        report.skipped.push(Skipped { what: format!("picture {id}"), reason: "there is no such file".to_owned() });
+        report
+            .skipped
+            .push(Skipped { what: format!("picture {id}"), reason: "there is no such file".to_owned() });
     }
     let mut outcomes = Vec::new();
     let mut counts = (0, 0);
@@ -95,13 +97,25 @@ pub(crate) fn run(args: &Args, interrupt: &Interrupt) -> Result<()> {
         let there = |at: &usize| gallery.embeddings[*at].is_some();
         let whole = |story: &&Story| story.pictures.iter().all(there);
         let mut judged: Vec<&Story> = stories.stories.iter().filter(whole).collect();
-        ensure!(!judged.is_empty(), "{}: no story has all its pictures in {}", args.annotations.display(), args.images.display());
+        ensure!(
+            !judged.is_empty(),
+            "{}: no story has all its pictures in {}",
+            args.annotations.display(),
+            args.images.display()
+        );
         if let Some(limit) = args.limit {
             judged.truncate(limit as usize);
         }
         counts = (judged.len(), gallery.embeddings.iter().flatten().count());
         for inputs in args.inputs.each() {
-            outcomes.push(judge(&mut model, &gallery, &judged, (inputs, mode), &|at| shown(&stories, &files, &folder, at), &mut report)?);
+            outcomes.push(judge(
+                &mut model,
+                &gallery,
+                &judged,
+                (inputs, mode),
+                &|at| shown(&stories, &files, &folder, at),
+                &mut report,
+            )?);
         }
     }
     report.facts = vec![
@@ -162,7 +176,8 @@ fn judge(
     report: &mut Report,
 ) -> Result<Outcome> {
     let sight = |at: usize| gallery.sights[at].clone();
-    let prompts = stories.iter().map(|story| prompt(story, inputs, mode, sight)).collect::<Result<Vec<_>>>()?;
+    let prompts =
+        stories.iter().map(|story| prompt(story, inputs, mode, sight)).collect::<Result<Vec<_>>>()?;
     let queries = model.queries(&prompts, "stories asked")?;
     let (mut ranks, mut rows) = (Vec::new(), Vec::new());
     let every = stories.len().div_ceil(CASES);
@@ -212,7 +227,12 @@ fn figures(args: &Args, outcomes: &[Outcome], (judged, pictures): (usize, usize)
                 let one = outcomes.iter().find(|outcome| outcome.inputs == inputs && outcome.mode == mode)?;
                 Some(recall(&one.ranks, k))
             };
-            rows.push(modes::row(&[inputs.name()], &format!("R@{k}"), figure, Some(published::fromage(inputs)[place])));
+            rows.push(modes::row(
+                &[inputs.name()],
+                &format!("R@{k}"),
+                figure,
+                Some(published::fromage(inputs)[place]),
+            ));
         }
     }
     Figures {

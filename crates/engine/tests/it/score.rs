@@ -55,7 +55,8 @@ async fn unshifted_a_token_is_weighed_by_the_state_at_itself() {
     let deadline = Instant::now() + Duration::from_secs(300);
     let encode = |text: &str| engine.tokenizer().encode(text).unwrap();
     let features = vec![0.5; engine.facts().feature_dim];
-    let parts = || vec![PromptPart::Image(features.clone()), PromptPart::Text(encode("Q: What is this?\nA:"))];
+    let parts =
+        || vec![PromptPart::Image(features.clone()), PromptPart::Text(encode("Q: What is this?\nA:"))];
     let bos = engine.facts().bos;
     let candidates = vec![[vec![bos], encode(" a red apple")].concat(), vec![bos], Vec::new()];
     let prompt = engine.prompt(parts()).unwrap();

@@ -16,9 +16,13 @@ const SHOWN: usize = 5;
 
 /// Looks for all pictures and captions; adds figures and cases to the report.
 pub(super) fn judge(model: &mut Model, pictures: &[Seen], report: &mut Report) -> Result<()> {
-    let captions: Vec<(usize, &String)> =
-        pictures.iter().enumerate().flat_map(|(at, picture)| picture.captions.iter().map(move |text| (at, text))).collect();
-    let prompts: Vec<_> = captions.iter().map(|(_, text)| vec![Piece::Text(format!("{text}[RET]"))]).collect();
+    let captions: Vec<(usize, &String)> = pictures
+        .iter()
+        .enumerate()
+        .flat_map(|(at, picture)| picture.captions.iter().map(move |text| (at, text)))
+        .collect();
+    let prompts: Vec<_> =
+        captions.iter().map(|(_, text)| vec![Piece::Text(format!("{text}[RET]"))]).collect();
     let mut queries: Vec<(usize, &String, Vec<f32>)> = Vec::new();
     for ((at, text), query) in captions.into_iter().zip(model.queries(&prompts, "captions asked")?) {
         match query {

@@ -27,7 +27,9 @@ impl Pairs {
         let mut places: HashMap<String, usize> = HashMap::new();
         for (line, row) in Table::read(path, &["caption", "image"])?.rows {
             let row = row.and_then(|row| match <[String; 2]>::try_from(row) {
-                Ok([caption, image]) if !caption.trim().is_empty() && !image.trim().is_empty() => Ok((caption, image)),
+                Ok([caption, image]) if !caption.trim().is_empty() && !image.trim().is_empty() => {
+                    Ok((caption, image))
+                }
                 _ => Err("caption or image is empty".to_owned()),
             });
             match row {
@@ -54,12 +56,17 @@ mod tests {
     fn captions_of_one_picture_belong_together_and_bad_rows_are_listed() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("c.tsv");
-        std::fs::write(&path, "caption\timage\nred\ta.png\nblue\tb.png\n\tc.png\nbad\nscarlet\ta.png\n").unwrap();
+        std::fs::write(&path, "caption\timage\nred\ta.png\nblue\tb.png\n\tc.png\nbad\nscarlet\ta.png\n")
+            .unwrap();
         let pairs = Pairs::read(&path).unwrap();
         let first = &pairs.pictures[0];
-        assert_eq!((first.image.as_str(), &first.captions[..]), ("a.png", &["red".to_owned(), "scarlet".to_owned()][..]));
+        assert_eq!(
+            (first.image.as_str(), &first.captions[..]),
+            ("a.png", &["red".to_owned(), "scarlet".to_owned()][..])
+        );
         assert_eq!(pairs.pictures.len(), 2);
-        let skipped: Vec<_> = pairs.skipped.iter().map(|one| format!("{}: {}", one.what, one.reason)).collect();
+        let skipped: Vec<_> =
+            pairs.skipped.iter().map(|one| format!("{}: {}", one.what, one.reason)).collect();
         assert_eq!(skipped, ["line 4: caption or image is empty", "line 5: 1 fields, the header has 2"]);
         std::fs::write(&path, "caption\timage\n\t\n").unwrap();
         assert!(Pairs::read(&path).err().unwrap().to_string().contains("no row with a caption"));

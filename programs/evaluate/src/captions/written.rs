@@ -19,9 +19,12 @@ const CASES: usize = 100;
 /// Writes a caption for every picture, in both ways; adds figures and cases to the report.
 pub(super) fn judge(model: &mut Model, pictures: &[Seen], report: &mut Report) -> Result<()> {
     let ended = write(model, pictures, Ends::Ret, report)?;
-    let cut: Vec<Option<String>> =
-        write(model, pictures, Ends::Never, report)?.into_iter().map(|text| Some(until_full_stop(&text?))).collect();
-    let ways = [("ends at [RET], as in training", &ended), ("32 tokens without [RET], cut at the full stop", &cut)];
+    let cut: Vec<Option<String>> = write(model, pictures, Ends::Never, report)?
+        .into_iter()
+        .map(|text| Some(until_full_stop(&text?)))
+        .collect();
+    let ways =
+        [("ends at [RET], as in training", &ended), ("32 tokens without [RET], cut at the full stop", &cut)];
     let row = |(way, texts): (&str, &Vec<Option<String>>)| {
         let pairs = pictures.iter().zip(texts).filter_map(|(picture, text)| {
             Some((text.as_deref()?, picture.captions.iter().map(String::as_str).collect()))
@@ -52,7 +55,12 @@ pub(super) fn judge(model: &mut Model, pictures: &[Seen], report: &mut Report) -
     Ok(())
 }
 
-fn write(model: &mut Model, pictures: &[Seen], ends: Ends, report: &mut Report) -> Result<Vec<Option<String>>> {
+fn write(
+    model: &mut Model,
+    pictures: &[Seen],
+    ends: Ends,
+    report: &mut Report,
+) -> Result<Vec<Option<String>>> {
     // An empty text is a lone BOS behind the picture, which is what a caption follows in training.
     let prompt = |picture: &Seen| vec![Piece::Picture(picture.sight.clone()), Piece::text("")];
     let asks: Vec<Ask> =

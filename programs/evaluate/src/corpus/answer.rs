@@ -7,7 +7,16 @@ pub(crate) fn named(answer: &str) -> String {
     let mut rest = answer.trim().trim_end_matches(['.', '!']).trim().to_lowercase();
     for leading in [
         &["yes, ", "no, "][..],
-        &["this is ", "these are ", "it is ", "they are ", "i see ", "the picture shows ", "here is ", "here are "],
+        &[
+            "this is ",
+            "these are ",
+            "it is ",
+            "they are ",
+            "i see ",
+            "the picture shows ",
+            "here is ",
+            "here are ",
+        ],
         &["a ", "an ", "the ", "another ", "more "],
     ] {
         if let Some(after) = leading.iter().find_map(|leading| rest.strip_prefix(leading)) {
@@ -50,7 +59,13 @@ mod tests {
     #[test]
     fn a_name_is_right_in_any_sentence_that_only_names() {
         let apple = thing("red apple", &["fruit", "health food"]);
-        for right in ["This is a red apple.", " a red apple", "Red apple", "Yes, this is a red apple.", "I see a red apple."] {
+        for right in [
+            "This is a red apple.",
+            " a red apple",
+            "Red apple",
+            "Yes, this is a red apple.",
+            "I see a red apple.",
+        ] {
             assert!(is_right(right, &apple), "{right}");
         }
         for wrong in ["This is a green apple.", "This is a red apple tree.", "", "This is an apple."] {

@@ -100,7 +100,11 @@ pub(crate) fn ask(
     for (name, title, rows) in [
         ("ret_missing", "A picture is asked for and no [RET] is written", silent),
         ("ret_wrongly", "No picture is asked for and [RET] is written", wrongly),
-        ("dialogue_missed", "Asked for in a dialogue and not among the first five, though trained on", missed),
+        (
+            "dialogue_missed",
+            "Asked for in a dialogue and not among the first five, though trained on",
+            missed,
+        ),
     ] {
         report.examples.push(Examples { name, title: title.to_owned(), of: rows.len(), rows });
     }
@@ -134,7 +138,10 @@ fn looked_for(
         if found.rank > 5 && picture.split == Split::Train {
             missed.push(Example {
                 right: vec![shown(corpus, at)],
-                got: [Shown::text(&said.text)].into_iter().chain(found.first.iter().map(|&at| shown(corpus, at))).collect(),
+                got: [Shown::text(&said.text)]
+                    .into_iter()
+                    .chain(found.first.iter().map(|&at| shown(corpus, at)))
+                    .collect(),
                 rank: Some(found.rank),
                 ..example(prompt, said)
             });

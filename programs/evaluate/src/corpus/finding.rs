@@ -32,11 +32,8 @@ pub(crate) fn find(
     let mut by_form = Vec::new();
     let mut failures = Vec::new();
     for (at, form) in FORMS.into_iter().enumerate() {
-        let captions: Vec<String> = corpus
-            .things
-            .iter()
-            .map(|thing| thing.spoken.fill(form, &thing.name) + "[RET]")
-            .collect();
+        let captions: Vec<String> =
+            corpus.things.iter().map(|thing| thing.spoken.fill(form, &thing.name) + "[RET]").collect();
         let prompts: Vec<_> = captions.iter().map(|caption| vec![Piece::text(caption)]).collect();
         let queries = model.queries(&prompts, "names asked for")?;
         let mut outcomes = Vec::new();
@@ -44,7 +41,9 @@ pub(crate) fn find(
             let query = match &queries[picture.thing] {
                 Ok(query) => query,
                 Err(reason) => {
-                    report.skipped.push(Skipped { what: captions[picture.thing].clone(), reason: reason.clone() });
+                    report
+                        .skipped
+                        .push(Skipped { what: captions[picture.thing].clone(), reason: reason.clone() });
                     continue;
                 }
             };

@@ -56,10 +56,7 @@ pub(crate) fn chance(galleries: &[Gallery], style: Option<usize>) -> f64 {
 }
 
 /// Picture by picture, some evenly spread ones: `limit` of each style and split.
-pub(crate) fn spread<'a>(
-    pictures: &'a [Picture],
-    limit: Option<usize>,
-) -> impl Fn(usize) -> bool + use<'a> {
+pub(crate) fn spread<'a>(pictures: &'a [Picture], limit: Option<usize>) -> impl Fn(usize) -> bool + use<'a> {
     let mut chosen = std::collections::HashSet::new();
     for style in 0..super::read::STYLES.len() {
         for split in Split::ALL {

@@ -25,9 +25,13 @@ pub(crate) fn figures(corpus: &Corpus, found: &[Outcome], named: &[Named]) -> Fi
         };
         let mut cells = vec![Cell::from(*group)];
         for split in [Split::HeldPicture, Split::Train] {
-            let ranks: Vec<usize> =
-                found.iter().filter(|outcome| is(outcome.picture, split)).map(|outcome| outcome.rank).collect();
-            let (n, right) = share_of(named.iter().filter(|named| is(named.picture, split)).map(|named| named.right));
+            let ranks: Vec<usize> = found
+                .iter()
+                .filter(|outcome| is(outcome.picture, split))
+                .map(|outcome| outcome.rank)
+                .collect();
+            let (n, right) =
+                share_of(named.iter().filter(|named| is(named.picture, split)).map(|named| named.right));
             let some = |share: f64, n: usize| if n == 0 { Cell::Nothing } else { Cell::Share(share) };
             cells.push(Cell::Count(ranks.len()));
             cells.extend([1, 5].map(|k| some(recall(&ranks, k), ranks.len())));
@@ -40,7 +44,15 @@ pub(crate) fn figures(corpus: &Corpus, found: &[Outcome], named: &[Named]) -> Fi
         title: "By group".to_owned(),
         note: "Found by name and named right, over all three styles.".to_owned(),
         columns: columns(&[
-            "group", "held out n", "R@1", "R@5", "named", "trained on n", "R@1", "R@5", "named",
+            "group",
+            "held out n",
+            "R@1",
+            "R@5",
+            "named",
+            "trained on n",
+            "R@1",
+            "R@5",
+            "named",
         ]),
         rows: groups.iter().map(row).collect(),
     }

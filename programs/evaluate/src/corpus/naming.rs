@@ -66,7 +66,11 @@ pub(crate) fn name(
     report.tables.push(figures(corpus, &all));
     for (split, name, title) in [
         (Split::HeldPicture, "misnamed_held", "Pictures that were held out and are named wrongly"),
-        (Split::HeldThing, "misnamed_things", "Things that were held out, and what they are called (names never seen with a picture)"),
+        (
+            Split::HeldThing,
+            "misnamed_things",
+            "Things that were held out, and what they are called (names never seen with a picture)",
+        ),
         (Split::Train, "misnamed_trained", "Pictures that were trained on and are named wrongly"),
     ] {
         let wrong = all.iter().filter(|named| !named.right && corpus.pictures[named.picture].split == split);

@@ -33,7 +33,12 @@ pub(crate) const ASKING: Phrasings = Phrasings {
 
 /// Something is asked about a thing, and no picture.
 pub(crate) const ABOUT: Phrasings = Phrasings {
-    known: &["What {is} {a}?", "What kind of thing {is} {a}?", "Which words go with {a}?", "What does {name} mean?"],
+    known: &[
+        "What {is} {a}?",
+        "What kind of thing {is} {a}?",
+        "Which words go with {a}?",
+        "What does {name} mean?",
+    ],
     new: &["How heavy {is} {a}?", "Why do people like {a}?", "Where does the word {name} come from?"],
 };
 

@@ -111,10 +111,7 @@ impl Corpus {
 }
 
 /// The pictures that count, and of all pictures which thing they show.
-fn pictures(
-    path: &Path,
-    things: &HashMap<String, usize>,
-) -> Result<(Vec<Picture>, HashMap<String, usize>)> {
+fn pictures(path: &Path, things: &HashMap<String, usize>) -> Result<(Vec<Picture>, HashMap<String, usize>)> {
     let (mut pictures, mut of) = (Vec::new(), HashMap::new());
     for (line, row) in Table::read_whole(path, &["image", "thing", "style", "split"])? {
         let [image, thing, style, split] = &row[..] else { bail!("{}: line {line}", path.display()) };
@@ -127,7 +124,10 @@ fn pictures(
             continue;
         }
         let split = split.parse().ok().with_context(|| {
-            format!("{}: line {line}: `{split}` is none of train, held-picture, held-thing, unused", path.display())
+            format!(
+                "{}: line {line}: `{split}` is none of train, held-picture, held-thing, unused",
+                path.display()
+            )
         })?;
         pictures.push(Picture { path: image.into(), thing: *thing, style, split });
     }

@@ -39,7 +39,8 @@ impl Spoken {
     /// A template with the name in its places: `{a}`, `{A}`, `{name}`, `{is}`.
     pub(crate) fn fill(&self, template: &str, name: &str) -> String {
         let mut letters = self.a.chars();
-        let capital: String = letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default();
+        let capital: String =
+            letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default();
         let is = if self.plural { "are" } else { "is" };
         template.replace("{is}", is).replace("{A}", &capital).replace("{a}", &self.a).replace("{name}", name)
     }
@@ -51,12 +52,12 @@ mod tests {
 
     #[test]
     fn captions_tell_the_article_and_the_number() {
-        let mut grapes = Spoken::guessed("hourglass");
-        assert_eq!(grapes.a, "an hourglass");
+        let mut hourglass = Spoken::guessed("hourglass");
+        assert_eq!(hourglass.a, "a hourglass", "a guess");
         for caption in ["hourglass", "an hourglass", "Here is an hourglass."] {
-            grapes.learn("hourglass", caption);
+            hourglass.learn("hourglass", caption);
         }
-        assert_eq!(grapes.fill("What {is} {a}?", "hourglass"), "What is an hourglass?");
+        assert_eq!(hourglass.fill("What {is} {a}?", "hourglass"), "What is an hourglass?");
         let mut bread = Spoken::guessed("bread");
         for caption in ["bread", "bread", "Here is bread."] {
             bread.learn("bread", caption);

@@ -15,7 +15,8 @@ pub fn bleu<'a>(pairs: impl IntoIterator<Item = (&'a str, Vec<&'a str>)>) -> Ble
     let (mut length, mut wanted) = (0_usize, 0_usize);
     for (candidate, references) in pairs {
         let words: Vec<&str> = candidate.split_whitespace().collect();
-        let references: Vec<Vec<&str>> = references.iter().map(|text| text.split_whitespace().collect()).collect();
+        let references: Vec<Vec<&str>> =
+            references.iter().map(|text| text.split_whitespace().collect()).collect();
         length += words.len();
         let distance = |reference: &Vec<&str>| (reference.len().abs_diff(words.len()), reference.len());
         wanted += references.iter().min_by_key(|reference| distance(reference)).map_or(0, Vec::len);
@@ -98,10 +99,14 @@ mod tests {
                     all += 1;
                     // The how-many-th of its kind it is.
                     let place = grams[..=at].iter().filter(|other| *other == gram).count();
-                    hit += usize::from(references.iter().any(|r| r.windows(n).filter(|other| other == gram).count() >= place));
+                    hit += usize::from(
+                        references
+                            .iter()
+                            .any(|r| r.windows(n).filter(|other| other == gram).count() >= place),
+                    );
                 }
             }
-            product *= if all == 0 { 0.0 } else { f64::from(hit) / f64::from(all) };
+            product *= if all == 0 { 0.0 } else { hit as f64 / all as f64 };
         }
         let c: usize = pairs.iter().map(|pair| pair.0.len()).sum();
         let r: usize = pairs
@@ -112,7 +117,13 @@ mod tests {
                 lengths.into_iter().min_by_key(|l| l.abs_diff(words.len())).unwrap()
             })
             .sum();
-        let penalty = if c == 0 { 0.0 } else if c > r { 1.0 } else { (1.0 - r as f64 / c as f64).exp() };
+        let penalty = if c == 0 {
+            0.0
+        } else if c > r {
+            1.0
+        } else {
+            (1.0 - r as f64 / c as f64).exp()
+        };
         penalty * f64::powf(product, 1.0 / order as f64)
     }
 

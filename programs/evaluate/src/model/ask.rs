@@ -199,16 +199,22 @@ where
             let answer = ask(at, engine.clone());
             async move { (at, answer.await) }
         });
-        engines.runtime.block_on(run(jobs, missing.len(), &work, |at, answer| match answer {
-            Ok(value) => kept.put(keys[at], value),
-            Err(error) => Ok(refused.push((keys[at], refusal(error)?))),
+        engines.runtime.block_on(run(jobs, missing.len(), &work, |at, answer| {
+            match answer {
+                Ok(value) => kept.put(keys[at], value)?,
+                Err(error) => refused.push((keys[at], refusal(error)?)),
+            }
+            Ok(())
         }))?;
     }
     answers(kept, keys, &refused)
 }
 
 /// Places of the questions without an answer, each question once.
-pub(super) fn missing<V: Serialize + serde::de::DeserializeOwned>(kept: &Kept<V>, keys: &[Key]) -> Vec<usize> {
+pub(super) fn missing<V: Serialize + serde::de::DeserializeOwned>(
+    kept: &Kept<V>,
+    keys: &[Key],
+) -> Vec<usize> {
     let mut seen = std::collections::HashSet::new();
     (0..keys.len()).filter(|&at| kept.get(&keys[at]).is_none() && seen.insert(keys[at])).collect()
 }

@@ -5,7 +5,9 @@ use std::{cell::OnceCell, path::PathBuf, thread, time::Duration};
 use anyhow::{Context, Result, ensure};
 use fondue_engine::{KvBudget, LanguageEngine, LanguageLimits, VisionEngine, VisionLimits};
 use fondue_imaging::{ImageLimits, Preprocess};
-use fondue_model::{LanguageModel, Placement, Tokenizer, VisionTower, placement::set_threads, weights::unwatched};
+use fondue_model::{
+    LanguageModel, Placement, Tokenizer, VisionTower, placement::set_threads, weights::unwatched,
+};
 use tokio::runtime::Runtime;
 
 use super::ModelArgs;
@@ -87,7 +89,10 @@ impl Engines {
         };
         let tower = VisionTower::load(&clip, placement, &unwatched)?;
         let taken = tower.image_size();
-        ensure!(made == taken, "preprocessor_config.json makes pictures of {made} px, the tower takes {taken} px");
+        ensure!(
+            made == taken,
+            "preprocessor_config.json makes pictures of {made} px, the tower takes {taken} px"
+        );
         Ok(VisionEngine::spawn(move || Ok(tower), preprocess, limits)?)
     }
 

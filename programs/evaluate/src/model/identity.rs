@@ -60,7 +60,8 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>> {
 
 fn digest(path: &Path, interrupt: &Interrupt) -> Result<[u8; 32]> {
     let said = || format!("reading {}", path.display());
-    let (mut file, mut hash, mut piece) = (File::open(path).with_context(said)?, Sha256::new(), vec![0; PIECE]);
+    let (mut file, mut hash, mut piece) =
+        (File::open(path).with_context(said)?, Sha256::new(), vec![0; PIECE]);
     loop {
         interrupt.check()?;
         match file.read(&mut piece).with_context(said)? {

@@ -27,7 +27,10 @@ pub(super) fn lock(folder: &Path) -> Result<File> {
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => {
-            bail!("another evaluation of this model works in {}; --work names another folder", folder.display())
+            bail!(
+                "another evaluation of this model works in {}; --work names another folder",
+                folder.display()
+            )
         }
         Err(TryLockError::Error(error)) => Err(error).context(format!("locking {}", path.display())),
     }

@@ -43,10 +43,13 @@ impl Model {
             });
             let work = Work { at_once: AT_ONCE, pieces: "pictures seen", interrupt: &self.interrupt };
             let features = &mut self.features;
-            self.engines.runtime.block_on(run(jobs, missing.len(), &work, |at, answer| match answer {
-                Ok(Ok(values)) => features.put(known[at], Floats(values)),
-                Ok(Err(error)) => Ok(refused.push((known[at], refusal(error)?))),
-                Err(reason) => Ok(refused.push((known[at], reason))),
+            self.engines.runtime.block_on(run(jobs, missing.len(), &work, |at, answer| {
+                match answer {
+                    Ok(Ok(values)) => features.put(known[at], Floats(values))?,
+                    Ok(Err(error)) => refused.push((known[at], refusal(error)?)),
+                    Err(reason) => refused.push((known[at], reason)),
+                }
+                Ok(())
             }))?;
         }
         let sight = |key: Answer<Key>| {

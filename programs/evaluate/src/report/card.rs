@@ -55,7 +55,11 @@ pub(super) fn text(report: &Report, card: &Card) -> String {
     if let Some(said) = &card.text {
         let _ = writeln!(text, "{}\n", said.trim());
     }
-    let _ = writeln!(text, "## How it was measured\n\n```sh\nfondue evaluate {}\n```\n", report.command.join(" "));
+    let _ = writeln!(
+        text,
+        "## How it was measured\n\n```sh\nfondue evaluate {}\n```\n",
+        report.command.join(" ")
+    );
     let model = &report.model;
     let _ = writeln!(
         text,
@@ -95,7 +99,8 @@ fn spread(rows: &[Example], n: usize) -> Vec<&Example> {
 fn bar(text: &mut String, Bar { name, bar, at_most, got, passed }: &Bar) {
     let side = if *at_most { "≤" } else { "≥" };
     let verdict = if *passed { "reached" } else { "**not reached**" };
-    let _ = writeln!(text, "| {} | {} | {side} {} | {verdict} |", escaped(name), percent(*got), percent(*bar));
+    let _ =
+        writeln!(text, "| {} | {} | {side} {} | {verdict} |", escaped(name), percent(*got), percent(*bar));
 }
 
 fn table(text: &mut String, table: &Figures) {
@@ -116,8 +121,10 @@ fn sources(text: &mut String, manifest: &Manifest) {
     }
     text.push_str("\n## Sources and licences\n\n| source | version | from | used for | licence |\n|---|---|---|---|---|\n");
     for Source { name, version, licence, kind, style } in &manifest.sources {
-        let used = if style.is_empty() { "names or texts".to_owned() } else { format!("drawings, style {style}") };
-        let [name, version, kind, licence, used] = [name, version, kind, licence, &used].map(|cell| escaped(cell));
+        let used =
+            if style.is_empty() { "names or texts".to_owned() } else { format!("drawings, style {style}") };
+        let [name, version, kind, licence, used] =
+            [name, version, kind, licence, &used].map(|cell| escaped(cell));
         let _ = writeln!(text, "| {name} | {version} | {kind} | {used} | {licence} |");
     }
 }

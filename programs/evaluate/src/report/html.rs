@@ -46,12 +46,21 @@ fn body(report: &Report, pictures: &mut Pictures<'_>) -> String {
     let facts = [
         ("program", report.program.clone()),
         ("command", format!("fondue evaluate {}", report.command.join(" "))),
-        ("model", format!("{}, {} on {}, SHA-256 {}", model.folder, model.weights, model.device, model.sha256)),
+        (
+            "model",
+            format!("{}, {} on {}, SHA-256 {}", model.folder, model.weights, model.device, model.sha256),
+        ),
     ];
-    let facts = facts.into_iter().chain(report.facts.iter().map(|(name, value)| (name.as_str(), value.clone())));
+    let facts =
+        facts.into_iter().chain(report.facts.iter().map(|(name, value)| (name.as_str(), value.clone())));
     body.push_str("<table>\n");
     for (name, value) in facts {
-        let _ = writeln!(body, "<tr><th class=\"t\">{}</th><td class=\"t\">{}</td></tr>", escaped(name), escaped(&value));
+        let _ = writeln!(
+            body,
+            "<tr><th class=\"t\">{}</th><td class=\"t\">{}</td></tr>",
+            escaped(name),
+            escaped(&value)
+        );
     }
     body.push_str("</table>\n");
     if !report.bars.is_empty() {
@@ -65,7 +74,8 @@ fn body(report: &Report, pictures: &mut Pictures<'_>) -> String {
     }
     if !report.skipped.is_empty() {
         let n = report.skipped.len();
-        let _ = writeln!(body, "<h2>Skipped</h2>\n<details><summary>{n} could not be evaluated</summary><ul>");
+        let _ =
+            writeln!(body, "<h2>Skipped</h2>\n<details><summary>{n} could not be evaluated</summary><ul>");
         for skipped in report.skipped.iter().take(1000) {
             let _ = writeln!(body, "<li>{}: {}</li>", escaped(&skipped.what), escaped(&skipped.reason));
         }
@@ -86,7 +96,8 @@ fn bar(body: &mut String, Bar { name, bar, at_most, got, passed }: &Bar) {
 
 fn table(body: &mut String, table: &Figures) {
     let (title, note) = (escaped(&table.title), escaped(&table.note));
-    let _ = writeln!(body, "<h2>{title}</h2>\n<p class=\"note\">{note}</p>\n<div class=\"wide\"><table>\n<tr>");
+    let _ =
+        writeln!(body, "<h2>{title}</h2>\n<p class=\"note\">{note}</p>\n<div class=\"wide\"><table>\n<tr>");
     let is_text = |column: usize| table.rows.iter().all(|row| matches!(row.get(column), Some(Cell::Text(_))));
     let class = |column: usize| if is_text(column) { " class=\"t\"" } else { "" };
     for (column, name) in table.columns.iter().enumerate() {

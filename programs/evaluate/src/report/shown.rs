@@ -51,10 +51,10 @@ impl Shown {
     pub(crate) fn words(shown: &[Self]) -> String {
         let words = |shown: &Self| match shown {
             Self::Text(text) => text.replace('\n', " ⏎ "),
-            Self::Picture { path, name } => {
-                let style = path.parent().and_then(|folder| folder.file_name()).unwrap_or_default();
-                format!("[{name}, {}]", style.display())
-            }
+            Self::Picture { path, name } => match path.parent().and_then(|folder| folder.file_name()) {
+                Some(folder) => format!("[{name}, {}]", folder.display()),
+                None => format!("[{name}]"),
+            },
         };
         shown.iter().map(words).collect::<Vec<_>>().join("; ")
     }

@@ -6,6 +6,8 @@ use super::{Bar, Cell, Figures, Report, Shown, percent};
 
 /// Cases of each kind that are printed; all are in the JSON.
 const CASES: usize = 5;
+/// Letters of one text of them.
+const WIDE: usize = 160;
 
 /// Everything, for a terminal.
 pub(super) fn text(report: &Report) -> String {
@@ -18,7 +20,8 @@ pub(super) fn text(report: &Report) -> String {
         let _ = writeln!(text, "{} ({shown} of {})", examples.title, examples.of);
         for case in examples.rows.iter().take(CASES) {
             let rank = case.rank.map(|rank| format!(" (rank {rank})")).unwrap_or_default();
-            let [given, right, got] = [&case.given, &case.right, &case.got].map(|shown| Shown::words(shown));
+            let [given, right, got] =
+                [&case.given, &case.right, &case.got].map(|shown| short(&Shown::words(shown)));
             let _ = writeln!(text, "  {given} — right: {right}{rank}; got: {got}");
         }
         text.push('\n');
@@ -39,10 +42,19 @@ pub(super) fn text(report: &Report) -> String {
     text
 }
 
+/// The end of a long text: what was said last tells most.
+fn short(text: &str) -> String {
+    match text.chars().count().checked_sub(WIDE) {
+        None | Some(0) => text.to_owned(),
+        Some(more) => std::iter::once('…').chain(text.chars().skip(more + 1)).collect(),
+    }
+}
+
 /// `pass  name: 31.0 % (at least 30.0 %)`.
 fn told(bar: &Bar) -> String {
     let Bar { name, bar, at_most, got, passed } = bar;
-    let (verdict, side) = (if *passed { "pass" } else { "FAIL" }, if *at_most { "at most" } else { "at least" });
+    let (verdict, side) =
+        (if *passed { "pass" } else { "FAIL" }, if *at_most { "at most" } else { "at least" });
     format!("{verdict}  {name}: {} ({side} {})", percent(*got), percent(*bar))
 }
 
@@ -58,7 +70,11 @@ fn aligned(table: &Figures) -> String {
     for line in &lines {
         for (column, cell) in line.iter().enumerate() {
             let room = widths.get(column).copied().unwrap_or(0);
-            let _ = if is_text(column) { write!(text, "  {cell:<room$}") } else { write!(text, "  {cell:>room$}") };
+            let _ = if is_text(column) {
+                write!(text, "  {cell:<room$}")
+            } else {
+                write!(text, "  {cell:>room$}")
+            };
         }
         text.truncate(text.trim_end().len());
         text.push('\n');
@@ -83,6 +99,13 @@ mod tests {
             ],
         };
         assert_eq!(aligned(&table), "  style     n     R@1\n  noto   1000  30.0 %\n  all       1       –\n");
+    }
+
+    #[test]
+    fn a_long_text_keeps_its_end() {
+        assert_eq!(short("abc"), "abc");
+        let long = short(&("x".repeat(WIDE) + "end"));
+        assert!(long.starts_with('…') && long.ends_with("xend") && long.chars().count() == WIDE, "{long}");
     }
 
     #[test]

@@ -44,7 +44,8 @@ pub(super) struct Outcome {
 impl Outcome {
     /// NDCG, MRR, R@1, 5, 10, 20, by place.
     pub(super) fn figure(&self, at: usize) -> Option<f64> {
-        let mean = |values: &[f64]| (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64);
+        let mean =
+            |values: &[f64]| (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64);
         match at {
             0 => mean(&self.gains),
             1 => Some(mean_reciprocal_rank(&self.ranks)),
@@ -75,7 +76,9 @@ pub(super) fn judge(model: &mut Model, told: &Told<'_>, report: &mut Report) -> 
             Ok(scores) => scores.0,
             Err(reason) => {
                 let image = &told.dialogs.dialogs[at].image.0;
-                report.skipped.push(Skipped { what: format!("picture {image}, round {}", round + 1), reason });
+                report
+                    .skipped
+                    .push(Skipped { what: format!("picture {image}, round {}", round + 1), reason });
                 continue;
             }
         };
@@ -165,6 +168,10 @@ mod tests {
         assert_eq!(figures[0], Some(0.75));
         assert!((figures[1].unwrap() - (1.0 + 0.5 + 0.01) / 3.0).abs() < 1e-12);
         assert_eq!(figures[2..], [third, Some(2.0 / 3.0), Some(2.0 / 3.0), Some(2.0 / 3.0), None]);
-        assert_eq!(Outcome { ranks: vec![1], gains: Vec::new(), cut: 0 }.figure(0), None, "without relevances");
+        assert_eq!(
+            Outcome { ranks: vec![1], gains: Vec::new(), cut: 0 }.figure(0),
+            None,
+            "without relevances"
+        );
     }
 }

@@ -77,11 +77,18 @@ impl Dialogs {
                     return fault(place("answer_options"), format!("{wrong} of {} answers", answers.len()));
                 }
                 if *gt_index >= answer_options.len() {
-                    return fault(place("gt_index"), format!("{gt_index} of {} options", answer_options.len()));
+                    return fault(
+                        place("gt_index"),
+                        format!("{gt_index} of {} options", answer_options.len()),
+                    );
                 }
             }
         }
-        let round = |raw: RawRound| Round { question: raw.question, options: raw.answer_options, right: raw.gt_index };
+        let round = |raw: RawRound| Round {
+            question: raw.question,
+            options: raw.answer_options,
+            right: raw.gt_index,
+        };
         let dialog = |raw: RawDialog| Dialog {
             image: raw.image_id,
             rounds: raw.dialog.into_iter().map(round).collect(),
@@ -119,13 +126,18 @@ impl Dense {
             dialogs.dialogs.iter().enumerate().map(|(at, dialog)| (&dialog.image, at)).collect();
         let mut all = Vec::with_capacity(raw.len());
         for (at, RawRelevance { image_id, round_id, gt_relevance }) in raw.into_iter().enumerate() {
-            let fault = |what: &str, reason: String| json::fault(path, format!("[{at}].{what}"), reason, WANTED_DENSE);
+            let fault = |what: &str, reason: String| {
+                json::fault(path, format!("[{at}].{what}"), reason, WANTED_DENSE)
+            };
             let Some(&dialog) = places.get(&image_id) else {
                 return Err(fault("image_id", format!("no dialog is about the image {}", image_id.0)));
             };
             let rounds = &dialogs.dialogs[dialog].rounds;
             let Some(round) = round_id.checked_sub(1).and_then(|round| rounds.get(round)) else {
-                return Err(fault("round_id", format!("{round_id} of {} rounds, counted from 1", rounds.len())));
+                return Err(fault(
+                    "round_id",
+                    format!("{round_id} of {} rounds, counted from 1", rounds.len()),
+                ));
             };
             if gt_relevance.len() != round.options.len() {
                 let reason = format!("{} numbers for {} options", gt_relevance.len(), round.options.len());
@@ -169,12 +181,27 @@ mod tests {
         let good = file(r#"{"question": 1, "answer": 2, "answer_options": [0, 2], "gt_index": 1}"#);
         let all = dialogs(&good).unwrap();
         let round = &all.dialogs[0].rounds[0];
-        assert_eq!((all.dialogs[0].image.0.as_str(), round.right, all.answers[round.options[1]].as_str()), ("185565", 1, "a cat"));
+        assert_eq!(
+            (all.dialogs[0].image.0.as_str(), round.right, all.answers[round.options[1]].as_str()),
+            ("185565", 1, "a cat")
+        );
         for (round, wanted) in [
-            (r#"{"question": 2, "answer_options": [0], "gt_index": 0}"#, "data.dialogs[0].dialog[0].question: 2 of 2 questions"),
-            (r#"{"question": 0, "answer_options": [0, 3], "gt_index": 0}"#, "dialog[0].answer_options: 3 of 3 answers"),
-            (r#"{"question": 0, "answer_options": [0], "gt_index": 1}"#, "dialog[0].gt_index: 1 of 1 options"),
-            (r#"{"question": 0, "answer_options": [0]}"#, "data.dialogs[0].dialog[0]: missing field `gt_index`"),
+            (
+                r#"{"question": 2, "answer_options": [0], "gt_index": 0}"#,
+                "data.dialogs[0].dialog[0].question: 2 of 2 questions",
+            ),
+            (
+                r#"{"question": 0, "answer_options": [0, 3], "gt_index": 0}"#,
+                "dialog[0].answer_options: 3 of 3 answers",
+            ),
+            (
+                r#"{"question": 0, "answer_options": [0], "gt_index": 1}"#,
+                "dialog[0].gt_index: 1 of 1 options",
+            ),
+            (
+                r#"{"question": 0, "answer_options": [0]}"#,
+                "data.dialogs[0].dialog[0]: missing field `gt_index`",
+            ),
             (r#"{"question": -1}"#, "data.dialogs[0].dialog[0].question: invalid value"),
         ] {
             let error = dialogs(&file(round)).err().unwrap();
@@ -184,7 +211,8 @@ mod tests {
 
     #[test]
     fn relevances_belong_to_rounds() {
-        let all = dialogs(&file(r#"{"question": 1, "answer": 2, "answer_options": [0, 2], "gt_index": 1}"#)).unwrap();
+        let all = dialogs(&file(r#"{"question": 1, "answer": 2, "answer_options": [0, 2], "gt_index": 1}"#))
+            .unwrap();
         let read = |round: usize, gains: &str| {
             dense(&format!(r#"[{{"image_id": 185565, "round_id": {round}, "gt_relevance": {gains}}}]"#), &all)
         };

@@ -18,7 +18,8 @@ const SHOWN: usize = 5;
 /// The rank of the right one for each dialog; as the published code has it, of the right dialog for each picture.
 pub(super) fn judge(model: &mut Model, told: &Told<'_>, report: &mut Report) -> Result<Vec<usize>> {
     let Told { dialogs, judged, mode, .. } = told;
-    let places: Vec<usize> = (0..dialogs.dialogs.len()).filter(|&at| judged.embeddings[at].is_some()).collect();
+    let places: Vec<usize> =
+        (0..dialogs.dialogs.len()).filter(|&at| judged.embeddings[at].is_some()).collect();
     let text = |&at: &usize| Ok(vec![Piece::Text(fitting(told, &dialogs.dialogs[at])?)]);
     let prompts = places.iter().map(text).collect::<Result<Vec<_>>>()?;
     let mut found = Vec::new();
@@ -100,6 +101,10 @@ mod tests {
         };
         assert_eq!([by_dialog(0), by_dialog(1)], [1, 2]);
         let found = vec![(0, vec![0.6, 0.8]), (1, vec![0.0, 1.0])];
-        assert_eq!(dialogs_of_pictures(&found, &pictures), [1, 1], "though the first dialog finds the second picture");
+        assert_eq!(
+            dialogs_of_pictures(&found, &pictures),
+            [1, 1],
+            "though the first dialog finds the second picture"
+        );
     }
 }

@@ -26,7 +26,8 @@ pub(super) fn candidate(answer: &str, mode: Compat) -> String {
 pub(super) fn whole(dialogs: &Dialogs, dialog: &Dialog, from: usize, mode: Compat) -> String {
     let mut text = String::new();
     for round in &dialog.rounds[from..] {
-        let (question, answer) = (&dialogs.questions[round.question], &dialogs.answers[round.options[round.right]]);
+        let (question, answer) =
+            (&dialogs.questions[round.question], &dialogs.answers[round.options[round.right]]);
         // The published code puts a full stop behind one that is there.
         let stop = if mode == Compat::Off && answer.ends_with(['.', '!', '?']) { "" } else { "." };
         text.push_str(&format!("Q: {question}? A: {answer}{stop} "));
@@ -44,18 +45,28 @@ mod tests {
         let round = |question, right| Round { question, options: vec![0, 1, 2], right };
         let dialog = Dialog { image: Id("1".to_owned()), rounds: vec![round(0, 1), round(1, 2)] };
         let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
-        Dialogs { dialogs: vec![dialog], questions: texts(&["is it red", "who is it"]), answers: texts(&["no", "yes", "a cat."]) }
+        Dialogs {
+            dialogs: vec![dialog],
+            questions: texts(&["is it red", "who is it"]),
+            answers: texts(&["no", "yes", "a cat."]),
+        }
     }
 
     #[test]
     fn a_context_ends_where_the_answer_begins() {
         let all = dialogs();
         let dialog = &all.dialogs[0];
-        assert_eq!(context(&all, dialog, 0, 1, Compat::Reference), "Q: is it red?\nA: yes\nQ: who is it?\nA: ");
+        assert_eq!(
+            context(&all, dialog, 0, 1, Compat::Reference),
+            "Q: is it red?\nA: yes\nQ: who is it?\nA: "
+        );
         assert_eq!(context(&all, dialog, 0, 1, Compat::Off), "Q: is it red?\nA: yes\nQ: who is it?\nA:");
         assert_eq!(context(&all, dialog, 1, 1, Compat::Off), "Q: who is it?\nA:", "shortened");
         assert_eq!(context(&all, dialog, 0, 0, Compat::Off), "Q: is it red?\nA:");
-        assert_eq!((candidate("no", Compat::Off), candidate("no", Compat::Reference)), (" no".into(), "no".into()));
+        assert_eq!(
+            (candidate("no", Compat::Off), candidate("no", Compat::Reference)),
+            (" no".into(), "no".into())
+        );
     }
 
     #[test]

@@ -96,7 +96,8 @@ pub(super) fn prompt(
         Inputs::CaptionsAndImages | Inputs::All => {
             let mut pieces = Vec::new();
             for (caption, &picture) in captions.iter().zip(story.before()) {
-                let sight = sight(picture).with_context(|| format!("story {}: a picture was not seen", story.id))?;
+                let sight =
+                    sight(picture).with_context(|| format!("story {}: a picture was not seen", story.id))?;
                 pieces.extend([text(caption), Piece::Picture(sight)]);
             }
             pieces.push(text(last));

@@ -111,7 +111,9 @@ mod tests {
     }
 
     fn line(story: &str, picture: &str, text: &str) -> String {
-        format!(r#"[{{"story_id": {story}, "photo_flickr_id": {picture}, "text": "{text}", "album_id": "7", "worker_arranged_photo_order": 9}}]"#)
+        format!(
+            r#"[{{"story_id": {story}, "photo_flickr_id": {picture}, "text": "{text}", "album_id": "7", "worker_arranged_photo_order": 9}}]"#
+        )
     }
 
     #[test]
@@ -137,8 +139,14 @@ mod tests {
     fn another_file_is_refused_with_its_place() {
         for (text, wanted) in [
             ("[]", "val.json: the beginning: "),
-            (r#"{"annotations": []}"#, "annotations: it is empty; VIST's story-in-sequence file was expected"),
-            (r#"{"annotations": [[{"story_id": 1, "photo_flickr_id": 2}]]}"#, "annotations[0][0]: missing field `text`"),
+            (
+                r#"{"annotations": []}"#,
+                "annotations: it is empty; VIST's story-in-sequence file was expected",
+            ),
+            (
+                r#"{"annotations": [[{"story_id": 1, "photo_flickr_id": 2}]]}"#,
+                "annotations[0][0]: missing field `text`",
+            ),
             (r#"{"annotations": [[{"story_id": true}]]}"#, "annotations[0][0].story_id: invalid type"),
             (r#"{"annotations": [["#, "EOF while parsing"),
         ] {

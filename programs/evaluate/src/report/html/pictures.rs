@@ -39,7 +39,10 @@ impl<'a> Pictures<'a> {
                 let number = small(&self.folder.join(path)).map(|png| {
                     let number = self.known.len();
                     let data = BASE64_STANDARD.encode(png);
-                    let _ = writeln!(self.style, ".p{number}{{background-image:url(data:image/png;base64,{data})}}");
+                    let _ = writeln!(
+                        self.style,
+                        ".p{number}{{background-image:url(data:image/png;base64,{data})}}"
+                    );
                     number
                 });
                 self.known.insert(path.to_owned(), number);
