@@ -1,3 +1,5 @@
+//! The page for rows of every kind, and for texts that look like markup.
+
 use super::*;
 use crate::report::{ModelFacts, Skipped};
 

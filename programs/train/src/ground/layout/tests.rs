@@ -1,3 +1,5 @@
+//! Rows of tokens, by hand.
+
 use super::*;
 
 const RET_ID: TokenId = TokenId(9);
