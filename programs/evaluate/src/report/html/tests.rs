@@ -1,3 +1,5 @@
+//! The page: nothing in it is taken for markup, nothing comes from elsewhere.
+
 use super::*;
 use crate::report::{ModelFacts, Skipped};
 
