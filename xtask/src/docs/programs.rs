@@ -12,11 +12,14 @@ use super::Page;
 const SERVERS: [&str; 4] = ["gateway", "vision", "language", "retrieval"];
 
 /// Programs for people, as their names are typed, and what of them is told elsewhere.
-const PROGRAMS: [(&str, &str, &[&str]); 5] = [
+const PROGRAMS: [(&str, &str, &[&str]); 8] = [
     ("fondue", "fondue", &[]),
     ("fondue index", "fondue-index", &["bench"]),
     ("fondue model", "fondue-model", &[]),
     ("fondue drawings", "fondue-drawings", &[]),
+    ("fondue corpus", "fondue-corpus", &[]),
+    ("fondue train", "fondue-train", &[]),
+    ("fondue evaluate", "fondue-evaluate", &[]),
     ("fondue bench", "fondue-bench", &[]),
 ];
 

@@ -63,3 +63,30 @@ pub(super) fn parts(
     };
     pieces.iter().map(part).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use fondue_model::Prompt;
+
+    use super::*;
+
+    #[test]
+    fn bos_precedes_the_first_text_and_each_that_begins() {
+        let opt = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets/model/opt");
+        let (tokenizer, bos) = (Tokenizer::load(&opt).unwrap(), TokenId(2));
+        let picture = || Piece::Picture(Sight { key: [0; 32], features: [0.5].into() });
+        let places = |pieces: &[Piece]| {
+            let prompt = Prompt::assemble(parts(pieces, &tokenizer, bos).unwrap(), bos).unwrap();
+            let tokens = prompt.tokens(1).into_iter();
+            tokens
+                .map(|token| token.map_or('i', |token| if token == bos { '<' } else { '.' }))
+                .collect::<String>()
+        };
+        let (text, begun) = (|| Piece::text("a"), || Piece::Begun("a".to_owned()));
+        assert_eq!(places(&[picture(), text(), picture(), text()]), "i<.i.");
+        assert_eq!(places(&[picture(), begun(), picture(), begun(), begun()]), "i<.i<.<.");
+        assert_eq!(places(&[text(), begun(), text()]), "<.<..");
+    }
+}

@@ -19,7 +19,8 @@ pub(crate) const COLOURS: [(&str, [u8; 3]); 8] = [
 /// A picture that is not square, with a stripe, so that cropped and squashed ones differ.
 pub(crate) fn draw(path: &Path, colour: [u8; 3], seed: u32) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
-    let pixel = |x: u32, y: u32| if x < 20 + 5 * seed || y == seed { [255, 255, 255] } else { colour };
+    let pixel =
+        |x: u32, y: u32| if x < 20 + 5 * (seed % 12) || y / 2 == seed { [255, 255, 255] } else { colour };
     RgbImage::from_fn(96, 64, |x, y| Rgb(pixel(x, y))).save(path).unwrap();
 }
 
@@ -33,13 +34,18 @@ pub(crate) fn caption(story: usize, n: usize) -> String {
     format!("here is a {} number {n}", COLOURS[(story + n) % 8].0)
 }
 
-/// Three stories over eight pictures in `vist.json` and `vist/`; story s shows the pictures s to s + 4.
+/// Of `vist.json`.
+pub(crate) const STORIES: usize = 20;
+/// That they show.
+pub(crate) const PICTURES: usize = STORIES + 4;
+
+/// Stories in `vist.json` and `vist/`; story s shows the pictures s to s + 4.
 pub(crate) fn stories(folder: &Path) {
-    for (n, (_, colour)) in COLOURS.into_iter().enumerate() {
+    for (n, (_, colour)) in COLOURS.into_iter().cycle().take(PICTURES).enumerate() {
         draw(&folder.join(format!("vist/{}.png", picture(n))), colour, n as u32);
     }
     let line = |story: usize, n: usize| json!([{"story_id": story.to_string(), "photo_flickr_id": picture(story + n), "text": caption(story, n)}]);
-    let lines: Vec<Value> = (0..3).flat_map(|story| (0..5).map(move |n| line(story, n))).collect();
+    let lines: Vec<Value> = (0..STORIES).flat_map(|story| (0..5).map(move |n| line(story, n))).collect();
     fs::write(folder.join("vist.json"), json!({"annotations": lines}).to_string()).unwrap();
 }
 

@@ -1,4 +1,4 @@
-//! The page for rows of every kind, and for texts that look like markup.
+//! The page: nothing in it is taken for markup, nothing comes from elsewhere.
 
 use super::*;
 use crate::report::{ModelFacts, Skipped};
