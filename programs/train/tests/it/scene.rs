@@ -43,9 +43,10 @@ impl Scene {
         let mut command = Command::new(env!("CARGO_BIN_EXE_fondue-train"));
         command.arg("ground").arg(model).arg("--train").arg(self.path(table));
         command.arg("--out").arg(self.path(out)).arg("--features").arg(self.path("features"));
-        command
-            .args(["--batch", "4", "--warmup", "2", "--learning-rate", "1e-3", "--threads", "1"])
-            .args(words);
+        command.args(["--warmup", "2", "--learning-rate", "1e-3", "--threads", "1"]).args(words);
+        if !words.contains(&"--batch") {
+            command.args(["--batch", "4"]);
+        }
         command
     }
 
