@@ -1,3 +1,5 @@
+//! What stands where in both passes, by small rows written out.
+
 use super::*;
 
 const RET_ID: TokenId = TokenId(9);
