@@ -69,22 +69,25 @@ export function turnView(turn, actions) {
       if (standing === key && (!changed || state === "running")) return;
       standing = key;
       const opened = after.querySelector("details")?.open ?? false;
-      after.replaceChildren(...(state === "running" ? [] : meta(turn, actions, now)));
-      const details = after.querySelector("details");
+      const told = document.createElement("div");
+      told.append(...(state === "running" ? [] : meta(turn, actions, now)));
+      const details = told.querySelector("details");
+      // Before the focus goes back: what is folded away cannot have it.
       if (details) details.open = opened;
+      refill(after, [...told.childNodes]);
       refill(chooser, choose(turn, actions, now));
       refill(tools, toolsOf(turn, actions, now));
     },
   };
 }
 
-/** Puts other buttons in; the focus stays on the one of the same name. @param {HTMLElement} parent @param {HTMLElement[]} nodes */
+/** Puts other nodes in; the focus stays on the button of the same name. @param {HTMLElement} parent @param {Node[]} nodes */
 function refill(parent, nodes) {
   const focused = parent.contains(document.activeElement) ? document.activeElement : null;
   const name = focused?.getAttribute("aria-label") ?? focused?.textContent;
   parent.replaceChildren(...nodes);
   if (!focused) return;
-  const buttons = [...parent.querySelectorAll("button")];
+  const buttons = [...parent.querySelectorAll(/** @type {"button"} */ ("button, summary, a"))];
   const same = buttons.find((each) => (each.getAttribute("aria-label") ?? each.textContent) === name && !each.disabled);
   (same ?? buttons.find((each) => !each.disabled))?.focus();
 }
