@@ -8,6 +8,7 @@ mod visdial;
 mod vist;
 
 mod model;
+mod pictures;
 mod report;
 
 mod folder;

@@ -21,8 +21,9 @@ use crate::{
     folder::Folder,
     interrupt::Interrupt,
     metrics::{dot, rank, recall},
-    model::{Model, ModelArgs, Sight},
+    model::{Model, ModelArgs},
     modes::{self, Modes},
+    pictures::Pictures,
     report::{Example, Examples, Figures, Report, ReportArgs, Shown, Skipped},
 };
 
@@ -63,13 +64,6 @@ const CASES: usize = 100;
 /// Pictures that are shown of a search.
 const SHOWN: usize = 5;
 
-/// A gallery as one of the two ways to make pictures square shows it.
-struct Gallery {
-    /// By the place among the stories' pictures.
-    sights: Vec<Option<Sight>>,
-    embeddings: Vec<Option<Vec<f32>>>,
-}
-
 /// Ranks of the judged stories.
 struct Outcome {
     inputs: Inputs,
@@ -93,7 +87,8 @@ pub(crate) fn run(args: &Args, interrupt: &Interrupt) -> Result<()> {
     let mut outcomes = Vec::new();
     let mut counts = (0, 0);
     for mode in args.modes.all() {
-        let gallery = see(&mut model, &stories, &files, mode, &mut report)?;
+        let name = |at: usize| stories.pictures[at].clone();
+        let gallery = Pictures::see(&mut model, &files, mode, name, &mut report)?;
         let there = |at: &usize| gallery.embeddings[*at].is_some();
         let whole = |story: &&Story| story.pictures.iter().all(there);
         let mut judged: Vec<&Story> = stories.stories.iter().filter(whole).collect();
@@ -132,44 +127,10 @@ fn shown(stories: &Stories, files: &[Option<PathBuf>], folder: &Folder, at: usiz
     Shown::Picture { path, name: stories.pictures[at].clone() }
 }
 
-/// All pictures through the tower and into retrieval space.
-fn see(
-    model: &mut Model,
-    stories: &Stories,
-    files: &[Option<PathBuf>],
-    mode: Compat,
-    report: &mut Report,
-) -> Result<Gallery> {
-    let (places, there): (Vec<usize>, Vec<PathBuf>) =
-        files.iter().enumerate().filter_map(|(at, file)| Some((at, file.clone()?))).unzip();
-    let (mut sights, mut embeddings) = (vec![None; files.len()], vec![None; files.len()]);
-    let mut bad = |at: usize, reason: String| {
-        let skipped = Skipped { what: format!("picture {}", stories.pictures[at]), reason };
-        if !report.skipped.contains(&skipped) {
-            report.skipped.push(skipped);
-        }
-    };
-    let mut seen = Vec::new();
-    for (at, sight) in places.into_iter().zip(model.see(&there, mode)?) {
-        match sight {
-            Ok(sight) => seen.push((at, sight)),
-            Err(reason) => bad(at, reason),
-        }
-    }
-    let all: Vec<Sight> = seen.iter().map(|(_, sight)| sight.clone()).collect();
-    for ((at, sight), embedding) in seen.into_iter().zip(model.project(&all)?) {
-        match embedding {
-            Ok(embedding) => (sights[at], embeddings[at]) = (Some(sight), Some(embedding.0)),
-            Err(reason) => bad(at, reason),
-        }
-    }
-    Ok(Gallery { sights, embeddings })
-}
-
 /// Looks for the last picture of each story.
 fn judge(
     model: &mut Model,
-    gallery: &Gallery,
+    gallery: &Pictures,
     stories: &[&Story],
     (inputs, mode): (Inputs, Compat),
     shown: &dyn Fn(usize) -> Shown,
@@ -211,7 +172,7 @@ fn judge(
 }
 
 /// How near each picture is; those that were shown, and those that are not there, are never found.
-fn scores(gallery: &Gallery, query: &[f32], without: &[usize]) -> Vec<f32> {
+fn scores(gallery: &Pictures, query: &[f32], without: &[usize]) -> Vec<f32> {
     let score = |(at, row): (usize, &Option<Vec<f32>>)| match row {
         Some(row) if !without.contains(&at) => dot(row, query),
         _ => f32::NEG_INFINITY,

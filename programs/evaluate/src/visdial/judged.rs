@@ -9,7 +9,8 @@ use super::dialog::Dialogs;
 use crate::{
     folder::Folder,
     model::{Model, Sight},
-    report::{Report, Shown, Skipped},
+    pictures::Pictures,
+    report::{Report, Shown},
 };
 
 /// What was seen, by the place of the dialog.
@@ -29,29 +30,8 @@ impl Judged {
         mode: Compat,
         report: &mut Report,
     ) -> Result<Self> {
-        let there = files.iter().enumerate().filter_map(|(at, file)| Some((at, file.clone()?)));
-        let (places, paths): (Vec<usize>, Vec<PathBuf>) = there.unzip();
-        let (mut sights, mut embeddings) = (vec![None; files.len()], vec![None; files.len()]);
-        let mut bad = |at: usize, reason: String| {
-            let skipped = Skipped { what: format!("picture {}", dialogs.dialogs[at].image.0), reason };
-            if !report.skipped.contains(&skipped) {
-                report.skipped.push(skipped);
-            }
-        };
-        let mut seen = Vec::new();
-        for (at, sight) in places.into_iter().zip(model.see(&paths, mode)?) {
-            match sight {
-                Ok(sight) => seen.push((at, sight)),
-                Err(reason) => bad(at, reason),
-            }
-        }
-        let all: Vec<Sight> = seen.iter().map(|(_, sight)| sight.clone()).collect();
-        for ((at, sight), embedding) in seen.into_iter().zip(model.project(&all)?) {
-            match embedding {
-                Ok(embedding) => (sights[at], embeddings[at]) = (Some(sight), Some(embedding.0)),
-                Err(reason) => bad(at, reason),
-            }
-        }
+        let name = |at: usize| dialogs.dialogs[at].image.0.to_string();
+        let Pictures { sights, embeddings } = Pictures::see(model, files, mode, name, report)?;
         let shown = |(dialog, file): (&super::dialog::Dialog, &Option<PathBuf>)| Shown::Picture {
             path: file.as_deref().map(|file| folder.below(file)).unwrap_or_default(),
             name: dialog.image.0.clone(),

@@ -4,19 +4,16 @@ use std::{
     fs,
     io::Write,
     path::{Path, PathBuf},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
     time::Instant,
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 use tch::Tensor;
 
 use super::flat::Adam;
+use crate::run::{checkpoint, interrupt::Interrupt};
 
 /// How long a tower trains, and how often it is looked at.
 #[derive(Clone, Debug, clap::Args)]
@@ -78,11 +75,7 @@ impl<'a> Course<'a> {
     /// # Errors
     /// Those of the updates; if the disk refuses; if Ctrl-C came, after a checkpoint was written.
     pub(crate) fn run(&self, pupil: &mut impl Pupil) -> Result<()> {
-        let stop = Arc::new(AtomicBool::new(false));
-        for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-            signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&stop))?;
-            signal_hook::flag::register(signal, Arc::clone(&stop))?;
-        }
+        let interrupt = Interrupt::listen()?;
         let mut step = self.resume(pupil.adam())?;
         let steps = self.args.steps;
         let style = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {per_sec} {eta} left")?;
@@ -106,13 +99,13 @@ impl<'a> Course<'a> {
                 writeln!(log, "{}", json!({ "step": step, "loss": mean, "seconds_per_step": seconds }))?;
                 (sum, count, since) = (0.0, 0, Instant::now());
             }
-            let stopped = stop.load(Ordering::SeqCst);
+            let stopped = interrupt.came();
             if step % self.args.save_every == 0 || step == steps || stopped {
                 self.save(pupil.adam(), step)?;
             }
             if stopped {
                 bar.abandon();
-                bail!("stopped after update {step} of {steps}; the same command goes on from there");
+                interrupt.check(&format!("{step} of {steps} updates are kept; the same command goes on"))?;
             }
             if step % self.args.judge_every == 0 || step == steps {
                 let (text, value) = pupil.judge()?;
@@ -154,7 +147,5 @@ impl<'a> Course<'a> {
 /// # Errors
 /// If the disk refuses.
 pub(crate) fn write(path: &Path, tensors: &[(&str, Tensor)]) -> Result<()> {
-    let part = path.with_extension("part");
-    Tensor::write_safetensors(tensors, &part).with_context(|| format!("writing {}", part.display()))?;
-    fs::rename(&part, path).with_context(|| format!("renaming to {}", path.display()))
+    checkpoint::save_tensors(path, tensors.iter().map(|(name, tensor)| ((*name).to_owned(), tensor)))
 }
