@@ -7,8 +7,8 @@ use super::{
     Document, Kind, PICTURE,
     fill::Scene,
     phrasings::{
-        ASK, ASK_KIND, ASK_WORD, BOTH, KIND, SEEN, SEEN_KIND, SEEN_MORE, SEEN_THEN, THEN, THEN_COLOUR,
-        THEN_OTHER, Turn, WHAT, WHAT_KIND,
+        ASK, ASK_KIND, ASK_WORD, BOTH, KIND, SEEN, SEEN_KIND, SEEN_MORE, SEEN_THEN, SEEN_WONDER, THEN,
+        THEN_COLOUR, THEN_OTHER, Turn, WHAT, WHAT_KIND, WONDER,
     },
     subject::Subject,
     talk,
@@ -16,9 +16,9 @@ use super::{
 
 /// Tables of single turns, and how many of each are taken.
 const SINGLE: &[(&[Turn], usize)] =
-    &[(ASK, ASK.len()), (ASK_KIND, 2), (ASK_WORD, 3), (WHAT, 3), (WHAT_KIND, 3), (KIND, 3)];
+    &[(ASK, ASK.len()), (ASK_KIND, 2), (ASK_WORD, 3), (WHAT, 3), (WHAT_KIND, 3), (KIND, 3), (WONDER, 12)];
 /// Tables of turns about a picture that was just shown.
-const SHOWN: &[(&[Turn], usize)] = &[(SEEN, SEEN.len()), (SEEN_MORE, 5), (SEEN_KIND, 2)];
+const SHOWN: &[(&[Turn], usize)] = &[(SEEN, SEEN.len()), (SEEN_MORE, 5), (SEEN_KIND, 2), (SEEN_WONDER, 5)];
 /// Turns in a row, and how many such dialogues.
 const ROWS: &[(&[&[Turn]], usize)] = &[
     (&[ASK, THEN], 6),
@@ -27,6 +27,8 @@ const ROWS: &[(&[&[Turn]], usize)] = &[
     (&[ASK, THEN, THEN_OTHER], 2),
     (&[WHAT, ASK], 1),
     (&[KIND, ASK], 1),
+    (&[WONDER, ASK], 1),
+    (&[ASK, WONDER], 2),
     (&[ASK, THEN, KIND, THEN_OTHER], 1),
 ];
 /// Turns in a row that begin with a picture that is shown.

@@ -53,6 +53,9 @@ pub struct LanguageArgs {
     /// Documents an update.
     #[arg(long, default_value_t = 128)]
     batch: usize,
+    /// Further documents an update, of the short ones that begin with a picture: from them naming pictures is learnt.
+    #[arg(long, default_value_t = 0)]
+    naming: usize,
     /// Weight decay.
     #[arg(long, default_value_t = 0.05)]
     weight_decay: f64,
@@ -81,6 +84,8 @@ pub struct LanguageArgs {
 
 /// How often each kind of document is read.
 const KINDS: [(&str, f64); 4] = [("dialogue", 0.6), ("caption", 0.2), ("talk", 0.08), ("gloss", 0.12)];
+/// A document of so few positions is short.
+const SHORT: usize = 20;
 /// An update's documents, sorted by length, are computed in so many pieces, to save padding.
 const PIECES: usize = 4;
 /// Documents of each kind that the loss is measured on.
@@ -108,11 +113,9 @@ pub fn run(args: &LanguageArgs) -> Result<()> {
         .collect();
     write(&opt.join("model.safetensors"), &model)?;
     eprintln!("the model is in {}", opt.display());
-    if args.features.is_some() {
-        start::write_start(&args.out, &run.layout, &run.adam.average, run.ret)
-    } else {
-        Ok(())
-    }
+    run.eyes.projection().map_or(Ok(()), |projection| {
+        start::write_start(&args.out, &run.layout, &run.adam.average, run.ret, projection)
+    })
 }
 
 /// A run under way.
@@ -128,6 +131,8 @@ struct Run<'a> {
     ret: i64,
     /// Documents to train on and their share, by kind.
     kinds: Vec<(f64, Vec<Row>)>,
+    /// The short ones that begin with a picture.
+    naming: Vec<Row>,
     /// Documents to measure on.
     judged: BTreeMap<String, Vec<Row>>,
 }
@@ -154,6 +159,13 @@ impl<'a> Run<'a> {
             !kinds.is_empty(),
             "the corpus' texts are of none of the kinds {:?}",
             KINDS.map(|(kind, _)| kind)
+        );
+        let is_naming =
+            |row: &&Row| matches!(row.slots.first(), Some(Slot::Picture(_))) && row.slots.len() <= SHORT;
+        let naming: Vec<Row> = kinds.iter().flat_map(|(_, rows)| rows).filter(is_naming).cloned().collect();
+        ensure!(
+            args.naming == 0 || !naming.is_empty(),
+            "the corpus has no short texts that begin with a picture"
         );
         let shape = Shape {
             vocab: (tokenizer.ret().as_i64() + 1 + 7) / 8 * 8,
@@ -197,6 +209,7 @@ impl<'a> Run<'a> {
             eyes,
             ret: tokenizer.ret().as_i64(),
             kinds,
+            naming,
             judged,
         })
     }
@@ -277,11 +290,12 @@ impl Pupil for Run<'_> {
                 &chosen[rng.random_range(0..chosen.len())]
             })
             .collect();
+        rows.extend((0..self.args.naming).map(|_| &self.naming[rng.random_range(0..self.naming.len())]));
         rows.sort_by_key(|row| row.slots.len());
         let asked: usize =
             rows.iter().map(|row| row.labels.iter().filter(|&&label| label >= 0).count()).sum();
         let mut sum = 0.0;
-        for piece in rows.chunks(self.args.batch.div_ceil(PIECES)) {
+        for piece in rows.chunks(rows.len().div_ceil(PIECES)) {
             let (loss, _) = self.loss(&self.adam.flat, self.kind(), piece, true, &mut rng)?;
             let loss = loss / asked as f64;
             loss.backward();

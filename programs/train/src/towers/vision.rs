@@ -88,8 +88,8 @@ pub(crate) fn things(corpus: &Path) -> Result<Vec<String>> {
     Ok(table.rows().map(|[thing]| thing.to_owned()).collect())
 }
 
-/// Views of a drawing whose features are kept.
-const VIEWS: usize = 4;
+/// Views of a drawing whose features are kept, the drawing as it is among them.
+const VIEWS: usize = 6;
 /// Share of a thing's keywords that a caption has.
 const KEYWORDS: f64 = 0.3;
 /// Share of a label that is spread over all names.
@@ -313,12 +313,16 @@ impl Run<'_> {
         self.write_features()
     }
 
-    /// Writes what the tower makes of several views of each drawing that it was trained on, for the language tower.
+    /// Writes what the tower makes of several views of each drawing that it was trained on, for the language tower, and the
+    /// projection into the space where it met its texts, for the mapping layers.
     fn write_features(&self) -> Result<()> {
-        let tensors = self.layout.split(&self.adam.average);
+        let projection = &self.layout.split(&self.adam.average)[self.n_tower];
+        let kind = if self.args.course.f32 { Kind::Float } else { Kind::BFloat16 };
+        let tower = self.layout.split(&self.adam.average.to_kind(kind));
         let side = self.shape.image_size;
         let see = |pixels: &Tensor| {
-            net::forward(self.shape, &tensors[..self.n_tower], &views::normalise(pixels), LeftOut::default())
+            let pixels = views::normalise(pixels).to_kind(kind);
+            net::forward(self.shape, &tower[..self.n_tower], &pixels, LeftOut::default())
         };
         let (mut features, mut of) = (Vec::new(), Vec::new());
         tch::manual_seed(self.args.course.seed as i64);
@@ -339,7 +343,12 @@ impl Run<'_> {
             }
         }
         let path = self.args.out.join("vision-features.safetensors");
-        write(&path, &[("features", Tensor::cat(&features, 0)), ("things", Tensor::from_slice(&of))])?;
+        let tensors = [
+            ("features", Tensor::cat(&features, 0)),
+            ("things", Tensor::from_slice(&of)),
+            ("projection", projection.copy()),
+        ];
+        write(&path, &tensors)?;
         eprintln!("features of {} views are in {}", of.len(), path.display());
         Ok(())
     }

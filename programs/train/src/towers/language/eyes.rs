@@ -18,11 +18,11 @@ enum Source {
     /// One learnt row a thing.
     Table(i64),
     /// Features of drawings, `[n, f]`; for each thing, its rows.
-    Features { features: Tensor, rows: Vec<Vec<i64>> },
+    Features { features: Tensor, rows: Vec<Vec<i64>>, projection: Tensor },
 }
 
 impl Eyes {
-    /// From a file with `features` `[n, f]` and `things` `[n]`, or a table.
+    /// From a file with `features` `[n, f]`, `things` `[n]` and `projection` `[q, f]`, or a table.
     ///
     /// # Errors
     /// If the file cannot be read or holds something else.
@@ -36,10 +36,17 @@ impl Eyes {
         };
         let features = find("features")?.f_to_kind(Kind::Float)?;
         let of = find("things")?;
-        let n = features.size()[0];
+        let projection = find("projection")?.f_to_kind(Kind::Float)?;
         ensure!(
-            features.dim() == 2 && of.size() == [n],
-            "{shown}: `features` and `things` do not belong together"
+            features.dim() == 2 && projection.dim() == 2,
+            "{shown}: `features` or `projection` is no table"
+        );
+        let (n, f) = features.size2()?;
+        ensure!(of.size() == [n], "{shown}: `features` and `things` do not belong together");
+        ensure!(
+            projection.size()[1] == f,
+            "{shown}: `projection` takes {} features, there are {f}",
+            projection.size()[1]
         );
         let mut rows = vec![Vec::new(); things as usize];
         for row in 0..n {
@@ -47,7 +54,15 @@ impl Eyes {
             let place = usize::try_from(thing).ok().and_then(|thing| rows.get_mut(thing));
             place.with_context(|| format!("{shown} names thing {thing}, which there is not"))?.push(row);
         }
-        Ok(Self { source: Source::Features { features, rows }, noise })
+        Ok(Self { source: Source::Features { features, rows, projection }, noise })
+    }
+
+    /// What projects features into the space where the vision tower met its texts, `[q, f]`.
+    pub(crate) fn projection(&self) -> Option<&Tensor> {
+        match &self.source {
+            Source::Table(_) => None,
+            Source::Features { projection, .. } => Some(projection),
+        }
     }
 
     /// Adds the tensors.
@@ -65,7 +80,7 @@ impl Eyes {
     pub(crate) fn see(&self, tensors: &[Tensor], things: &[i64], noisy: bool, rng: &mut impl Rng) -> Tensor {
         let seen = match &self.source {
             Source::Table(_) => tensors[0].index_select(0, &Tensor::from_slice(things)),
-            Source::Features { features, rows } => {
+            Source::Features { features, rows, .. } => {
                 let rows: Vec<i64> = things
                     .iter()
                     .map(|&thing| match &rows[thing as usize][..] {
