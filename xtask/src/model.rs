@@ -23,22 +23,25 @@ pub(crate) fn make(root: &Path, threads: usize) -> Result<()> {
     fs::create_dir_all(&work).with_context(|| format!("creating {}", work.display()))?;
     let maker = Maker { bin, work };
     let place = |name: &str| maker.work.join(name).to_string_lossy().into_owned();
-    let [corpus, words, small, ground] = ["corpus", "words", "small", "ground"].map(place);
+    let [corpus, words, small, ground, model] = ["corpus", "words", "small", "ground", "model"].map(place);
     let (threads, features) = (threads.to_string(), format!("{small}/vision-features.safetensors"));
     let threads = ["--threads", &threads];
     let towers = |tower, out| ["towers", tower, "--corpus", &corpus, "--out", out].map(str::to_owned);
 
     maker.step("corpus", &[&["corpus", "--palette-variants", "4", &corpus]])?;
     maker.step("tokenizer", &[&["train"], &refs(&towers("tokenizer", &words))])?;
-    let course = ["--steps", "5900", "--whole", "0.08"];
+    let course = ["--steps", "11500", "--whole", "0.08"];
     maker.step("vision", &[&["train"], &refs(&towers("vision", &small)), &course, &threads])?;
     let course = ["--steps", "2000", "--rate", "2e-3"];
     maker.step("language", &[&["train"], &refs(&towers("language", &words)), &course, &threads])?;
     // The same model goes on, now with what the vision tower makes of pictures.
     copy(&maker.work.join("words/opt/tokenizer.json"), &maker.work.join("small/opt/tokenizer.json"))?;
-    let seeing =
-        ["--features", &features, "--init", &words, "--steps", "400", "--rate", "7e-4", "--warmup", "20"];
-    maker.step("language-seeing", &[&["train"], &refs(&towers("language", &small)), &seeing, &threads])?;
+    let seeing = ["--features", &features, "--init", &words, "--naming", "192"];
+    let course = ["--steps", "2000", "--rate", "1.5e-3", "--warmup", "50"];
+    maker.step(
+        "language-seeing",
+        &[&["train"], &refs(&towers("language", &small)), &seeing, &course, &threads],
+    )?;
     let table = format!("{corpus}/captions/grounding.tsv");
     let start = format!("{small}/start/fromage");
     let data = ["ground", &small, "--train", &table, "--images", &corpus, "--out", &ground, "--init", &start];
@@ -46,35 +49,35 @@ pub(crate) fn make(root: &Path, threads: usize) -> Result<()> {
     for file in ["model_args.json", "mapping.safetensors"] {
         copy(&maker.work.join("ground/fromage").join(file), &maker.work.join("small/fromage").join(file))?;
     }
-    let card = format!("{small}/README.md");
-    let html = format!("{small}/report.html");
-    let told = ["--model", &small, "--corpus", &corpus, "--card", &card, "--html", &html, "--bars"];
+    maker.step("convert", &[&["model", "convert", &small, "--out", &model, "--dtype", "bf16", "--force"]])?;
+    let (card, html) = (format!("{model}/README.md"), place("report.html"));
+    let told = ["--model", &model, "--corpus", &corpus, "--card", &card, "--html", &html, "--bars"];
     maker.step("evaluate", &[&["evaluate", "corpus"], &told])?;
-    println!("the model is in {small}: opt, clip and fromage; what it can do is in its README.md");
+    println!("the model is in {model}: opt, clip and fromage; what it can do is in its README.md");
     Ok(())
 }
 
-/// How the mapping layers are fitted. The row of `[RET]` has learnt when it is due together with the language tower, so the loss
-/// that teaches it counts little.
-const GROUND: [&str; 18] = [
+/// How the mapping layers are fitted. The language tower has learnt already when `[RET]` is due, so its row stays.
+const GROUND: [&str; 19] = [
     "--iterations",
-    "500",
+    "2000",
     "--batch",
     "180",
     "--max-len",
     "32",
     "--views",
     "3",
+    "--freeze-ret",
     "--ret-lm-weight",
-    "0.02",
+    "0",
     "--learning-rate",
-    "1e-3",
+    "1.5e-3",
     "--warmup",
     "20",
     "--concat-prob",
     "0",
     "--checkpoint-every",
-    "50",
+    "200",
 ];
 
 fn refs(words: &[String]) -> Vec<&str> {

@@ -18,7 +18,7 @@ use super::{
 const SINGLE: &[(&[Turn], usize)] =
     &[(ASK, ASK.len()), (ASK_KIND, 2), (ASK_WORD, 3), (WHAT, 3), (WHAT_KIND, 3), (KIND, 3), (WONDER, 12)];
 /// Tables of turns about a picture that was just shown.
-const SHOWN: &[(&[Turn], usize)] = &[(SEEN, SEEN.len()), (SEEN_MORE, 5), (SEEN_KIND, 2), (SEEN_WONDER, 5)];
+const SHOWN: &[(&[Turn], usize)] = &[(SEEN, SEEN.len()), (SEEN_MORE, 5), (SEEN_KIND, 2), (SEEN_WONDER, 10)];
 /// Turns in a row, and how many such dialogues.
 const ROWS: &[(&[&[Turn]], usize)] = &[
     (&[ASK, THEN], 6),

@@ -106,6 +106,9 @@ pub struct GroundArgs {
     /// How much the contrastive loss counts [default: as --retrieval-weight].
     #[arg(long, value_name = "WEIGHT")]
     pub(super) contrastive_weight: Option<f64>,
+    /// Leave the row of [RET] as it is: for a language model that has learnt already when to write it.
+    #[arg(long)]
+    pub(super) freeze_ret: bool,
     /// Views of each picture that features are computed of: the picture, and changed ones from 2 on.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
     pub(super) views: u16,
@@ -171,6 +174,7 @@ pub(super) struct Settings {
     pub(super) captioning_weight: f64,
     pub(super) ret_lm_weight: f64,
     pub(super) contrastive_weight: f64,
+    pub(super) freeze_ret: bool,
     pub(super) views: u16,
     pub(super) seed: u64,
     pub(super) dtype: String,
@@ -225,6 +229,7 @@ impl GroundArgs {
             captioning_weight: self.captioning_weight,
             ret_lm_weight: self.ret_lm_weight.unwrap_or(self.retrieval_weight),
             contrastive_weight: self.contrastive_weight.unwrap_or(self.retrieval_weight),
+            freeze_ret: self.freeze_ret,
             views: self.views,
             seed: self.seed,
             dtype: dtype.to_owned(),

@@ -90,10 +90,16 @@ impl Moments {
                     let _ = tensor.f_mul_scalar_(1.0 - rate * decay)?;
                 }
                 let _ = first.f_lerp_(&grad, 1.0 - beta1)?;
-                let squared = grad.f_mul(&grad)?.f_mul_scalar(1.0 - beta2)?;
-                let _ = second.f_mul_scalar_(beta2)?.f_add_(&squared)?;
-                let below = second.f_sqrt()?.f_div_scalar(correct2.sqrt())?.f_add_scalar(eps)?;
-                let by = first.f_div(&below)?.f_mul_scalar(-rate / correct1)?;
+                // What is temporary is changed in its place: large models are trained in little memory.
+                {
+                    let mut squared = grad.f_mul(&grad)?;
+                    let _ = squared.f_mul_scalar_(1.0 - beta2)?;
+                    let _ = second.f_mul_scalar_(beta2)?.f_add_(&squared)?;
+                }
+                let mut below = second.f_sqrt()?;
+                let _ = below.f_div_scalar_(correct2.sqrt())?.f_add_scalar_(eps)?;
+                let mut by = first.f_div(&below)?;
+                let _ = by.f_mul_scalar_(-rate / correct1)?;
                 let _ = tensor.f_add_(&by)?;
             }
             Ok(())

@@ -314,12 +314,15 @@ impl<'a> Session<'a> {
                 self.group.sum_floats(&mut all)?;
                 step::set_gradients(&self.trained, &all)?;
             }
-            length = Some(optimiser::clip(self.trained.all(), settings.clip)?);
-            self.moments.update(self.trained.all(), &settings.adam(), rate)?;
+            let learning = self.trained.learning(settings.freeze_ret);
+            length = Some(optimiser::clip(learning, settings.clip)?);
+            self.moments.update(learning, &settings.adam(), rate)?;
             optimiser::clear(self.trained.all());
         }
-        self.trained.rescale_ret(self.frozen.ret_norm())?;
-        self.frozen.show(self.trained.ret_row())?;
+        if !settings.freeze_ret {
+            self.trained.rescale_ret(self.frozen.ret_norm())?;
+            self.frozen.show(self.trained.ret_row())?;
+        }
         if schedule.counts(iteration) {
             self.state.count += 1;
         }

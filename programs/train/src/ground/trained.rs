@@ -110,6 +110,11 @@ impl Trained {
         &self.all
     }
 
+    /// Those that updates change: all, or all but the row of `[RET]`, which is the last.
+    pub fn learning(&self, freeze_ret: bool) -> &[Tensor] {
+        if freeze_ret { &self.all[..NAMES.len() - 1] } else { &self.all }
+    }
+
     /// Numbers that are trained.
     pub fn parameters(&self) -> usize {
         self.all.iter().map(Tensor::numel).sum()

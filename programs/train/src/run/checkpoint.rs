@@ -3,14 +3,15 @@
 //! The file is safetensors; what is no tensor stands as JSON under `state` in its metadata.
 
 use std::{
+    borrow::Cow,
+    cell::RefCell,
     collections::HashMap,
     fs::{self, File},
-    io::Write,
     path::Path,
 };
 
-use anyhow::{Context, Result, anyhow, ensure};
-use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+use anyhow::{Context, Result, ensure};
+use safetensors::{Dtype, SafeTensors, View};
 use serde::{Serialize, de::DeserializeOwned};
 use tch::{Kind, Tensor};
 
@@ -43,22 +44,52 @@ fn write<'t>(
     tensors: impl IntoIterator<Item = (String, &'t Tensor)>,
     state: Option<String>,
 ) -> Result<()> {
+    let failed = RefCell::new(None);
     let mut parts = Vec::new();
     for (name, tensor) in tensors {
-        let shape: Vec<usize> = tensor.size().iter().map(|n| *n as usize).collect();
-        parts.push((name, dtype(tensor.f_kind()?)?, shape, raw(tensor)?));
+        let shape = tensor.size().iter().map(|n| *n as usize).collect();
+        parts.push((name, Part { tensor, dtype: dtype(tensor.f_kind()?)?, shape, failed: &failed }));
     }
-    let views = parts.iter().map(|(name, dtype, shape, bytes)| {
-        Ok((
-            name.as_str(),
-            TensorView::new(*dtype, shape.clone(), bytes).map_err(|error| anyhow!("{error}"))?,
-        ))
-    });
     // Without `format`, Hugging Face's library refuses the file.
     let mut metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
     metadata.extend(state.map(|state| (STATE.to_owned(), state)));
-    let whole = safetensors::serialize(views.collect::<Result<Vec<_>>>()?, Some(metadata))?;
-    replace(path, &whole)
+    place(path, |file| {
+        safetensors::serialize_to_file(parts, Some(metadata), file)?;
+        failed.take().map_or(Ok(()), Err)
+    })
+}
+
+/// A tensor whose bytes are made when they are written, one tensor at a time.
+struct Part<'t> {
+    tensor: &'t Tensor,
+    dtype: Dtype,
+    shape: Vec<usize>,
+    /// Why a tensor's bytes could not be had.
+    failed: &'t RefCell<Option<anyhow::Error>>,
+}
+
+impl View for Part<'_> {
+    fn dtype(&self) -> Dtype {
+        self.dtype
+    }
+
+    fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    fn data(&self) -> Cow<'_, [u8]> {
+        raw(self.tensor).map_or_else(
+            |error| {
+                self.failed.replace(Some(error));
+                Cow::default()
+            },
+            Cow::Owned,
+        )
+    }
+
+    fn data_len(&self) -> usize {
+        self.shape.iter().product::<usize>() * self.dtype.bitsize() / 8
+    }
 }
 
 /// Puts a file in the place of another in one step.
@@ -66,10 +97,15 @@ fn write<'t>(
 /// # Errors
 /// If it cannot be written; the other stays then.
 pub fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
+    place(path, |file| Ok(fs::write(file, bytes)?))
+}
+
+/// Has a file filled beside its place, then puts it there in one step.
+fn place(path: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
     let at = || format!("writing {}", path.display());
     let folder = path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
-    let mut file = tempfile::Builder::new().prefix(".partial-").tempfile_in(folder).with_context(at)?;
-    file.write_all(bytes).with_context(at)?;
+    let file = tempfile::Builder::new().prefix(".partial-").tempfile_in(folder).with_context(at)?;
+    fill(file.path()).with_context(at)?;
     // A temporary file is its owner's alone; this is as any file that the user makes.
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
     file.as_file().set_permissions(mode).with_context(at)?;

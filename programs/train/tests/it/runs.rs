@@ -15,6 +15,7 @@ use nix::{
     unistd::Pid,
 };
 use serde_json::Value;
+use tch::{Kind, Tensor};
 
 use crate::scene::{Scene, ends_well};
 
@@ -175,6 +176,65 @@ fn the_row_of_ret_has_the_mean_length_of_the_others() {
     );
     let length = mapping.unwrap().ret_row().norm().double_value(&[]);
     assert!((length - mean).abs() < 1e-5 * mean, "{length} is not {mean}");
+}
+
+/// The row of `[RET]` that a run has written.
+fn ret_row(scene: &Scene, out: &str) -> Vec<f32> {
+    let file = scene.path(out).join("fromage/mapping.safetensors");
+    let named = Tensor::read_safetensors(file).unwrap();
+    let (_, row) = named.iter().find(|(name, _)| name == "ret_input_embeddings.weight").unwrap();
+    Vec::try_from(row.to_kind(Kind::Float).flatten(0, -1)).unwrap()
+}
+
+#[test]
+fn the_row_of_ret_stays_where_that_is_wished() {
+    let scene = Scene::new();
+    let words = |n: &'static str| ["--iterations", n, "--quiet"];
+    for (out, n, freeze) in [("first", "1", false), ("frozen", "6", true), ("free", "6", false)] {
+        let mut command = scene.ground("train.tsv", out, &words(n));
+        if out != "first" {
+            command.arg("--init").arg(scene.path("first/fromage"));
+        }
+        if freeze {
+            command.arg("--freeze-ret");
+        }
+        ends_well(command);
+    }
+    let [first, frozen, free] = ["first", "frozen", "free"].map(|out| ret_row(&scene, out));
+    assert_eq!(frozen, first);
+    assert_ne!(free, first);
+}
+
+/// The most memory, in bytes, that a run held, and the bytes of what it trained.
+fn held(scene: &Scene, dim: &str) -> (f64, f64) {
+    let out = format!("run-{dim}");
+    let words = ["--iterations", "4", "--shared-dim", dim, "--captioning-weight", "0", "--quiet"];
+    let mut child = scene.ground("train.tsv", &out, &words).spawn().unwrap();
+    let mut most = 0.0f64;
+    while child.try_wait().unwrap().is_none() {
+        let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<f64>().ok());
+        most = most.max(kib.unwrap_or_default() * 1024.0);
+        std::thread::sleep(Duration::from_millis(1)); // between looks
+    }
+    assert!(child.wait().unwrap().success());
+    let written = fs::metadata(scene.path(&out).join("fromage/mapping.safetensors")).unwrap().len();
+    (most, written as f64)
+}
+
+#[test]
+fn training_holds_at_most_six_times_what_is_trained() {
+    let scene = Scene::new();
+    // Weights, activations and libtorch itself are the same in both; what differs is what is trained.
+    let (small, large) = (held(&scene, "256"), held(&scene, "65000"));
+    let times = (large.0 - small.0) / (large.1 - small.1);
+    println!("{times:.2} times the trained parameters");
+    assert!(times <= 6.0, "{times:.2} times the trained parameters: {small:?}, {large:?}");
+    assert!(
+        times >= 3.0,
+        "parameters, gradients and two moments cannot take {times:.2} times: {small:?}, {large:?}"
+    );
 }
 
 #[test]
