@@ -84,6 +84,8 @@ pub struct LanguageArgs {
 
 /// How often each kind of document is read.
 const KINDS: [(&str, f64); 4] = [("dialogue", 0.6), ("caption", 0.2), ("talk", 0.08), ("gloss", 0.12)];
+/// How much the search at a `[RET]` counts, beside one token.
+const QUERY_WEIGHT: f64 = 2.0;
 /// A document of so few positions is short.
 const SHORT: usize = 20;
 /// An update's documents, sorted by length, are computed in so many pieces, to save padding.
@@ -140,9 +142,12 @@ struct Run<'a> {
 impl<'a> Run<'a> {
     fn new(args: &'a LanguageArgs) -> Result<Self> {
         let tokenizer = Tokenizer::load(&args.out.join("opt"))?;
-        let things: HashMap<String, i64> =
-            things(&args.corpus)?.into_iter().enumerate().map(|(n, thing)| (thing, n as i64)).collect();
-        let rows = Rows::new(&tokenizer, &things, args.max_len)?;
+        let (mut things, mut names) = (HashMap::new(), HashMap::new());
+        for (n, (thing, name)) in self::things(&args.corpus)?.into_iter().enumerate() {
+            things.insert(thing, n as i64);
+            names.insert(name, n as i64);
+        }
+        let rows = Rows::new(&tokenizer, &things, &names, args.max_len)?;
         let read = |file: &str| -> Result<BTreeMap<String, Vec<Row>>> {
             let mut kinds: BTreeMap<String, Vec<Row>> = BTreeMap::new();
             for document in documents::read(&args.corpus.join("text").join(file))? {
@@ -197,6 +202,7 @@ impl<'a> Run<'a> {
             let named =
                 Tensor::read_safetensors(&path).with_context(|| format!("reading {}", path.display()))?;
             layout.fill(&adam.flat, &named)?;
+            layout.fill(&adam.flat, &start::read_start(init)?)?;
             adam.begin_average();
         }
         Ok(Self {
@@ -229,6 +235,7 @@ impl<'a> Run<'a> {
         let t = rows.iter().map(|row| row.slots.len()).max().unwrap_or(1);
         let (mut ids, mut labels) = (Vec::new(), Vec::new());
         let (mut places, mut pictured) = (Vec::new(), Vec::new());
+        let (mut queries, mut wanted) = (Vec::new(), Vec::new());
         for (n, row) in rows.iter().enumerate() {
             for at in 0..t {
                 ids.push(match row.slots.get(at) {
@@ -242,6 +249,10 @@ impl<'a> Run<'a> {
                 });
                 labels.push(row.labels.get(at).copied().unwrap_or(-100));
             }
+            for (at, thing) in &row.queries {
+                queries.push((n * t + at) as i64);
+                wanted.push(*thing);
+            }
         }
         let n = rows.len() as i64;
         let asked: Vec<i64> = (0..labels.len() as i64).filter(|&at| labels[at as usize] >= 0).collect();
@@ -253,11 +264,17 @@ impl<'a> Run<'a> {
             embeds = embeds.index_copy(0, &Tensor::from_slice(&places), &seen);
         }
         let hidden = net.forward(&embeds.view([n, t as i64, width]))?;
+        let hidden = hidden.view([-1, width]);
         let at = Tensor::from_slice(&asked);
-        let logits =
-            hidden.view([-1, width]).index_select(0, &at).matmul(&table.transpose(0, 1)).to_kind(Kind::Float);
+        let logits = hidden.index_select(0, &at).matmul(&table.transpose(0, 1)).to_kind(Kind::Float);
         let label = Tensor::from_slice(&labels).index_select(0, &at);
         let loss = logits.cross_entropy_loss(&label, None::<Tensor>, Reduction::Sum, -100, 0.0);
+        let mut loss = loss;
+        if noisy && !queries.is_empty() {
+            let states = hidden.index_select(0, &Tensor::from_slice(&queries));
+            let missed = self.eyes.missed(&float[self.n_model..], &states, &wanted);
+            loss = missed.map_or_else(|| loss.shallow_clone(), |missed| &loss + missed * QUERY_WEIGHT);
+        }
         Ok((loss, asked.len() as i64))
     }
 

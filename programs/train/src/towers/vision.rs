@@ -79,13 +79,13 @@ pub struct VisionArgs {
     ffn: i64,
 }
 
-/// The things of a corpus, in order.
+/// The things of a corpus and their names, in order.
 ///
 /// # Errors
 /// If its table cannot be read.
-pub(crate) fn things(corpus: &Path) -> Result<Vec<String>> {
-    let table = table::Table::open(&corpus.join("things.tsv"), &["thing"])?;
-    Ok(table.rows().map(|[thing]| thing.to_owned()).collect())
+pub(crate) fn things(corpus: &Path) -> Result<Vec<(String, String)>> {
+    let table = table::Table::open(&corpus.join("things.tsv"), &["thing", "name"])?;
+    Ok(table.rows().map(|[thing, name]| (thing.to_owned(), name.to_owned())).collect())
 }
 
 /// Views of a drawing whose features are kept, the drawing as it is among them.

@@ -68,6 +68,8 @@ pub(crate) struct Row {
     pub(crate) slots: Vec<Slot>,
     /// For each position the token that should follow; −100 where nothing is asked.
     pub(crate) labels: Vec<i64>,
+    /// Positions of `[RET]`, each with the thing whose name stands before it.
+    pub(crate) queries: Vec<(usize, i64)>,
 }
 
 /// Turns documents into rows.
@@ -75,21 +77,26 @@ pub(crate) struct Rows<'a> {
     tokenizer: &'a Tokenizer,
     newline: i64,
     things: &'a HashMap<String, i64>,
+    names: &'a HashMap<String, i64>,
     max: usize,
 }
 
+/// No name has more words.
+const NAME_WORDS: usize = 8;
+
 impl<'a> Rows<'a> {
-    /// `things`: the number of each thing; `max`: positions of a row, what is longer is cut.
+    /// `things`: the number of each thing; `names`: that of each name; `max`: positions of a row, what is longer is cut.
     ///
     /// # Errors
     /// If the vocabulary has no newline.
     pub(crate) fn new(
         tokenizer: &'a Tokenizer,
         things: &'a HashMap<String, i64>,
+        names: &'a HashMap<String, i64>,
         max: usize,
     ) -> Result<Self> {
         let newline = tokenizer.newline().context("the vocabulary has no token for a newline")?.as_i64();
-        Ok(Self { tokenizer, newline, things, max })
+        Ok(Self { tokenizer, newline, things, names, max })
     }
 
     /// One document. BOS stands before the first text, behind pictures that lead, as in a prompt.
@@ -104,9 +111,11 @@ impl<'a> Rows<'a> {
         let mut slots = Vec::new();
         let mut labels = Vec::new();
         let mut begun = false;
+        let mut shown = Vec::new();
         let mut push = |slot: Slot, label: i64| {
             slots.push(slot);
             labels.push(label);
+            slots.len() - 1
         };
         for (n, piece) in document.text.split(PICTURE).enumerate() {
             if n > 0 {
@@ -126,26 +135,41 @@ impl<'a> Rows<'a> {
             let mut newlines = piece.split(RET).skip(1).map(|after| {
                 after.starts_with([' ', '\n']) && after.trim_start_matches(' ').starts_with('\n')
             });
+            let mut before = piece.split(RET);
             for id in ids {
-                push(Slot::Token(id.as_i64()), id.as_i64());
-                if id == self.tokenizer.ret() && newlines.next() == Some(true) {
+                let at = push(Slot::Token(id.as_i64()), id.as_i64());
+                if id != self.tokenizer.ret() {
+                    continue;
+                }
+                shown.extend(before.next().and_then(|text| self.last_named(text)).map(|thing| (at, thing)));
+                if newlines.next() == Some(true) {
                     // Told apart below: the label that follows this position.
                     push(Slot::Token(-1), self.newline);
                 }
             }
         }
         push(Slot::Token(BOS), BOS);
-        Ok(shifted(&slots, &labels, self.max))
+        Ok(shifted(&slots, &labels, &shown, self.max))
+    }
+
+    /// The thing whose name a text ends with, the longest name that does.
+    fn last_named(&self, text: &str) -> Option<i64> {
+        let text = text.trim_end_matches(['.', ' ']).to_lowercase();
+        let starts = text.rmatch_indices([' ', '\n']).map(|(at, _)| at + 1).take(NAME_WORDS - 1);
+        let found = starts.filter_map(|at| self.names.get(&text[at..])).last();
+        self.names.get(&text).or(found).copied()
     }
 }
 
 /// Labels move one position to the front; a slot of −1 gives its label to the one before it and goes.
-fn shifted(slots: &[Slot], own: &[i64], max: usize) -> Row {
-    let mut row = Row { slots: Vec::new(), labels: Vec::new() };
+fn shifted(slots: &[Slot], own: &[i64], shown: &[(usize, i64)], max: usize) -> Row {
+    let mut row = Row { slots: Vec::new(), labels: Vec::new(), queries: Vec::new() };
     for (at, &slot) in slots.iter().enumerate() {
         if slot == Slot::Token(-1) || row.slots.len() == max {
             continue;
         }
+        let thing = shown.iter().find(|(place, _)| *place == at);
+        row.queries.extend(thing.map(|(_, thing)| (row.slots.len(), *thing)));
         row.slots.push(slot);
         row.labels.push(own.get(at + 1).copied().unwrap_or(-100));
     }
@@ -153,6 +177,7 @@ fn shifted(slots: &[Slot], own: &[i64], max: usize) -> Row {
     if row.slots.len() > 1 && row.slots.len() < max {
         row.slots.pop();
         row.labels.pop();
+        row.queries.retain(|(at, _)| *at < row.slots.len());
     }
     row
 }
@@ -165,7 +190,8 @@ mod tests {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets/model/opt");
         let tokenizer = Tokenizer::load(&folder)?;
         let things = HashMap::from([("1f34e".to_owned(), 7)]);
-        let row = Rows::new(&tokenizer, &things, max)?.row(&serde_json::from_str(json)?)?;
+        let names = HashMap::from([("apple".to_owned(), 6), ("red apple".to_owned(), 7)]);
+        let row = Rows::new(&tokenizer, &things, &names, max)?.row(&serde_json::from_str(json)?)?;
         Ok((row, tokenizer))
     }
 
@@ -199,6 +225,15 @@ mod tests {
         let question = Slot::Token(ids(&tokenizer, "Q")[0]);
         assert_eq!(after, [(newline, Some(&question)), (newline, None)]);
         assert_eq!(row.slots.len(), row.labels.len());
+    }
+
+    #[test]
+    fn a_ret_asks_for_the_thing_whose_name_stands_before_it() {
+        let text = r#"{"text":"Q: b\nA: Here is another red apple. [RET]\nQ: d\nA: An apple [RET] x [RET]","kind":"dialogue"}"#;
+        let (row, tokenizer) = row(text, 99).unwrap();
+        let ret = Slot::Token(tokenizer.ret().as_i64());
+        let places: Vec<usize> = (0..row.slots.len()).filter(|&at| row.slots[at] == ret).collect();
+        assert_eq!(row.queries, [(places[0], 7), (places[1], 6)]);
     }
 
     #[test]

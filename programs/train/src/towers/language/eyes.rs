@@ -4,9 +4,12 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use rand::{Rng, RngExt};
-use tch::{Kind, Tensor};
+use tch::{Kind, Reduction, Tensor};
 
 use super::super::flat::{Layout, Start};
+
+/// The scale of similarities when things are looked for.
+const QUERY_SCALE: f64 = 20.0;
 
 /// Where the vectors come from.
 pub(crate) struct Eyes {
@@ -18,7 +21,7 @@ enum Source {
     /// One learnt row a thing.
     Table(i64),
     /// Features of drawings, `[n, f]`; for each thing, its rows.
-    Features { features: Tensor, rows: Vec<Vec<i64>>, projection: Tensor },
+    Features { features: Tensor, rows: Vec<Vec<i64>>, projection: Tensor, things: Tensor },
 }
 
 impl Eyes {
@@ -54,7 +57,8 @@ impl Eyes {
             let place = usize::try_from(thing).ok().and_then(|thing| rows.get_mut(thing));
             place.with_context(|| format!("{shown} names thing {thing}, which there is not"))?.push(row);
         }
-        Ok(Self { source: Source::Features { features, rows, projection }, noise })
+        let things = middles(&features, &rows, &projection);
+        Ok(Self { source: Source::Features { features, rows, projection, things }, noise })
     }
 
     /// What projects features into the space where the vision tower met its texts, `[q, f]`.
@@ -69,11 +73,28 @@ impl Eyes {
     pub(crate) fn layout(&self, layout: &mut Layout, width: i64) {
         match &self.source {
             Source::Table(things) => layout.add("eyes.table", &[*things, width], Start::Normal(0.1), false),
-            Source::Features { features, .. } => {
+            Source::Features { features, projection, .. } => {
                 let f = features.size()[1];
                 layout.linear("eyes.map", width, f, 0.1 * (f as f64).powf(-0.5));
+                layout.linear("eyes.query", projection.size()[0], width, (width as f64).powf(-0.5));
             }
         }
+    }
+
+    /// How badly states `[n, width]` at `[RET]` find their things among all, as a sum; nothing where pictures are a table.
+    ///
+    /// Without it such a state need not hold what was spoken of, and no mapping layer could find it there.
+    pub(crate) fn missed(&self, tensors: &[Tensor], states: &Tensor, things: &[i64]) -> Option<Tensor> {
+        let Source::Features { things: all, .. } = &self.source else { return None };
+        let query = states.to_kind(Kind::Float).linear(&tensors[2], Some(&tensors[3]));
+        let logits = unit(&query).matmul(&all.transpose(0, 1)) * QUERY_SCALE;
+        Some(logits.cross_entropy_loss(
+            &Tensor::from_slice(things),
+            None::<Tensor>,
+            Reduction::Sum,
+            -100,
+            0.0,
+        ))
     }
 
     /// Things → `[n, width]`. `tensors`: those of [`Eyes::layout`]. A thing without features gives zeros.
@@ -98,4 +119,21 @@ impl Eyes {
         let noise = Tensor::randn_like(&seen) * length * self.noise;
         seen + noise.detach()
     }
+}
+
+/// For each thing the middle of its projected features, at length 1; zeros for things without features.
+fn middles(features: &Tensor, rows: &[Vec<i64>], projection: &Tensor) -> Tensor {
+    let all = unit(&features.linear(projection, None::<Tensor>));
+    let middle = |rows: &Vec<i64>| match &rows[..] {
+        [] => projection.new_zeros([projection.size()[0]], (Kind::Float, projection.device())),
+        rows => {
+            all.index_select(0, &Tensor::from_slice(rows)).mean_dim([0i64].as_slice(), false, Kind::Float)
+        }
+    };
+    unit(&Tensor::stack(&rows.iter().map(middle).collect::<Vec<_>>(), 0))
+}
+
+/// Rows at length 1.
+fn unit(rows: &Tensor) -> Tensor {
+    rows / rows.norm_scalaropt_dim(2.0, [-1i64].as_slice(), true).clamp_min(1e-6)
 }

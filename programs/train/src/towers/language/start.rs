@@ -1,5 +1,5 @@
-//! Mapping layers to begin grounding with: the layer that showed pictures to the language tower, the vision tower's own
-//! projection, and one that is drawn.
+//! Mapping layers to begin grounding with: the layers that showed pictures to the language tower and looked for them, and the
+//! vision tower's own projection.
 
 use std::{fs, path::Path};
 
@@ -26,21 +26,17 @@ pub(crate) fn write_start(
         found.map(|(_, tensor)| tensor.copy()).with_context(|| format!("the tower has no `{wanted}`"))
     };
     let (weight, bias) = (find("eyes.map.weight")?, find("eyes.map.bias")?);
+    let (query, query_bias) = (find("eyes.query.weight")?, find("eyes.query.bias")?);
     let table = find("model.decoder.embed_tokens.weight")?;
-    let (width, q) = (weight.size()[0], projection.size()[0]);
-    // As torch begins its linear layers: uniform within ±1/√inputs.
-    let drawn = |shape: &[i64], inputs: i64| {
-        let bound = (inputs as f64).powf(-0.5);
-        Tensor::rand(shape, (Kind::Float, Device::Cpu)) * (2.0 * bound) - bound
-    };
+    let q = projection.size()[0];
     let tensors = [
         ("model.logit_scale", Tensor::from((1.0f32 / 0.07).ln())),
         ("model.visual_embeddings.weight", weight),
         ("model.visual_embeddings.bias", bias),
         ("model.visual_fc.weight", projection.shallow_clone()),
         ("model.visual_fc.bias", Tensor::zeros([q], (Kind::Float, Device::Cpu))),
-        ("model.text_hidden_fcs.0.0.weight", drawn(&[q, width], width)),
-        ("model.text_hidden_fcs.0.0.bias", drawn(&[q], width)),
+        ("model.text_hidden_fcs.0.0.weight", query),
+        ("model.text_hidden_fcs.0.0.bias", query_bias),
         ("ret_input_embeddings.weight", table.narrow(0, ret, 1)),
     ];
     let folder = out.join("start").join("fromage");
@@ -63,4 +59,26 @@ pub(crate) fn write_start(
         .with_context(|| format!("writing {}", path.display()))?;
     eprintln!("mapping layers to begin with are in {}", folder.display());
     Ok(())
+}
+
+/// Those of another run's layers that this one can begin with, under their names here; none if it wrote none.
+///
+/// # Errors
+/// If the file cannot be read.
+pub(crate) fn read_start(folder: &Path) -> Result<Vec<(String, Tensor)>> {
+    let path = folder.join("start/fromage/mapping.safetensors");
+    if !path.exists() {
+        return Ok(Vec::new());
+    }
+    let named = Tensor::read_safetensors(&path).with_context(|| format!("reading {}", path.display()))?;
+    let own = |name: &str| {
+        let (layer, part) = name.strip_prefix("model.")?.rsplit_once('.')?;
+        let layer = match layer {
+            "visual_embeddings" => "eyes.map",
+            "text_hidden_fcs.0.0" => "eyes.query",
+            _ => return None,
+        };
+        Some(format!("{layer}.{part}"))
+    };
+    Ok(named.into_iter().filter_map(|(name, tensor)| Some((own(&name)?, tensor))).collect())
 }
