@@ -25,6 +25,7 @@ const UNREACHABLE: &[(&str, &[&str])] = &[
             "fondue-kernels",
             "fondue-index",
             "fondue-pickle",
+            "fondue-terminal",
             "fondue-xtask",
         ],
     ),
@@ -42,6 +43,7 @@ const UNREACHABLE: &[(&str, &[&str])] = &[
             "fondue-pickle",
             "fondue-checkpoint",
             "fondue-corpus",
+            "fondue-terminal",
         ],
     ),
     (
@@ -56,6 +58,7 @@ const UNREACHABLE: &[(&str, &[&str])] = &[
             "fondue-pickle",
             "fondue-checkpoint",
             "fondue-corpus",
+            "fondue-terminal",
         ],
     ),
     (

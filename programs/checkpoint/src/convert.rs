@@ -19,14 +19,13 @@ use fondue_model::{
     opt::Opt,
     weights::{Survey, Weights},
 };
+use fondue_terminal::{interrupt::Interrupt, output, progress};
 
 use self::{dtype::Target, write::Writing};
 use crate::{
     check,
-    interrupt::Interrupt,
-    output,
     parts::{self, Kind, Place},
-    print, progress,
+    print,
 };
 
 const EXAMPLES: &str = "\
@@ -62,7 +61,8 @@ pub(crate) struct ConvertArgs {
 
 /// Converts, or leaves everything as it was.
 pub(crate) fn run(args: &ConvertArgs) -> Result<()> {
-    let interrupt = Interrupt::listen().context("listening for Ctrl-C")?;
+    let interrupt = Interrupt::listen("nothing was written").context("listening for Ctrl-C")?;
+    interrupt.begin()?;
     let places = checked(&args.folders)?;
     publish::may_write(&args.out, args.force, &places)?;
     let stage = publish::stage(&args.out)?;
@@ -73,7 +73,7 @@ pub(crate) fn run(args: &ConvertArgs) -> Result<()> {
         surveys.push(survey(place.kind, &place.folder, ret)?);
     }
     let total = surveys.iter().flat_map(|survey| &survey.found).map(|found| found.stored.bytes).sum();
-    let bar = progress::bar(total, "writing");
+    let bar = progress::bytes(total, "writing");
     for (place, survey) in places.iter().zip(&surveys) {
         let part = stage.path().join(place.kind.folder());
         fs::create_dir(&part)?;

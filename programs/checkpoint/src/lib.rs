@@ -5,17 +5,15 @@
 
 mod check;
 mod convert;
-mod interrupt;
-mod output;
 mod parts;
 mod print;
-mod progress;
 mod report;
 
 use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+use fondue_terminal::{interrupt, output};
 
 const EXAMPLES: &str = "\
 Examples:

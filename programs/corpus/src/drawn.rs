@@ -7,11 +7,12 @@ use std::{
 
 use anyhow::{Context, Result};
 use fondue_drawings::pixels;
+use fondue_terminal::{interrupt::Interrupt, progress};
 use image::{ImageFormat, RgbImage};
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 use sha2::{Digest, Sha256};
 
-use crate::{interrupt::Interrupt, progress, things::Thing};
+use crate::things::Thing;
 
 /// All pictures by place of the thing and style.
 #[derive(Debug)]
@@ -35,7 +36,7 @@ impl Drawn {
             .enumerate()
             .flat_map(|(at, thing)| thing.drawings.iter().map(move |(style, svg)| (at, *style, svg)))
             .collect();
-        let bar = progress::bar("Drawings", all.len())?;
+        let bar = progress::bar(all.len() as u64, "drawings");
         let pictures: BTreeMap<_, _> = all
             .par_iter()
             .map(|(at, style, svg)| {

@@ -23,15 +23,12 @@ mod make;
 mod manifest;
 
 mod cache;
-mod interrupt;
-mod progress;
 
 use std::{path::PathBuf, process::ExitCode};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::Parser;
-
-use crate::interrupt::Interrupt;
+use fondue_terminal::interrupt::{self, Interrupt};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -86,7 +83,8 @@ pub fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Result<()> {
-    let interrupt = Interrupt::listen()?;
+    let interrupt = Interrupt::listen("nothing was written").context("listening for Ctrl-C")?;
+    interrupt.begin()?;
     make::make(args, &interrupt)
 }
 

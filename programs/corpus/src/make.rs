@@ -4,13 +4,13 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use fondue_drawings::Place;
+use fondue_terminal::interrupt::Interrupt;
 
 use crate::{
     Args,
     cache::Cache,
     drawn::Drawn,
     evaluation::{self, Material},
-    interrupt::Interrupt,
     licences,
     manifest::{self, Counts, MANIFEST},
     pictures::{self, Variants},
@@ -86,14 +86,14 @@ mod tests {
     use clap::Parser;
 
     use super::*;
-    use crate::interrupt::Interrupted;
+    use fondue_terminal::interrupt::Interrupted;
 
     #[test]
     fn what_is_interrupted_leaves_nothing() {
         let root = tempfile::tempdir().unwrap();
         let (out, cache) = (root.path().join("deep/out"), root.path().join("cache"));
         let words = ["fondue-corpus".as_ref(), "--cache".as_ref(), cache.as_os_str(), out.as_os_str()];
-        let error = make(&Args::parse_from(words), &Interrupt::came()).unwrap_err();
+        let error = make(&Args::parse_from(words), &Interrupt::at_once("")).unwrap_err();
         assert!(error.is::<Interrupted>(), "{error:#}");
         assert_eq!(std::fs::read_dir(root.path().join("deep")).unwrap().count(), 0);
     }

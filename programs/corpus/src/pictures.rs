@@ -3,12 +3,12 @@
 use std::{fs, path::Path};
 
 use anyhow::{Context, Result};
+use fondue_terminal::{interrupt::Interrupt, progress};
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
 use crate::{
     drawn::{self, Drawn},
-    interrupt::Interrupt,
-    palette, progress,
+    palette,
     split::{Part, Split},
     things::Thing,
 };
@@ -59,7 +59,7 @@ pub(crate) fn write_variants(
         .filter(|row| row.part == Part::Train)
         .flat_map(|row| (1..=wanted.count).map(move |number| (row, number)))
         .collect();
-    let bar = progress::bar("Palettes", all.len())?;
+    let bar = progress::bar(all.len() as u64, "drawings in other palettes");
     let written = all.par_iter().map(|(row, number)| {
         interrupt.check()?;
         let thing = &things[row.thing];

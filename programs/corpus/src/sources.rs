@@ -16,7 +16,9 @@ pub(crate) use self::{
     package::{Kind, PACKAGES, Package},
     wordnet::{Meaning, Wordnet},
 };
-use crate::{cache::Cache, interrupt::Interrupt};
+use fondue_terminal::interrupt::Interrupt;
+
+use crate::cache::Cache;
 
 /// The packages, read.
 #[derive(Debug)]

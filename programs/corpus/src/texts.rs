@@ -3,6 +3,7 @@
 //! They are simple and regular on purpose: the tower is tiny. No thing that is held out is named in any, glosses excepted.
 
 mod captions;
+mod changes;
 mod dialogues;
 mod fill;
 mod glosses;
@@ -16,13 +17,14 @@ mod talk;
 mod unseen;
 
 use anyhow::Result;
+use fondue_terminal::interrupt::Interrupt;
 use rand::{SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 
 use self::fill::Scene;
 pub(crate) use self::{captions::table as captions, grounding::table as grounding, subject::Subject};
-use crate::{interrupt::Interrupt, phrases::Phrases, sources::Wordnet, split::Split, things::Thing};
+use crate::{phrases::Phrases, sources::Wordnet, split::Split, things::Thing};
 
 /// One of so many documents is held back to validate with.
 const VALIDATION: usize = 50;
@@ -98,6 +100,7 @@ pub(crate) fn documents(
     for at in 0..subjects.len() {
         interrupt.check()?;
         documents.extend(dialogues::about(subjects, at, &mut rng));
+        documents.extend(changes::about(subjects, at, &mut rng));
         documents.extend(captions::about(&subjects[at], &mut rng));
     }
     documents.extend(unseen::dialogues(wordnet, &mut rng));

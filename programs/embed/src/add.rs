@@ -8,6 +8,10 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail, ensure};
 use clap::Parser;
 use fondue_proto::retrieval::{DescribeRequest, IngestRequest, IngestResponse};
+use fondue_terminal::{
+    interrupt::{Interrupt, Interrupted},
+    output, progress,
+};
 use futures::{StreamExt, stream};
 use indicatif::ProgressBar;
 use tokio::sync::mpsc;
@@ -23,8 +27,7 @@ use crate::{
         store::Store,
         web::FetchArgs,
     },
-    interrupt::{Interrupt, Interrupted},
-    output, progress, remote,
+    remote,
 };
 
 /// Batches that are looked at while others are taken in.
@@ -114,7 +117,7 @@ pub(crate) fn add(args: &Args, interrupt: &Interrupt) -> Result<()> {
     let report = args.report.as_deref().map(Report::begin).transpose()?;
     let mut left = LeftOut { shown: Shown::new(args.show), report, n: 0 };
     let adding = Adding { args, glasses, source: &source, survey: &survey, bar: &bar };
-    let answer = remote::runtime()?.block_on(interrupt.or(adding.stream(&mut left)));
+    let answer = remote::runtime()?.block_on(remote::awaited(interrupt, adding.stream(&mut left)));
     bar.finish_and_clear();
     if let Err(error) = &answer
         && error.is::<Interrupted>()
@@ -128,7 +131,7 @@ pub(crate) fn add(args: &Args, interrupt: &Interrupt) -> Result<()> {
     if left.n > 0 {
         text += &format!("{} pictures were left out\n", left.n);
     }
-    output::print(&text)
+    Ok(output::print(&text)?)
 }
 
 /// Pictures that are not added.

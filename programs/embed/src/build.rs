@@ -22,6 +22,10 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use fondue_imaging::ImageLimits;
+use fondue_terminal::{
+    interrupt::{Interrupt, Interrupted},
+    output, progress,
+};
 use sha2::{Digest, Sha256};
 
 use self::{
@@ -34,11 +38,7 @@ use self::{
     store::Store,
     web::FetchArgs,
 };
-use crate::{
-    interrupt::{Interrupt, Interrupted},
-    output, progress,
-    publish::PublishArgs,
-};
+use crate::publish::PublishArgs;
 
 /// In seconds.
 const DAY: u64 = 86_400;

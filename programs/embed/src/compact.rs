@@ -6,8 +6,9 @@ use anyhow::Result;
 use clap::Parser;
 use fondue_index::IndexError;
 use fondue_proto::retrieval::{CompactRequest, CompactResponse};
+use fondue_terminal::{interrupt::Interrupt, output, progress};
 
-use crate::{interrupt::Interrupt, opened, output, progress, remote};
+use crate::{opened, remote};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -46,16 +47,16 @@ pub(crate) fn compact(args: &Args, interrupt: &Interrupt) -> Result<()> {
         None => here(args, interrupt)?,
     };
     if generation == previous {
-        return output::print(&format!("{generation} has no changes; it stays as it is\n"));
+        return Ok(output::print(&format!("{generation} has no changes; it stays as it is\n"))?);
     }
-    output::print(&format!("{rows} pictures in generation {generation}, active instead of {previous}\n"))
+    Ok(output::print(&format!("{rows} pictures in generation {generation}, active instead of {previous}\n"))?)
 }
 
 fn ask(address: &str, interrupt: &Interrupt) -> Result<(String, String, u64)> {
     let mut client = remote::retrieval(address)?;
     let spinner = progress::spinner("the service compacts");
     let CompactResponse { generation, previous, rows } =
-        remote::runtime()?.block_on(interrupt.or(async {
+        remote::runtime()?.block_on(remote::awaited(interrupt, async {
             let answer = client.compact(CompactRequest {}).await;
             Ok(answer.map_err(|status| remote::failed("retrieval", address, &status))?.into_inner())
         }))?;

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use anyhow::{Result, anyhow, ensure};
 use clap::Parser;
 use fondue_proto::retrieval::DeleteRequest;
+use fondue_terminal::{interrupt::Interrupt, output};
 
-use crate::{interrupt::Interrupt, lines::numbered, opened, output, remote};
+use crate::{lines::numbered, opened, remote};
 
 /// Ids in one request: the service's limit.
 const BATCH: usize = 10_000;
@@ -63,9 +64,9 @@ pub(crate) fn delete(args: &Args, interrupt: &Interrupt) -> Result<()> {
             let done = opened::to_change(index, usize::MAX, instead)?.delete(ids)?;
             (done.deleted as u64, done.generation)
         }
-        None => remote::runtime()?.block_on(interrupt.or(ask(args, &ids)))?,
+        None => remote::runtime()?.block_on(remote::awaited(interrupt, ask(args, &ids)))?,
     };
-    output::print(&format!("{deleted} of {n_ids} pictures deleted from {generation}\n"))
+    Ok(output::print(&format!("{deleted} of {n_ids} pictures deleted from {generation}\n"))?)
 }
 
 async fn ask(args: &Args, ids: &[String]) -> Result<(u64, String)> {

@@ -22,6 +22,7 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::Parser;
 use fondue_index::Builder;
 use fondue_pickle::Archive;
+use fondue_terminal::{interrupt::Interrupt, output, progress};
 
 use self::{made_by::MadeBy, npy::NpyFile, rows::Rows, table::Table};
 pub use self::{
@@ -29,11 +30,7 @@ pub use self::{
     report::{LeftOut, Reason, Report},
     table::{Facts, TableError, TableFault},
 };
-use crate::{
-    interrupt::Interrupt,
-    output, progress,
-    publish::{PublishArgs, publish},
-};
+use crate::publish::{PublishArgs, publish};
 
 const EXAMPLES: &str = "\
 Examples:

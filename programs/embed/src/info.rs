@@ -5,13 +5,11 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Parser;
 use fondue_index::{Generation, Root};
+use fondue_terminal::output;
 use indicatif::HumanBytes;
 use serde_json::{Map, Value, json};
 
-use crate::{
-    opened::{date, generation, to_read},
-    output,
-};
+use crate::opened::{date, generation, to_read};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -51,7 +49,7 @@ pub(crate) fn info(args: &Args) -> Result<()> {
     } else {
         lines(&generation, is_active, changes)
     };
-    output::print(&text)
+    Ok(output::print(&text)?)
 }
 
 /// Pictures that searches see, that were added, and that were removed or replaced.

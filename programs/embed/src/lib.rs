@@ -17,11 +17,8 @@ pub mod list;
 pub mod search;
 pub mod verify;
 
-mod interrupt;
 mod lines;
 mod opened;
-mod output;
-mod progress;
 mod publish;
 mod remote;
 
@@ -29,8 +26,7 @@ use std::{os::unix::process::CommandExt, process, process::ExitCode};
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
-
-use crate::interrupt::Interrupt;
+use fondue_terminal::interrupt::{self, Interrupt};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -87,7 +83,7 @@ impl Command {
     /// What is said to Ctrl-C.
     fn left(&self) -> &'static str {
         match self {
-            Self::Build(_) | Self::Import(_) | Self::Compact(_) => "; nothing was published",
+            Self::Build(_) | Self::Import(_) | Self::Compact(_) => "nothing was published",
             _ => "",
         }
     }
@@ -122,7 +118,7 @@ pub fn main() -> ExitCode {
 }
 
 fn run(command: &Command) -> Result<()> {
-    let interrupt = Interrupt::listen(command.left())?;
+    let interrupt = Interrupt::listen(command.left()).context("listening for Ctrl-C")?;
     // A connection to a service needs a runtime from the moment that it is meant, before anything waits for it.
     let runtime = remote::runtime()?;
     let _inside = runtime.enter();

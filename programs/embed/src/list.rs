@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Parser;
 use fondue_index::Root;
+use fondue_terminal::output;
 use serde_json::json;
 
-use crate::{opened::date, output};
+use crate::opened::date;
 
 const EXAMPLES: &str = "\
 Example:
@@ -58,5 +59,5 @@ pub(crate) fn list(args: &Args) -> Result<()> {
     } else if text.is_empty() {
         text = format!("no generation in {}; `fondue index build` makes one\n", args.index.display());
     }
-    output::print(&text)
+    Ok(output::print(&text)?)
 }

@@ -7,8 +7,7 @@ use fondue_index::{
     Builder, IndexError, Precision, Root,
     graph::{self, Graphing, Params},
 };
-
-use crate::{interrupt::Interrupt, progress};
+use fondue_terminal::{interrupt::Interrupt, progress};
 
 /// What becomes of the rows.
 #[derive(Clone, Debug, clap::Args)]

@@ -8,11 +8,15 @@ use fondue_proto::{
     retrieval::retrieval_client::RetrievalClient,
     vision::{self, vision_client::VisionClient},
 };
+use fondue_terminal::interrupt::Interrupt;
 use tonic::{
     Code, Status,
     transport::{Channel, Endpoint},
 };
 use tonic_types::StatusExt;
+
+/// How often it is looked whether Ctrl-C came.
+const LOOKED_EVERY: Duration = Duration::from_millis(50);
 
 /// Where `fondue up` puts the services.
 pub(crate) const VISION: &str = "127.0.0.1:7401";
@@ -34,6 +38,22 @@ fn channel(address: &str) -> Result<Channel> {
     // A machine that has vanished is noticed while an answer is awaited.
     let endpoint = endpoint.http2_keep_alive_interval(Duration::from_secs(20));
     Ok(endpoint.keep_alive_timeout(Duration::from_secs(10)).connect_lazy())
+}
+
+/// Waits for an answer, or for Ctrl-C.
+pub(crate) async fn awaited<T>(interrupt: &Interrupt, answer: impl Future<Output = Result<T>>) -> Result<T> {
+    let came = async {
+        loop {
+            if let Err(interrupted) = interrupt.check() {
+                return interrupted;
+            }
+            tokio::time::sleep(LOOKED_EVERY).await;
+        }
+    };
+    tokio::select! {
+        answer = answer => answer,
+        interrupted = came => Err(interrupted.into()),
+    }
 }
 
 pub(crate) fn vision(address: &str) -> Result<VisionClient<Channel>> {

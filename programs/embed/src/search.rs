@@ -10,10 +10,11 @@ use anyhow::{Result, ensure};
 use clap::Parser;
 use fondue_domain::Embedding;
 use fondue_index::{Exclusions, How, Item, Query, Searcher, View, live::Found};
+use fondue_terminal::{interrupt::Interrupt, output};
 use serde_json::json;
 
 use self::{question::Question, wanted::Wanted};
-use crate::{interrupt::Interrupt, opened, output, remote};
+use crate::{opened, remote};
 
 /// Candidates of an approximate search, as in the service.
 const EFFORT: usize = 192;
@@ -84,7 +85,7 @@ pub fn run(args: &Args) -> Result<String> {
 }
 
 pub(crate) fn search(args: &Args, interrupt: &Interrupt) -> Result<()> {
-    output::print(&find(args, interrupt)?)
+    Ok(output::print(&find(args, interrupt)?)?)
 }
 
 fn find(args: &Args, interrupt: &Interrupt) -> Result<String> {

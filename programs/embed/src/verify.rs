@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 use clap::Parser;
 use fondue_index::{IndexError, Root};
+use fondue_terminal::{interrupt::Interrupt, output};
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 
-use crate::{interrupt::Interrupt, opened::to_read, output};
+use crate::opened::to_read;
 
 const EXAMPLES: &str = "\
 Examples:

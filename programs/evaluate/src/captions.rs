@@ -11,10 +11,10 @@ use std::path::PathBuf;
 use anyhow::{Result, ensure};
 use clap::Parser;
 use fondue_domain::Compat;
+use fondue_terminal::interrupt::Interrupt;
 
 use self::pairs::Pairs;
 use crate::{
-    interrupt::Interrupt,
     model::{Model, ModelArgs, Sight},
     report::{Report, ReportArgs, Shown, Skipped},
 };

@@ -3,6 +3,7 @@
 
 mod answer;
 mod asking;
+mod changing;
 mod finding;
 mod gallery;
 mod groups;
@@ -17,6 +18,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Parser;
 use fondue_domain::Compat;
+use fondue_terminal::interrupt::Interrupt;
 
 use self::{
     asking::Asking,
@@ -27,7 +29,6 @@ use self::{
     tally::ranks,
 };
 use crate::{
-    interrupt::Interrupt,
     metrics::recall,
     model::{Model, ModelArgs, Sight},
     report::{Bar, Card, Report, ReportArgs, Skipped},
@@ -84,8 +85,9 @@ pub(crate) fn run(args: &Args, interrupt: &Interrupt) -> Result<bool> {
     let found = finding::find(&mut model, &corpus, &galleries, &judged, &mut report)?;
     let named = naming::name(&mut model, &corpus, &sights, &judged, &mut report)?;
     let asked = asking::ask(&mut model, &corpus, &galleries, &sights, limit, &mut report)?;
+    let changed = changing::change(&mut model, &corpus, &sights, limit, &mut report)?;
     report.tables.push(groups::figures(&corpus, &found.outcomes, &named));
-    report.bars = bars(&corpus, &found, &named, &asked);
+    report.bars = bars(&corpus, &found, &named, &asked, changed);
     report.facts = facts(&corpus, args);
     report.tell(&args.report, &corpus.folder)?;
     if let Some((path, card)) = card {
@@ -130,7 +132,7 @@ fn galleries(
     Ok((0..STYLES.len()).map(|style| Gallery::new(corpus, style, &embeddings)).collect())
 }
 
-fn bars(corpus: &Corpus, found: &Finding, named: &[Named], asked: &Asking) -> Vec<Bar> {
+fn bars(corpus: &Corpus, found: &Finding, named: &[Named], asked: &Asking, changed: f64) -> Vec<Bar> {
     let recall_at = |split, k| recall(&ranks(corpus, &found.outcomes, split, None), k);
     let named = |split| naming::right(corpus, named, split, None).1;
     vec![
@@ -141,6 +143,7 @@ fn bars(corpus: &Corpus, found: &Finding, named: &[Named], asked: &Asking) -> Ve
         Bar::at_least("pictures trained on named right", 0.90, named(Split::Train)),
         Bar::at_least("[RET] written where a picture is asked for", 0.95, asked.asked),
         Bar::at_most("[RET] written where none is", 0.05, asked.not_asked),
+        Bar::at_least("after one thing another is spoken of", 0.95, changed),
     ]
 }
 

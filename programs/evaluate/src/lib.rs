@@ -16,16 +16,11 @@ mod json;
 mod modes;
 mod table;
 
-mod interrupt;
-mod output;
-mod progress;
-
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
-
-use crate::interrupt::Interrupt;
+use fondue_terminal::interrupt::{self, Interrupt};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -73,7 +68,9 @@ pub fn main() -> ExitCode {
 
 /// Whether all that was to be reached was reached.
 fn run(command: &Command) -> Result<bool> {
-    let interrupt = Interrupt::listen().context("listening for Ctrl-C")?;
+    let left = "the same command goes on where it was";
+    let interrupt = Interrupt::listen(left).context("listening for Ctrl-C")?;
+    interrupt.begin()?;
     match command {
         Command::Vist(args) => vist::run(args, &interrupt).map(|()| true),
         Command::Visdial(args) => visdial::run(args, &interrupt).map(|()| true),

@@ -21,12 +21,12 @@ pub(crate) use piece::{Piece, Sight};
 use std::{fs::File, path::Path};
 
 use anyhow::{Context, Result};
+use fondue_terminal::interrupt::Interrupt;
 
 use self::{
     engines::Engines,
     kept::{Floats, Kept},
 };
-use crate::interrupt::Interrupt;
 
 /// What one of many questions came to: a reason for people where it could not be asked.
 pub(crate) type Answer<T> = Result<T, String>;

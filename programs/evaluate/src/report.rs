@@ -167,7 +167,7 @@ impl Report {
         if let Some(path) = &args.html {
             args::write(path, &html::page(self, pictures)?)?;
         }
-        crate::output::print(&terminal::text(self))
+        Ok(fondue_terminal::output::print(&terminal::text(self))?)
     }
 
     /// Writes the model card.

@@ -14,6 +14,7 @@ use std::path::PathBuf;
 use anyhow::{Result, ensure};
 use clap::Parser;
 use fondue_domain::Compat;
+use fondue_terminal::interrupt::Interrupt;
 
 use self::{
     dialog::{Dense, Dialogs},
@@ -21,7 +22,6 @@ use self::{
 };
 use crate::{
     folder::Folder,
-    interrupt::Interrupt,
     model::{Measure, Model, ModelArgs},
     modes::{self, Modes},
     report::{Cell, Figures, Report, ReportArgs, Skipped, percent},

@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use anyhow::{Result, ensure};
 use clap::Parser;
 use fondue_domain::Compat;
+use fondue_terminal::interrupt::Interrupt;
 
 use self::{
     prompt::{Inputs, prompt},
@@ -19,7 +20,6 @@ use self::{
 };
 use crate::{
     folder::Folder,
-    interrupt::Interrupt,
     metrics::{dot, rank, recall},
     model::{Model, ModelArgs},
     modes::{self, Modes},

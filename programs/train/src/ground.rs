@@ -18,22 +18,25 @@ pub mod schedule;
 mod session;
 pub mod step;
 pub mod table;
+mod torch_file;
 pub mod trained;
 pub mod validation;
 mod views;
 
 use anyhow::{Context, Result};
+use fondue_terminal::interrupt::{Interrupt, Interrupted};
 
 pub use self::args::GroundArgs;
 use self::session::Session;
-use crate::run::interrupt::{Interrupt, Interrupted};
 
 /// Trains as told.
 ///
 /// # Errors
 /// Whatever stops it.
 pub fn run(args: &GroundArgs) -> Result<()> {
-    let interrupt = Interrupt::listen().context("listening for Ctrl-C")?;
+    let left = "the same command goes on from what is kept";
+    let interrupt = Interrupt::listen(left).context("listening for Ctrl-C")?;
+    interrupt.begin()?;
     if let Some(threads) = args.threads.or(args.company.threads()) {
         fondue_model::placement::set_threads(i32::from(threads));
     }

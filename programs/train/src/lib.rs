@@ -10,6 +10,7 @@ pub mod towers;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use fondue_terminal::interrupt;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -44,8 +45,8 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
-            let interrupted = error.is::<run::interrupt::Interrupted>();
-            if interrupted { ExitCode::from(run::interrupt::CODE) } else { ExitCode::FAILURE }
+            let interrupted = error.is::<interrupt::Interrupted>();
+            if interrupted { ExitCode::from(interrupt::CODE) } else { ExitCode::FAILURE }
         }
     }
 }

@@ -7,20 +7,20 @@ use fondue_model::{
     opt::{HEAD, TABLE},
     weights::{Found, StoredDtype, Survey, Weights},
 };
+use fondue_terminal::progress;
 use indicatif::ProgressBar;
 use sha2::{Digest, Sha256};
 
 use super::Checked;
 use crate::{
     parts::Kind,
-    progress,
     report::{NotFinite, Values},
 };
 
 /// Reads the tensors of all parts under one bar.
 pub(super) fn read(checked: &mut [Checked]) {
     let total = checked.iter().filter_map(|checked| checked.survey.as_ref()).map(bytes).sum();
-    let bar = progress::bar(total, "reading");
+    let bar = progress::bytes(total, "reading");
     for part in checked {
         let Some(survey) = part.survey.take() else { continue };
         match of_part(part, &survey, &bar) {

@@ -11,6 +11,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use fondue_model::weights::{StoredDtype, Weights};
+use fondue_terminal::interrupt::Interrupt;
 use indicatif::ProgressBar;
 use safetensors::{
     Dtype,
@@ -22,7 +23,7 @@ use super::{
     dtype,
     plan::{Piece, Plan},
 };
-use crate::{check::not_finite_in, interrupt::Interrupt};
+use crate::check::not_finite_in;
 
 /// Headers end at a multiple of this, so that the tensors behind them are aligned.
 const ALIGNMENT: usize = 8;

@@ -9,10 +9,11 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
+use fondue_terminal::{interrupt::Interrupt, progress};
 use sha2::{Digest, Sha256};
 
 use super::package::{EMOJIBASE, ICONS, Kind, Package, WORDNET};
-use crate::{cache::Cache, interrupt::Interrupt, progress};
+use crate::cache::Cache;
 
 /// Where each package lies, unpacked.
 #[derive(Debug)]
@@ -28,7 +29,7 @@ impl Folders {
 /// Fetches and unpacks what the cache lacks.
 pub(crate) fn all(cache: &Cache, interrupt: &Interrupt) -> Result<Folders> {
     let packages: Vec<_> = ICONS.iter().chain([&EMOJIBASE, &WORDNET]).collect();
-    let bar = progress::bar("Packages", packages.len())?;
+    let bar = progress::bar(packages.len() as u64, "packages");
     let mut folders = HashMap::new();
     for package in packages {
         interrupt.check()?;

@@ -1,6 +1,6 @@
-//! Dialogues about one thing, of one to four turns.
+//! Dialogues about one thing, of one to four turns; `changes` has those that go from thing to thing.
 
-use rand::seq::IndexedRandom;
+use rand::{RngExt, seq::IndexedRandom};
 use rand_chacha::ChaCha8Rng;
 
 use super::{
@@ -78,7 +78,7 @@ pub(crate) fn about(subjects: &[Subject], at: usize, rng: &mut ChaCha8Rng) -> Ve
         add(ASK.choose(rng).and_then(|ask| both(&coloured, *ask, THEN_COLOUR, rng)), Vec::new());
     }
     for _ in 0..3 {
-        let other = any(subjects, at, rng);
+        let other = &subjects[any(subjects, at, rng)];
         let pics = vec![subject.id.clone(), other.id.clone()];
         add(two_pictures(subject, other, rng), pics);
     }
@@ -110,15 +110,21 @@ fn two_pictures(subject: &Subject, other: &Subject, rng: &mut ChaCha8Rng) -> Opt
 }
 
 /// The thing beside another: one of its kind where the turns are about kinds.
-fn scene<'a>(subjects: &'a [Subject], at: usize, turns: &[Turn], rng: &mut ChaCha8Rng) -> Scene<'a> {
+pub(super) fn scene<'a>(
+    subjects: &'a [Subject],
+    at: usize,
+    turns: &[Turn],
+    rng: &mut ChaCha8Rng,
+) -> Scene<'a> {
     let kin = turns == SEEN_KIND;
-    let other = if kin { of_its_kind(subjects, at, rng) } else { Some(any(subjects, at, rng)) };
+    let other = if kin { of_its_kind(subjects, at, rng) } else { Some(&subjects[any(subjects, at, rng)]) };
     Scene::of(&subjects[at], other)
 }
 
-fn any<'a>(subjects: &'a [Subject], at: usize, rng: &mut ChaCha8Rng) -> &'a Subject {
-    let other = subjects.choose(rng).filter(|other| other.id != subjects[at].id);
-    other.unwrap_or(&subjects[(at + 1) % subjects.len()])
+/// The place of another thing.
+pub(super) fn any(subjects: &[Subject], at: usize, rng: &mut ChaCha8Rng) -> usize {
+    let other = rng.random_range(0..subjects.len());
+    if other == at { (at + 1) % subjects.len() } else { other }
 }
 
 fn of_its_kind<'a>(subjects: &'a [Subject], at: usize, rng: &mut ChaCha8Rng) -> Option<&'a Subject> {

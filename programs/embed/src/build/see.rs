@@ -6,6 +6,7 @@ use std::{
 };
 
 use anyhow::{Result, anyhow};
+use fondue_terminal::progress;
 use indicatif::ProgressBar;
 
 use super::{
@@ -16,7 +17,6 @@ use super::{
     model::Model,
     source::{Bad, Entries, Row},
 };
-use crate::progress;
 
 /// How long a picture that was read may wait for its batch to fill.
 const GATHER: Duration = Duration::from_secs(2);

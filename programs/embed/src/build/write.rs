@@ -3,6 +3,7 @@
 use anyhow::{Context, Result, bail, ensure};
 use fondue_domain::Embedding;
 use fondue_index::{Builder, IndexError, Item, NewItem};
+use fondue_terminal::progress;
 use indicatif::ProgressBar;
 use sha2::{Digest, Sha256};
 
@@ -13,10 +14,7 @@ use super::{
     kept::{Kept, Outcome, Picture, Seen},
     source::{Bad, Place, Row},
 };
-use crate::{
-    progress,
-    publish::{Published, publish},
-};
+use crate::publish::{Published, publish};
 
 /// What a build came to.
 pub(super) struct Written {

@@ -3,6 +3,7 @@
 use anyhow::{Context, Result};
 use fondue_domain::{Embedding, EmbeddingError};
 use fondue_index::{Builder, IndexError, Item, NewItem};
+use fondue_terminal::interrupt::Interrupt;
 use indicatif::ProgressBar;
 use sha2::{Digest, Sha256};
 
@@ -11,7 +12,6 @@ use super::{
     report::{LeftOut, Reason},
     table::Table,
 };
-use crate::interrupt::Interrupt;
 
 /// Bytes of numbers after which the file's pages are given back: they count as this process's memory.
 const RELEASE: usize = 16 << 20;

@@ -11,9 +11,10 @@ use fondue_engine::{LanguageEngine, LanguageLimits, language::KvBudget};
 use fondue_imaging::{Compat, Fit, ImageLimits, decode};
 use fondue_model::{LanguageModel, PromptPart, Tokenizer};
 use fondue_proto::language::{self, QueryRequest};
+use fondue_terminal::{interrupt::Interrupt, progress};
 
 use super::Args;
-use crate::{build::model::ModelArgs, interrupt::Interrupt, progress, remote};
+use crate::{build::model::ModelArgs, remote};
 
 /// How large a picture to search by may be.
 const LIMITS: ImageLimits = ImageLimits { max_pixels: 40_000_000, max_bytes: 32 << 20 };
@@ -33,8 +34,12 @@ pub(super) fn ask(args: &Args, interrupt: &Interrupt) -> Result<Question> {
     match (&args.model, &args.text, &args.image) {
         (Some(model), Some(text), _) => text_here(model, text),
         (Some(model), _, Some(image)) => image_here(model, image),
-        (None, Some(text), _) => remote::runtime()?.block_on(interrupt.or(text_there(args, text))),
-        (None, _, Some(image)) => remote::runtime()?.block_on(interrupt.or(image_there(args, image))),
+        (None, Some(text), _) => {
+            remote::runtime()?.block_on(remote::awaited(interrupt, text_there(args, text)))
+        }
+        (None, _, Some(image)) => {
+            remote::runtime()?.block_on(remote::awaited(interrupt, image_there(args, image)))
+        }
         (_, None, None) => bail!("--text or --image is needed"),
     }
 }

@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use fondue_domain::{Compat, Embedding};
 use fondue_engine::{Emission, EngineError, Generation, LanguageEngine};
 use fondue_model::{ModelError, Sampling};
+use fondue_terminal::{interrupt::Interrupt, progress};
 use futures::{StreamExt, stream};
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +15,6 @@ use super::{
     kept::{Floats, Kept, Key, key},
     piece::parts,
 };
-use crate::{interrupt::Interrupt, progress};
 
 /// How long the model may think: no question ends for lack of time.
 const PATIENCE: Duration = Duration::from_secs(7 * 86_400);
@@ -226,7 +226,7 @@ pub(super) async fn run<T>(
     work: &Work<'_>,
     mut done: impl FnMut(usize, T) -> Result<()>,
 ) -> Result<()> {
-    let bar = progress::bar(total, work.pieces);
+    let bar = progress::bar(total as u64, work.pieces);
     let mut results = std::pin::pin!(stream::iter(jobs).buffer_unordered(work.at_once));
     loop {
         work.interrupt.check()?;

@@ -7,10 +7,10 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
+use fondue_terminal::interrupt::Interrupt;
 use sha2::{Digest, Sha256};
 
 use super::engines::Engines;
-use crate::interrupt::Interrupt;
 
 /// Raised when the same question comes to mean another thing.
 const RULES: u32 = 1;

@@ -50,10 +50,9 @@ fn a_run_that_was_killed_or_interrupted_goes_on_to_the_same_report() {
     let folder = tempfile::tempdir().unwrap();
     sets::corpus(folder.path());
     let (code, errors) = broken_off(folder.path(), Signal::SIGINT);
-    assert_eq!(
-        (code, errors.as_str()),
-        (Some(130), "error: interrupted; the same command goes on where it was\n")
-    );
+    let told = "interrupted: stops in a moment; Ctrl-C once more leaves at once\n\
+                error: interrupted; the same command goes on where it was\n";
+    assert_eq!((code, errors.as_str()), (Some(130), told));
     assert!(!folder.path().join("report.json").exists());
     let n_before = lines(folder.path());
     assert!((3..n_all).contains(&n_before), "{n_before} of {n_all}");

@@ -13,7 +13,8 @@ Examples:
   fondue train ground fromage-6.7b --train cc3m_train.tsv --images cc3m/training --out run --preset reference --device cuda
   fondue train ground my-model --train mine.tsv --out tuned --init my-model/fromage --iterations 2000
 
-MODEL holds opt/ and clip/. RUN gets fromage/ (model_args.json and mapping.safetensors, the published layout), \
+MODEL holds opt/ and clip/. RUN gets fromage/ (model_args.json, the mapping layers as \
+pretrained_ckpt.pth.tar, as published, and as mapping.safetensors), \
 checkpoint.safetensors, metrics.jsonl, events/ for TensorBoard, features/ and, where rows are left out, bad-rows.tsv. \
 The same command goes on with a run that was ended, by Ctrl-C or otherwise, as if it had not been.
 

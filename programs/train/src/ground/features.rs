@@ -16,11 +16,12 @@ use anyhow::{Context, Result, ensure};
 use fondue_imaging::{Fit, ImageLimits, Preprocess, decode};
 use fondue_mapped::Mapped;
 use fondue_model::{Placement, VisionTower, fingerprint, weights::unwatched};
+use fondue_terminal::interrupt::Interrupt;
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use super::{order::draws, table::Table, views::view};
-use crate::run::{interrupt::Interrupt, progress::Progress};
+use crate::run::progress::Progress;
 
 /// Changes when the same key would mean other numbers.
 const FORM: &[u8] = b"fondue features 1";
@@ -156,7 +157,7 @@ fn make(pictures: &[String], images: &Path, path: &Path, making: &Making<'_>) ->
     let mut out = BufWriter::new(file);
     let mut progress = Progress::new(pictures.len() as u64, done, "pictures", making.quiet);
     for (piece, names) in pictures[done as usize..].chunks(PIECE).enumerate() {
-        making.interrupt.check("the features made so far are kept; the same command goes on")?;
+        making.interrupt.check()?;
         let first = done as usize + piece * PIECE;
         let pixels: Vec<Option<Vec<Vec<f32>>>> = names
             .par_iter()

@@ -1,11 +1,16 @@
-//! The published layout: `model_args.json` beside the mapping layers.
+//! The published layout: `model_args.json` beside the mapping layers, these twice: as safetensors, which Fondue reads first, and as the
+//! checkpoint that the published code reads.
 
 use std::{fs, path::Path};
 
 use anyhow::{Context, Result};
 use serde_json::json;
+use tch::Tensor;
 
-use super::trained::{NAMES, Trained};
+use super::{
+    torch_file,
+    trained::{NAMES, Trained},
+};
 use crate::run::checkpoint;
 
 /// Names of the towers, as `model_args.json` tells them.
@@ -35,6 +40,9 @@ pub fn write(folder: &Path, trained: &Trained, towers: &Towers<'_>) -> Result<()
         "image_embed_dropout_prob": 0.0,
     });
     checkpoint::replace(&folder.join("model_args.json"), serde_json::to_string_pretty(&args)?.as_bytes())?;
-    let tensors = NAMES.iter().zip(trained.all()).map(|(name, tensor)| ((*name).to_owned(), tensor));
-    checkpoint::save_tensors(&folder.join("mapping.safetensors"), tensors)
+    let tensors: Vec<(&str, &Tensor)> = NAMES.into_iter().zip(trained.all()).collect();
+    let named = tensors.iter().map(|(name, tensor)| ((*name).to_owned(), *tensor));
+    checkpoint::save_tensors(&folder.join("mapping.safetensors"), named)?;
+    let published = folder.join("pretrained_ckpt.pth.tar");
+    checkpoint::place(&published, |file| torch_file::fill(file, &tensors))
 }

@@ -4,6 +4,7 @@ use std::{fs, path::PathBuf, time::Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use fondue_model::{Placement, Tokenizer, mapping::ModelArgs, weights::Weights, weights::unwatched};
+use fondue_terminal::interrupt::{Interrupt, Interrupted};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -25,7 +26,6 @@ use super::{
 use crate::run::{
     checkpoint,
     group::Group,
-    interrupt::{Interrupt, Interrupted},
     metrics::{Lengths, Metrics},
     progress::Progress,
 };
@@ -270,7 +270,7 @@ impl<'a> Session<'a> {
                 self.keep()?;
                 progress.end();
                 let left = format!("{done} of {total} iterations are kept; the same command goes on");
-                return Err(Interrupted(left).into());
+                return Err(Interrupted::leaving(left).into());
             }
         }
         progress.end();

@@ -101,7 +101,10 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
 }
 
 /// Has a file filled beside its place, then puts it there in one step.
-fn place(path: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+///
+/// # Errors
+/// If it cannot be written; what lay there stays then.
+pub fn place(path: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
     let at = || format!("writing {}", path.display());
     let folder = path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
     let file = tempfile::Builder::new().prefix(".partial-").tempfile_in(folder).with_context(at)?;
@@ -155,7 +158,10 @@ pub fn parse<S: DeserializeOwned>(bytes: &[u8]) -> Result<(HashMap<String, Tenso
 }
 
 /// A tensor's bytes, row-major.
-fn raw(tensor: &Tensor) -> Result<Vec<u8>> {
+///
+/// # Errors
+/// libtorch's.
+pub fn raw(tensor: &Tensor) -> Result<Vec<u8>> {
     let host = tensor.f_detach()?.f_to_device(tch::Device::Cpu)?.f_contiguous()?;
     let mut bytes = vec![0; host.numel() * host.f_kind()?.elt_size_in_bytes()];
     host.f_copy_data_u8(&mut bytes, host.numel())?;

@@ -8,12 +8,13 @@ use std::{
 };
 
 use anyhow::{Context, Result};
+use fondue_terminal::interrupt::{Interrupt, Interrupted};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 use tch::Tensor;
 
 use super::flat::Adam;
-use crate::run::{checkpoint, interrupt::Interrupt};
+use crate::run::checkpoint;
 
 /// How long a tower trains, and how often it is looked at.
 #[derive(Clone, Debug, clap::Args)]
@@ -75,7 +76,9 @@ impl<'a> Course<'a> {
     /// # Errors
     /// Those of the updates; if the disk refuses; if Ctrl-C came, after a checkpoint was written.
     pub(crate) fn run(&self, pupil: &mut impl Pupil) -> Result<()> {
-        let interrupt = Interrupt::listen()?;
+        let left = "the same command goes on from what is kept";
+        let interrupt = Interrupt::listen(left).context("listening for Ctrl-C")?;
+        interrupt.begin()?;
         let mut step = self.resume(pupil.adam())?;
         let steps = self.args.steps;
         let style = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {per_sec} {eta} left")?;
@@ -105,7 +108,8 @@ impl<'a> Course<'a> {
             }
             if stopped {
                 bar.abandon();
-                interrupt.check(&format!("{step} of {steps} updates are kept; the same command goes on"))?;
+                let left = format!("{step} of {steps} updates are kept; the same command goes on");
+                return Err(Interrupted::leaving(left).into());
             }
             if step % self.args.judge_every == 0 || step == steps {
                 let (text, value) = pupil.judge()?;

@@ -56,6 +56,9 @@ pub struct LanguageArgs {
     /// Further documents an update, of the short ones that begin with a picture: from them naming pictures is learnt.
     #[arg(long, default_value_t = 0)]
     naming: usize,
+    /// Further documents an update, of the captions with `[RET]`: from them it is learnt what to find there.
+    #[arg(long, default_value_t = 0)]
+    finding: usize,
     /// Weight decay.
     #[arg(long, default_value_t = 0.05)]
     weight_decay: f64,
@@ -132,9 +135,11 @@ struct Run<'a> {
     /// The id of `[RET]`.
     ret: i64,
     /// Documents to train on and their share, by kind.
-    kinds: Vec<(f64, Vec<Row>)>,
+    kinds: Vec<(&'static str, f64, Vec<Row>)>,
     /// The short ones that begin with a picture.
     naming: Vec<Row>,
+    /// The captions with `[RET]`.
+    finding: Vec<Row>,
     /// Documents to measure on.
     judged: BTreeMap<String, Vec<Row>>,
 }
@@ -159,7 +164,7 @@ impl<'a> Run<'a> {
         let mut judged = read("validation.jsonl")?;
         judged.values_mut().for_each(|rows| rows.truncate(JUDGED));
         let kinds: Vec<_> =
-            KINDS.iter().filter_map(|(kind, share)| Some((*share, train.remove(*kind)?))).collect();
+            KINDS.iter().filter_map(|(kind, share)| Some((*kind, *share, train.remove(*kind)?))).collect();
         ensure!(
             !kinds.is_empty(),
             "the corpus' texts are of none of the kinds {:?}",
@@ -167,11 +172,14 @@ impl<'a> Run<'a> {
         );
         let is_naming =
             |row: &&Row| matches!(row.slots.first(), Some(Slot::Picture(_))) && row.slots.len() <= SHORT;
-        let naming: Vec<Row> = kinds.iter().flat_map(|(_, rows)| rows).filter(is_naming).cloned().collect();
+        let naming: Vec<Row> = kinds.iter().flat_map(|(.., rows)| rows).filter(is_naming).cloned().collect();
         ensure!(
             args.naming == 0 || !naming.is_empty(),
             "the corpus has no short texts that begin with a picture"
         );
+        let captions = kinds.iter().filter(|(kind, ..)| *kind == "caption").flat_map(|(.., rows)| rows);
+        let finding: Vec<Row> = captions.filter(|row| !row.queries.is_empty()).cloned().collect();
+        ensure!(args.finding == 0 || !finding.is_empty(), "the corpus has no captions with [RET]");
         let shape = Shape {
             vocab: (tokenizer.ret().as_i64() + 1 + 7) / 8 * 8,
             positions: args.positions,
@@ -216,6 +224,7 @@ impl<'a> Run<'a> {
             ret: tokenizer.ret().as_i64(),
             kinds,
             naming,
+            finding,
             judged,
         })
     }
@@ -269,12 +278,13 @@ impl<'a> Run<'a> {
         let logits = hidden.index_select(0, &at).matmul(&table.transpose(0, 1)).to_kind(Kind::Float);
         let label = Tensor::from_slice(&labels).index_select(0, &at);
         let loss = logits.cross_entropy_loss(&label, None::<Tensor>, Reduction::Sum, -100, 0.0);
-        let mut loss = loss;
-        if noisy && !queries.is_empty() {
+        let missed = if noisy && !queries.is_empty() {
             let states = hidden.index_select(0, &Tensor::from_slice(&queries));
-            let missed = self.eyes.missed(&float[self.n_model..], &states, &wanted);
-            loss = missed.map_or_else(|| loss.shallow_clone(), |missed| &loss + missed * QUERY_WEIGHT);
-        }
+            self.eyes.missed(&float[self.n_model..], &states, &wanted)
+        } else {
+            None
+        };
+        let loss = missed.map_or_else(|| loss.shallow_clone(), |missed| &loss + missed * QUERY_WEIGHT);
         Ok((loss, asked.len() as i64))
     }
 
@@ -292,12 +302,12 @@ impl Pupil for Run<'_> {
         let course = &self.args.course;
         tch::manual_seed((course.seed as i64) << 32 | step);
         let mut rng = ChaCha8Rng::seed_from_u64(course.seed << 32 ^ step as u64);
-        let whole: f64 = self.kinds.iter().map(|(share, _)| share).sum();
+        let whole: f64 = self.kinds.iter().map(|(_, share, _)| share).sum();
         let mut rows: Vec<&Row> = (0..self.args.batch)
             .map(|_| {
                 let mut at = rng.random_range(0.0..whole);
-                let mut chosen = &self.kinds[0].1;
-                for (share, rows) in &self.kinds {
+                let mut chosen = &self.kinds[0].2;
+                for (_, share, rows) in &self.kinds {
                     chosen = rows;
                     at -= share;
                     if at < 0.0 {
@@ -307,7 +317,9 @@ impl Pupil for Run<'_> {
                 &chosen[rng.random_range(0..chosen.len())]
             })
             .collect();
-        rows.extend((0..self.args.naming).map(|_| &self.naming[rng.random_range(0..self.naming.len())]));
+        for (n, some) in [(self.args.naming, &self.naming), (self.args.finding, &self.finding)] {
+            rows.extend((0..n).map(|_| &some[rng.random_range(0..some.len())]));
+        }
         rows.sort_by_key(|row| row.slots.len());
         let asked: usize =
             rows.iter().map(|row| row.labels.iter().filter(|&&label| label >= 0).count()).sum();

@@ -413,7 +413,7 @@ fn mix(pixels: &mut Tensor, rng: &mut ChaCha8Rng, often: f64) -> (Tensor, f64) {
 }
 
 /// Rows at length 1.
-fn unit(rows: &Tensor) -> Tensor {
+pub(crate) fn unit(rows: &Tensor) -> Tensor {
     rows / rows.norm_scalaropt_dim(2.0, [-1i64].as_slice(), true).clamp_min(1e-6)
 }
 

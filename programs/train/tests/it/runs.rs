@@ -9,7 +9,12 @@ use std::{
 };
 
 use fondue_domain::TokenId;
-use fondue_model::{LanguageModel, Placement, Tokenizer, mapping::Mapping, weights::unwatched};
+use fondue_model::{
+    LanguageModel, Placement, Tokenizer,
+    mapping::Mapping,
+    weights::{Weights, unwatched},
+};
+use fondue_train::ground::trained::NAMES;
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
@@ -43,6 +48,19 @@ fn a_run_learns_and_writes_the_published_layout() {
     let ret: TokenId = Tokenizer::load(&opt).unwrap().ret();
     let fromage = scene.path("run/fromage");
     LanguageModel::load(&opt, &fromage, ret, Placement::CPU_F32, &unwatched).unwrap();
+    // The published form holds the same.
+    let torch = scene.path("torch");
+    fs::create_dir(&torch).unwrap();
+    for name in ["model_args.json", "pretrained_ckpt.pth.tar"] {
+        fs::copy(fromage.join(name), torch.join(name)).unwrap();
+    }
+    let [ours, theirs] = [&fromage, &torch].map(|folder| Weights::open_mapping(folder, &unwatched).unwrap());
+    for name in NAMES {
+        let tensor = |weights: &Weights<'_>| {
+            weights.tensor(name, weights.shape(name).unwrap(), Placement::CPU_F32).unwrap()
+        };
+        assert!(tensor(&ours) == tensor(&theirs), "{name}");
+    }
     // And a run begins with it.
     ends_well({
         let mut command = scene.ground("train.tsv", "tuned", &words);

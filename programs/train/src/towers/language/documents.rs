@@ -164,12 +164,13 @@ impl<'a> Rows<'a> {
 /// Labels move one position to the front; a slot of −1 gives its label to the one before it and goes.
 fn shifted(slots: &[Slot], own: &[i64], shown: &[(usize, i64)], max: usize) -> Row {
     let mut row = Row { slots: Vec::new(), labels: Vec::new(), queries: Vec::new() };
+    let mut shown = shown.iter().peekable();
     for (at, &slot) in slots.iter().enumerate() {
+        let query = shown.next_if(|(place, _)| *place == at);
         if slot == Slot::Token(-1) || row.slots.len() == max {
             continue;
         }
-        let thing = shown.iter().find(|(place, _)| *place == at);
-        row.queries.extend(thing.map(|(_, thing)| (row.slots.len(), *thing)));
+        row.queries.extend(query.map(|(_, thing)| (row.slots.len(), *thing)));
         row.slots.push(slot);
         row.labels.push(own.get(at + 1).copied().unwrap_or(-100));
     }

@@ -6,7 +6,10 @@ use anyhow::{Context, Result, ensure};
 use rand::{Rng, RngExt};
 use tch::{Kind, Reduction, Tensor};
 
-use super::super::flat::{Layout, Start};
+use super::super::{
+    flat::{Layout, Start},
+    vision::unit,
+};
 
 /// The scale of similarities when things are looked for.
 const QUERY_SCALE: f64 = 20.0;
@@ -131,9 +134,4 @@ fn middles(features: &Tensor, rows: &[Vec<i64>], projection: &Tensor) -> Tensor 
         }
     };
     unit(&Tensor::stack(&rows.iter().map(middle).collect::<Vec<_>>(), 0))
-}
-
-/// Rows at length 1.
-fn unit(rows: &Tensor) -> Tensor {
-    rows / rows.norm_scalaropt_dim(2.0, [-1i64].as_slice(), true).clamp_min(1e-6)
 }

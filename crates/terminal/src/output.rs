@@ -2,13 +2,14 @@
 
 use std::io::{self, ErrorKind, Write};
 
-use anyhow::{Context, Result};
-
 /// Prints a text. That nobody reads on, as behind `| head`, is no failure.
-pub(crate) fn print(text: &str) -> Result<()> {
+///
+/// # Errors
+/// The system's, if stdout takes no more.
+pub fn print(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-        result => result.context("writing to stdout"),
+        result => result.map_err(|error| io::Error::new(error.kind(), format!("writing to stdout: {error}"))),
     }
 }
