@@ -11,7 +11,8 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::cache;
 
-const WHEELS: [&str; 3] = ["torch==2.13.0", "nvidia-cuda-runtime==13.0.96", "nvidia-cuda-cupti==13.0.85"];
+pub(crate) const WHEELS: [&str; 3] =
+    ["torch==2.13.0", "nvidia-cuda-runtime==13.0.96", "nvidia-cuda-cupti==13.0.85"];
 const TRIES: usize = 3;
 
 /// Unpacks what a CPU needs; zipfile checks every member's CRC, so a damaged wheel ends here.

@@ -5,6 +5,7 @@ mod browser;
 mod cache;
 mod clients;
 mod docs;
+mod k8s;
 mod libtorch;
 mod model;
 mod python;
@@ -54,7 +55,7 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
-    /// Make the small model that ships from nothing, in `.fondue/model`: two hours on two cores. The same command goes on where it
+    /// Make the small model from nothing, in `.fondue/model`: two and a half hours on two cores. The same command goes on where it
     /// was ended.
     Model {
         /// Threads that train.
@@ -64,8 +65,8 @@ enum Task {
     /// Fetch libtorch, and what tests need of Python, once into the user's cache, and link `.libtorch`, `.milvus-lite`,
     /// `.http-clients` and `.python-client` to them.
     Setup,
-    /// Everything that continuous integration checks: fmt, clippy, build, the book, tests, doc tests, tidy, the browser chat,
-    /// the clients.
+    /// Everything that continuous integration checks: fmt, clippy, build, the book, tests, doc tests, tidy, manifests, the
+    /// browser chat, the clients.
     Test,
     /// The browser chat's part of that: in Chromium against a stand-in, and against the services.
     TestBrowser,
@@ -75,6 +76,8 @@ enum Task {
         #[arg(long, value_name = "ADDRESS")]
         gateway: Option<String>,
     },
+    /// Render the manifests of `k8s/` and check them, and the Dockerfiles, without a cluster.
+    K8s,
     /// Check the rules of the tree: boundaries, doorplates, lengths, nothing unfinished or bound to one machine.
     Tidy,
 }
@@ -89,6 +92,7 @@ fn main() -> Result<()> {
         Task::Docs { check: false } => libtorch::set_up(&root).and_then(|()| docs::make(&root)),
         Task::Model { threads } => model::make(&root, threads),
         Task::Setup => libtorch::set_up(&root).and_then(|()| python::set_up(&root)),
+        Task::K8s => k8s::check(&root),
         Task::Tidy => tidy::check(&root).and_then(|()| boundaries::check(&root)),
         Task::Test => test(&root),
         Task::TestBrowser => {
@@ -112,6 +116,7 @@ fn test(root: &std::path::Path) -> Result<()> {
     browser::set_up(root)?;
     tidy::check(root)?;
     boundaries::check(root)?;
+    k8s::check(root)?;
     let cargo = |words: &str| -> Result<()> {
         let start = Instant::now();
         println!("── cargo {words}");

@@ -30,14 +30,14 @@ pub(crate) fn make(root: &Path, threads: usize) -> Result<()> {
 
     maker.step("corpus", &[&["corpus", "--palette-variants", "4", &corpus]])?;
     maker.step("tokenizer", &[&["train"], &refs(&towers("tokenizer", &words))])?;
-    let course = ["--steps", "11500", "--whole", "0.08"];
+    let course = ["--steps", "11700", "--whole", "0.1"];
     maker.step("vision", &[&["train"], &refs(&towers("vision", &small)), &course, &threads])?;
-    let course = ["--steps", "2000", "--rate", "2e-3"];
+    let course = ["--steps", "1500", "--rate", "2e-3"];
     maker.step("language", &[&["train"], &refs(&towers("language", &words)), &course, &threads])?;
     // The same model goes on, now with what the vision tower makes of pictures.
     copy(&maker.work.join("words/opt/tokenizer.json"), &maker.work.join("small/opt/tokenizer.json"))?;
-    let seeing = ["--features", &features, "--init", &words, "--naming", "192"];
-    let course = ["--steps", "2000", "--rate", "1.5e-3", "--warmup", "50"];
+    let seeing = ["--features", &features, "--init", &words, "--naming", "192", "--finding", "160"];
+    let course = ["--steps", "1900", "--rate", "1.5e-3", "--warmup", "50", "--batch", "96"];
     maker.step(
         "language-seeing",
         &[&["train"], &refs(&towers("language", &small)), &seeing, &course, &threads],

