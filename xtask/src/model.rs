@@ -1,4 +1,4 @@
-//! `model`: the small model that ships, made from nothing. Each step keeps what it has done, so the same command goes on.
+//! `model`: a small model like the one that ships, made from nothing. Each step keeps what it has done, so the same command goes on.
 
 use std::{
     fs,
@@ -23,7 +23,8 @@ pub(crate) fn make(root: &Path, threads: usize) -> Result<()> {
     fs::create_dir_all(&work).with_context(|| format!("creating {}", work.display()))?;
     let maker = Maker { bin, work };
     let place = |name: &str| maker.work.join(name).to_string_lossy().into_owned();
-    let [corpus, words, small, ground, model] = ["corpus", "words", "small", "ground", "model"].map(place);
+    let [corpus, words, small, ground, gallery, model] =
+        ["corpus", "words", "small", "ground", "gallery", "model"].map(place);
     let (threads, features) = (threads.to_string(), format!("{small}/vision-features.safetensors"));
     let threads = ["--threads", &threads];
     let towers = |tower, out| ["towers", tower, "--corpus", &corpus, "--out", out].map(str::to_owned);
@@ -43,11 +44,17 @@ pub(crate) fn make(root: &Path, threads: usize) -> Result<()> {
         &[&["train"], &refs(&towers("language", &small)), &seeing, &course, &threads],
     )?;
     let table = format!("{corpus}/captions/grounding.tsv");
-    let start = format!("{small}/start/fromage");
-    let data = ["ground", &small, "--train", &table, "--images", &corpus, "--out", &ground, "--init", &start];
-    maker.step("ground", &[&["train"], &data, &GROUND, &threads])?;
+    let (start, first) = (format!("{small}/start/fromage"), format!("{ground}/fromage"));
+    let data = ["ground", &small, "--train", &table, "--images", &corpus];
+    let course = ["--iterations", "300", "--learning-rate", "3e-4", "--views", "3"];
+    let places = ["--out", &ground, "--init", &start];
+    maker.step("ground", &[&["train"], &data, &places, &course, &GROUND, &threads])?;
+    // Then on the very pictures, which the gallery shows.
+    let course = ["--iterations", "400", "--learning-rate", "6e-4", "--views", "1"];
+    let places = ["--out", &gallery, "--init", &first];
+    maker.step("ground-gallery", &[&["train"], &data, &places, &course, &GROUND, &threads])?;
     for file in ["model_args.json", "mapping.safetensors"] {
-        copy(&maker.work.join("ground/fromage").join(file), &maker.work.join("small/fromage").join(file))?;
+        copy(&maker.work.join("gallery/fromage").join(file), &maker.work.join("small/fromage").join(file))?;
     }
     maker.step("convert", &[&["model", "convert", &small, "--out", &model, "--dtype", "bf16", "--force"]])?;
     let (card, html) = (format!("{model}/README.md"), place("report.html"));
@@ -59,20 +66,14 @@ pub(crate) fn make(root: &Path, threads: usize) -> Result<()> {
 
 /// How the mapping layers are fitted. The language tower has learnt already when `[RET]` is due, so its row stays;
 /// and has learnt to find what it spoke of there, so little is left to fit.
-const GROUND: [&str; 19] = [
-    "--iterations",
-    "300",
+const GROUND: [&str; 13] = [
     "--batch",
     "180",
     "--max-len",
     "32",
-    "--views",
-    "3",
     "--freeze-ret",
     "--ret-lm-weight",
     "0",
-    "--learning-rate",
-    "3e-4",
     "--warmup",
     "20",
     "--concat-prob",

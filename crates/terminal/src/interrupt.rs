@@ -1,8 +1,8 @@
-//! Ctrl-C and SIGTERM: work that has begun is ended in order, so that nothing of it stays; a second one leaves at once.
+//! Ctrl-C and SIGTERM: work that has begun is ended in order; a second one leaves at once.
 
 use std::{
     borrow::Cow,
-    io,
+    io::{self, Write},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -12,6 +12,7 @@ use std::{
 
 use signal_hook::{
     consts::{SIGINT, SIGTERM},
+    flag,
     iterator::Signals,
     low_level,
 };
@@ -63,6 +64,10 @@ impl Interrupt {
     pub fn listen(left: &'static str) -> io::Result<Self> {
         let interrupt = Self { left, ..Self::default() };
         let theirs = interrupt.clone();
+        for signal in [SIGINT, SIGTERM] {
+            // Within the handler, so that nothing keeps the second from leaving.
+            flag::register_conditional_shutdown(signal, CODE.into(), Arc::clone(&interrupt.came))?;
+        }
         // Kept, not asked for anew after each: none is lost that comes while another is told.
         let mut signals = Signals::new([SIGINT, SIGTERM])?;
         let wait = move || signals.forever().for_each(|_| theirs.take());
@@ -72,13 +77,15 @@ impl Interrupt {
 
     fn take(&self) {
         let begun = self.begun();
-        if self.came() || !*begun {
-            eprintln!("error: {}", self.interrupted());
+        // Held, so that the work's own last words stand behind these. That nobody reads them changes nothing.
+        let mut told = io::stderr().lock();
+        if !*begun {
+            let _ = writeln!(told, "error: {}", self.interrupted());
             // Not `exit`: other threads still use what that would take down.
             low_level::exit(CODE.into());
         }
-        eprintln!("interrupted: stops in a moment; Ctrl-C once more leaves at once");
         self.came.store(true, Ordering::SeqCst);
+        let _ = writeln!(told, "interrupted: stops in a moment; Ctrl-C once more leaves at once");
     }
 
     /// From now on there is something to clear up.

@@ -143,7 +143,11 @@ fn bars(corpus: &Corpus, found: &Finding, named: &[Named], asked: &Asking, chang
         Bar::at_least("pictures trained on named right", 0.90, named(Split::Train)),
         Bar::at_least("[RET] written where a picture is asked for", 0.95, asked.asked),
         Bar::at_most("[RET] written where none is", 0.05, asked.not_asked),
-        Bar::at_least("after one thing another is spoken of", 0.95, changed),
+        Bar::at_least(
+            "asked for by name after another thing, and that is what the answer names",
+            0.95,
+            changed,
+        ),
     ]
 }
 

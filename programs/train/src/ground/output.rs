@@ -9,7 +9,7 @@ use tch::Tensor;
 
 use super::{
     torch_file,
-    trained::{NAMES, Trained},
+    trained::{NAMES, RET_ROW, Trained},
 };
 use crate::run::checkpoint;
 
@@ -43,6 +43,12 @@ pub fn write(folder: &Path, trained: &Trained, towers: &Towers<'_>) -> Result<()
     let tensors: Vec<(&str, &Tensor)> = NAMES.into_iter().zip(trained.all()).collect();
     let named = tensors.iter().map(|(name, tensor)| ((*name).to_owned(), *tensor));
     checkpoint::save_tensors(&folder.join("mapping.safetensors"), named)?;
+    // Some versions of the published code read the row of `[RET]` without its first dimension alone.
+    let row = trained.ret_row().f_squeeze_dim(0)?;
+    let tensors: Vec<(&str, &Tensor)> = tensors
+        .into_iter()
+        .map(|(name, tensor)| (name, if name == RET_ROW { &row } else { tensor }))
+        .collect();
     let published = folder.join("pretrained_ckpt.pth.tar");
     checkpoint::place(&published, |file| torch_file::fill(file, &tensors))
 }

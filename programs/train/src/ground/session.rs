@@ -234,6 +234,10 @@ impl<'a> Session<'a> {
     pub(super) fn run(mut self) -> Result<()> {
         let total = self.args.iterations();
         if self.state.iteration >= total {
+            // It may have ended between its last checkpoint and this.
+            if self.validation.is_none() {
+                self.publish()?;
+            }
             self.say(&format!("{} is finished: {total} iterations", self.args.out.display()));
             return Ok(());
         }
@@ -266,7 +270,7 @@ impl<'a> Session<'a> {
             // All stop at the same iteration.
             let mut came = [f64::from(u8::from(self.interrupt.came()))];
             self.group.sum(&mut came)?;
-            if came[0] > 0.0 {
+            if came[0] > 0.0 && done < total {
                 self.keep()?;
                 progress.end();
                 let left = format!("{done} of {total} iterations are kept; the same command goes on");

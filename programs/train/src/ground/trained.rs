@@ -34,8 +34,11 @@ pub const NAMES: [&str; 8] = [
     "model.visual_fc.bias",
     "model.text_hidden_fcs.0.0.weight",
     "model.text_hidden_fcs.0.0.bias",
-    "ret_input_embeddings.weight",
+    RET_ROW,
 ];
+
+/// The name of `[RET]`'s row.
+pub const RET_ROW: &str = "ret_input_embeddings.weight";
 
 impl Trained {
     /// Linear layers uniform within 1/√fan-in, the temperature ln(1/0.07), and `ret_row` `[1, word]` as it is given.

@@ -109,10 +109,11 @@ pub fn place(path: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> 
     let folder = path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
     let file = tempfile::Builder::new().prefix(".partial-").tempfile_in(folder).with_context(at)?;
     fill(file.path()).with_context(at)?;
-    // A temporary file is its owner's alone; this is as any file that the user makes.
-    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
-    file.as_file().set_permissions(mode).with_context(at)?;
-    file.as_file().sync_all().with_context(at)?;
+    // By its path: what filled it may have put another file there. A temporary file is its owner's alone; this is as any file
+    // that the user makes.
+    let filled = File::open(file.path()).with_context(at)?;
+    filled.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644)).with_context(at)?;
+    filled.sync_all().with_context(at)?;
     file.persist(path).with_context(at)?;
     File::open(folder).and_then(|folder| folder.sync_all()).with_context(at)
 }

@@ -3,7 +3,7 @@
 use std::{
     fs,
     io::Read,
-    os::unix::process::ExitStatusExt,
+    os::unix::{fs::PermissionsExt, process::ExitStatusExt},
     process::{Child, Stdio},
     time::{Duration, Instant},
 };
@@ -48,6 +48,10 @@ fn a_run_learns_and_writes_the_published_layout() {
     let ret: TokenId = Tokenizer::load(&opt).unwrap().ret();
     let fromage = scene.path("run/fromage");
     LanguageModel::load(&opt, &fromage, ret, Placement::CPU_F32, &unwatched).unwrap();
+    for file in fs::read_dir(&fromage).unwrap() {
+        let file = file.unwrap();
+        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o644, "{file:?}");
+    }
     // The published form holds the same.
     let torch = scene.path("torch");
     fs::create_dir(&torch).unwrap();
@@ -57,7 +61,7 @@ fn a_run_learns_and_writes_the_published_layout() {
     let [ours, theirs] = [&fromage, &torch].map(|folder| Weights::open_mapping(folder, &unwatched).unwrap());
     for name in NAMES {
         let tensor = |weights: &Weights<'_>| {
-            weights.tensor(name, weights.shape(name).unwrap(), Placement::CPU_F32).unwrap()
+            weights.tensor(name, weights.shape(name).unwrap(), Placement::CPU_F32).unwrap().flatten(0, -1)
         };
         assert!(tensor(&ours) == tensor(&theirs), "{name}");
     }
