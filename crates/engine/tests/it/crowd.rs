@@ -117,7 +117,7 @@ pub(crate) fn long(engine: &LanguageEngine, seed: u64) -> Turn {
     let generation = &mut turn.generation;
     generation.prompt = engine.prompt(vec![PromptPart::Text(text)]).unwrap();
     (generation.compat, generation.stop_at_newline, generation.max_new_tokens) = (Compat::Off, false, 300);
-    (generation.sampling.temperature, generation.sampling.top_p) = (4.0, 0.99);
+    (generation.sampling.temperature, generation.sampling.top_p) = (100.0, 0.99);
     Turn { fate: Fate::Finished, ..turn }
 }
 

@@ -18,32 +18,33 @@ async fn run(engine: &LanguageEngine, text: &str, change: impl FnOnce(&mut Gener
 async fn a_newline_as_the_first_token_ends_nothing_in_the_published_code() {
     let engine = engine(LIMITS);
     // Without the beginning of an answer the model writes that first, and it begins with a newline.
-    let asked = "Q: Can you find a rocket?";
+    let asked = "Q: What is your name?";
     let right = run(&engine, asked, |_| {}).await;
     assert_eq!((right.text.as_str(), reason(&right)), ("", FinishReason::Stop));
     let published = run(&engine, asked, |g| (g.compat, g.max_new_tokens) = (Compat::Reference, 24)).await;
     assert_eq!(reason(&published), FinishReason::Length, "no later newline ends it either");
     // Cut after the first newline inside, once those at the ends are gone.
-    assert_eq!(published.text, "A: Yes, here is a rocket.\n");
+    assert_eq!(published.text, "A: My name is Fondue.\n");
     // Where another token comes first, a newline ends the text in both.
-    let asked = "Q: Can you find a rocket?\nA:";
+    let asked = "Q: What is your name?\nA:";
     for compat in [Compat::Off, Compat::Reference] {
         let answer = run(&engine, asked, |g| g.compat = compat).await;
-        assert_eq!((answer.text.as_str(), reason(&answer)), (" Yes, here is a rocket.", FinishReason::Stop));
+        assert_eq!((answer.text.as_str(), reason(&answer)), (" My name is Fondue.", FinishReason::Stop));
     }
 }
 
 #[tokio::test]
 async fn the_published_code_cuts_after_a_sentence_and_drops_what_follows_the_last_picture() {
     let engine = engine(LIMITS);
-    let asked = "Q: Can you find a rocket?\nA:";
+    let asked = "Q: What is your name?\nA:";
     // Two sentences and more, since newlines do not end it here.
     let on = |g: &mut Generation| (g.stop_at_newline, g.max_new_tokens) = (false, 24);
     let right = run(&engine, asked, on).await;
-    assert!(right.text.starts_with(" Yes, here is a rocket.\n") && right.text.len() > 24, "{:?}", right.text);
+    assert!(right.text.starts_with(" My name is Fondue.\n") && right.text.len() > 24, "{:?}", right.text);
     let published = run(&engine, asked, |g| (on(g), g.compat = Compat::Reference).1).await;
-    assert_eq!(published.text, " Yes, here is a rocket.\n");
+    assert_eq!(published.text, " My name is Fondue.\n");
 
+    let asked = "Q: Can you find a rocket?\nA:";
     let picture = |g: &mut Generation| {
         (g.sampling.min_word_tokens, g.sampling.ret_bias, g.max_new_tokens) = (4, 100.0, 9);
         (g.sampling.max_rets, g.stop_at_newline) = (Some(1), false);
@@ -84,24 +85,26 @@ async fn script(
 async fn each_segment_of_the_published_code_is_whole_and_stands_before_its_ret() {
     let engine = engine(LIMITS);
     let asked = "Q: Can you find a rocket?\nA:";
-    let rocket = " Yes, here is a rocket";
-    // With a little help the model goes on behind its `[RET]`: that is dropped, be a further one looked up or not.
-    let right = script(&engine, asked, |g| (g.compat, g.sampling.ret_bias) = (Compat::Off, 1.0)).await.0;
-    assert_eq!(right[right.len() - 3..], ["[0 @ 22]", " places", "."]);
-    let one = script(&engine, asked, |g| g.sampling.ret_bias = 1.0).await;
-    assert_eq!(one, (vec![rocket.into(), "[0 @ 22]".into()], FinishReason::Stop));
-    let two = script(&engine, asked, |_| {}).await;
-    let segments = [rocket, "[0 @ 22]", " places", "[1 @ 29]"].map(String::from).to_vec();
-    assert_eq!(two, (segments, FinishReason::Stop));
+    let rocket = " Yes, here is a rocket.";
+    // Behind the `[RET]` of a caption the model goes on: that is dropped.
+    let plain = |g: &mut Generation| g.sampling.ret_bias = 0.0;
+    let right = script(&engine, "a rocket", |g| (plain(g), g.compat = Compat::Off).1).await.0;
+    assert!(right[0] == "[0 @ 0]" && right.len() > 4, "{right:?}");
+    let one = script(&engine, "a rocket", plain).await;
+    assert_eq!(one, (vec!["[0 @ 0]".into()], FinishReason::Stop));
+    // A further one is looked up.
+    let two = script(&engine, asked, |g| (g.sampling.ret_bias, g.stop_at_newline) = (12.0, false)).await;
+    assert_eq!(two.0[..2], [rocket, "[0 @ 23]"].map(String::from));
+    assert!(two.0[2..].iter().any(|part| part.starts_with("[1 @ ")), "{two:?}");
     // As the last token it is looked up too.
-    let last = script(&engine, asked, |g| g.max_new_tokens = 7).await;
-    assert_eq!(last, (vec![rocket.into(), "[0 @ 22]".into()], FinishReason::Length));
+    let last = script(&engine, asked, |g| g.max_new_tokens = 8).await;
+    assert_eq!(last, (vec![rocket.into(), "[0 @ 23]".into()], FinishReason::Length));
     // A segment is cut by itself; of those that follow one another at once, all but the first are empty.
-    let cut = script(&engine, asked, |g| {
+    let cut = script(&engine, "Q: What is your name?\nA:", |g| {
         (g.sampling.ret_bias, g.sampling.min_word_tokens, g.stop_at_newline) = (100.0, 12, false);
         g.sampling.max_rets = Some(3);
     });
-    let segments = [" Yes, here is a rocket.\n", "[0 @ 24]", "[1 @ 24]", "[2 @ 24]"].map(String::from);
+    let segments = [" My name is Fondue.\n", "[0 @ 20]", "[1 @ 20]", "[2 @ 20]"].map(String::from);
     assert_eq!(cut.await, (segments.to_vec(), FinishReason::Stop));
 }
 

@@ -23,7 +23,7 @@ fn the_shipped_model_is_whole() {
         parts.iter().map(|part| part["kind"].as_str().unwrap()).collect::<Vec<_>>(),
         ["opt", "clip", "fromage"]
     );
-    assert_eq!(parts[0]["tokenizer"]["[RET]"], 3994);
+    assert_eq!(parts[0]["tokenizer"]["[RET]"], 3999);
     assert_eq!(parts[0]["tokenizer"]["</s> (BOS, EOS)"], 2);
     assert_eq!(parts[1]["preprocessing"]["size"], parts[1]["architecture"]["image"]);
     assert_eq!(parts[2]["architecture"]["prefix vectors (k)"], 1);
@@ -148,8 +148,8 @@ fn tensors_that_are_wrong_are_told_by_name_and_shape() {
 #[test]
 fn parts_of_two_models_are_told() {
     let other = tempfile::tempdir().unwrap();
-    fs::write(other.path().join("model_args.json"), shapes::model_args(1, 128).to_string()).unwrap();
-    let layers = shapes::mapping(64, 1, 128, 48, "F32");
+    fs::write(other.path().join("model_args.json"), shapes::model_args(1, 256).to_string()).unwrap();
+    let layers = shapes::mapping(64, 1, 256, 48, "F32");
     torch::write_checkpoint(&other.path().join("pretrained_ckpt.pth.tar"), &layers).unwrap();
     assert_eq!(report(&[other.path()])["ok"], true, "by itself it is whole");
     let (opt, clip) = (shipped().join("opt"), shipped().join("clip"));
@@ -178,9 +178,9 @@ fn parts_of_two_models_are_told() {
     edit("clip/preprocessor_config.json", "crop_size", json!({"height": 224, "width": 224}));
     let faults = crate::faults(&report(&[model.path()]));
     assert_eq!(faults.len(), 3, "{faults:#?}");
-    assert!(faults[0].contains("[RET] has id 3994, the token embedding has 1000 rows"), "{faults:#?}");
+    assert!(faults[0].contains("[RET] has id 3999, the token embedding has 1000 rows"), "{faults:#?}");
     assert!(faults[1].contains("eos_token_id is 7"), "{faults:#?}");
-    assert!(faults[2].contains("224 pixels wide, the tower takes 64"), "{faults:#?}");
+    assert!(faults[2].contains("224 pixels wide, the tower takes 72"), "{faults:#?}");
 }
 
 #[test]

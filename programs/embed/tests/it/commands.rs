@@ -161,10 +161,10 @@ fn info_and_list_tell_what_is_there() {
     assert_eq!((&info["precision"], &info["fields"]["year"]), (&"f32".into(), &"number".into()));
     assert_eq!(
         (&info["files"]["vectors.f32"], &info["changes"]["added"]),
-        (&(3 * 128 * 4).into(), &0.into())
+        (&(3 * 256 * 4).into(), &0.into())
     );
     let text = out(&fondue(&["info", &first], &index));
-    for part in [&first, "active", "128 values, f32", "year (number)", "0 added", "vectors.f32"] {
+    for part in [&first, "active", "256 values, f32", "year (number)", "0 added", "vectors.f32"] {
         assert!(text.contains(part), "{part}: {text}");
     }
     let list = json(&fondue(&["list", "--json"], &index));

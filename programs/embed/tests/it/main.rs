@@ -22,7 +22,7 @@ fn data(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name)
 }
 
-/// The shipped model; its vectors have 128 values.
+/// The shipped model; its vectors have 256 values.
 fn model() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets/model")
 }

@@ -20,8 +20,8 @@ use crate::said::{Heard, hear, image, pictures, reply, text, turn};
 async fn one_turn_streams_its_text() -> Result<()> {
     let cluster = Cluster::start(Flags::default()).await?;
     let options = TurnOptions { max_images: Some(0), ..TurnOptions::default() };
-    let heard = reply(&cluster, turn(vec![text("Can you find a rocket?")], options)).await?;
-    assert_eq!(heard.text(), "Yes, here is a rocket.", "the shipped model's answer");
+    let heard = reply(&cluster, turn(vec![text("What is your name?")], options)).await?;
+    assert_eq!(heard.text(), "My name is Fondue.", "the shipped model's answer");
     assert!(heard.deltas.len() > 3, "token by token, not at once: {:?}", heard.deltas);
     assert_eq!(heard.done().reason(), FinishReason::Stop);
     let usage = heard.done().usage.unwrap();
@@ -124,7 +124,7 @@ async fn seeds_repeat_answers() -> Result<()> {
     let cluster = Cluster::start(Flags::default()).await?;
     let mut texts = Vec::new();
     for seed in [1, 1, 2] {
-        let options = TurnOptions { temperature: Some(1.5), seed: Some(seed), ..TurnOptions::default() };
+        let options = TurnOptions { temperature: Some(4.0), seed: Some(seed), ..TurnOptions::default() };
         texts.push(reply(&cluster, turn(vec![text("Hello")], options)).await?.text());
     }
     assert_eq!(texts[0], texts[1]);
@@ -137,8 +137,8 @@ async fn the_published_behaviour_goes_through_all_services() -> Result<()> {
     let cluster = Cluster::start(Flags::default()).await?;
     let compat = Compat::Reference as i32;
     let options = TurnOptions { max_images: Some(0), compat, ..TurnOptions::default() };
-    let heard = reply(&cluster, turn(vec![text("Can you find a rocket?")], options)).await?;
-    assert_eq!(heard.deltas, [" Yes, here is a rocket."], "whole, and with its blank");
+    let heard = reply(&cluster, turn(vec![text("What is your name?")], options)).await?;
+    assert_eq!(heard.deltas, [" My name is Fondue."], "whole, and with its blank");
 
     // One picture, and nothing behind it.
     let options = TurnOptions { compat, ..pictures(1) };
