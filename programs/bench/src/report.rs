@@ -3,6 +3,8 @@
 pub(crate) mod gallery;
 pub(crate) mod markdown;
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 pub use self::gallery::Gallery;
@@ -100,6 +102,15 @@ pub enum Wanted {
     AtLeast(f64),
     /// As much or less.
     AtMost(f64),
+}
+
+impl fmt::Display for Wanted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AtLeast(bar) => write!(f, "≥ {bar}"),
+            Self::AtMost(bar) => write!(f, "≤ {bar}"),
+        }
+    }
 }
 
 impl Bar {

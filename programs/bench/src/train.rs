@@ -133,14 +133,17 @@ fn compared(args: &TrainArgs, threads: usize, ours: &[Step], theirs: &[Step], pe
         peak / 1e6
     );
     let last = ours.len().saturating_sub(1);
-    for n in [0, last / 4, last / 2, last / 4 * 3, last] {
+    let mut told = vec![0, last / 4, last / 2, last / 4 * 3, last];
+    told.dedup();
+    for n in told {
         let (Some(one), Some(other)) = (ours.get(n), theirs.get(n)) else { continue };
         text += &format!("| {} | {:.4} | {:.4} |\n", n + 1, one.loss, other.loss);
     }
     text += "\n";
     for bar in &bars {
         let verdict = if bar.is_met() == Some(true) { "met" } else { "**missed**" };
-        text += &format!("- {}: {}; bar {:?}, {verdict}\n", bar.what, bar.figure, bar.bar);
+        let wanted = bar.bar.map(|wanted| format!("; bar {wanted}, {verdict}")).unwrap_or_default();
+        text += &format!("- {}: {}{wanted}\n", bar.what, bar.figure);
     }
     Ok(text)
 }

@@ -4,7 +4,7 @@ mod gallery;
 
 use std::fmt::Write;
 
-use super::{Bar, Cell, Report, System, Wanted};
+use super::{Bar, Cell, Report, System};
 
 const TITLE: &str = "\
 # Benchmarks
@@ -196,11 +196,7 @@ fn ratios(text: &mut String, cells: &[&Cell]) {
 }
 
 fn verdict(bar: &Bar) -> String {
-    let wanted = match bar.bar {
-        Some(Wanted::AtLeast(bar)) => format!("≥ {bar}"),
-        Some(Wanted::AtMost(bar)) => format!("≤ {bar}"),
-        None => String::new(),
-    };
+    let wanted = bar.bar.map(|wanted| wanted.to_string()).unwrap_or_default();
     let met = match bar.is_met() {
         Some(true) => "met",
         Some(false) => "**missed**",
@@ -220,7 +216,7 @@ fn mebibytes(bytes: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::Gallery;
+    use crate::report::{Gallery, Wanted};
 
     #[test]
     fn a_new_run_comes_first_below_the_title() {
