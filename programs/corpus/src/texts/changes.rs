@@ -5,7 +5,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::{
     Document, Kind, PICTURE,
-    dialogues::{any, scene},
+    dialogues::{any, one_of},
     phrasings::{
         ASK, ASK_KIND, ASK_WORD, KIND, SEEN, SEEN_MORE, SEEN_THEN, SEEN_WONDER, THEN, Turn, WHAT, WHAT_KIND,
         WONDER,
@@ -75,8 +75,7 @@ fn dialogue(subjects: &[Subject], at: usize, rng: &mut ChaCha8Rng) -> Option<Doc
                 (fresh.take().unwrap_or_else(|| any(subjects, at, rng)), turns)
             }
         };
-        // Some turns need what not every thing has: a meaning, keywords.
-        let turn = (0..8).find_map(|_| scene(subjects, about, turns, rng).turn(*turns.choose(rng)?, rng));
+        let turn = one_of(turns, subjects, about, rng);
         if let Step::Shown(_) = step {
             text.push_str(PICTURE);
             pics.push(subjects[about].id.clone());

@@ -89,11 +89,19 @@ pub(crate) fn about(subjects: &[Subject], at: usize, rng: &mut ChaCha8Rng) -> Ve
 fn row(subjects: &[Subject], at: usize, tables: &[&[Turn]], rng: &mut ChaCha8Rng) -> Option<String> {
     let mut text = String::new();
     for turns in tables {
-        // Some turns need what not every thing has: a meaning, keywords.
-        let turn = (0..8).find_map(|_| scene(subjects, at, turns, rng).turn(*turns.choose(rng)?, rng));
-        text.push_str(&turn?);
+        text.push_str(&one_of(turns, subjects, at, rng)?);
     }
     Some(text)
+}
+
+/// One of the turns. Some need what not every thing has, a meaning or keywords, so a few are tried.
+pub(super) fn one_of(
+    turns: &[Turn],
+    subjects: &[Subject],
+    at: usize,
+    rng: &mut ChaCha8Rng,
+) -> Option<String> {
+    (0..8).find_map(|_| scene(subjects, at, turns, rng).turn(*turns.choose(rng)?, rng))
 }
 
 fn both(scene: &Scene<'_>, first: Turn, then: &[Turn], rng: &mut ChaCha8Rng) -> Option<String> {
@@ -110,12 +118,7 @@ fn two_pictures(subject: &Subject, other: &Subject, rng: &mut ChaCha8Rng) -> Opt
 }
 
 /// The thing beside another: one of its kind where the turns are about kinds.
-pub(super) fn scene<'a>(
-    subjects: &'a [Subject],
-    at: usize,
-    turns: &[Turn],
-    rng: &mut ChaCha8Rng,
-) -> Scene<'a> {
+fn scene<'a>(subjects: &'a [Subject], at: usize, turns: &[Turn], rng: &mut ChaCha8Rng) -> Scene<'a> {
     let kin = turns == SEEN_KIND;
     let other = if kin { of_its_kind(subjects, at, rng) } else { Some(&subjects[any(subjects, at, rng)]) };
     Scene::of(&subjects[at], other)

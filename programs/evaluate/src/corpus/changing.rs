@@ -1,5 +1,7 @@
 //! Dialogues that go from one thing to another: whether the answer is about the thing that was asked for last.
 
+use std::collections::HashSet;
+
 use anyhow::Result;
 
 use super::{
@@ -104,11 +106,11 @@ type Part<'a> = (Option<(usize, &'a Sight)>, String);
 
 /// For each thing with a picture that was trained on, the three dialogues.
 fn prompts(corpus: &Corpus, sights: &[Option<Sight>], limit: Option<usize>) -> Vec<Prompt> {
-    // The first picture of each; they lie together.
-    let mut known: Vec<(usize, usize, &Sight)> = Vec::new();
+    // The first picture of each.
+    let (mut known, mut things) = (Vec::new(), HashSet::new());
     for (at, (picture, sight)) in corpus.pictures.iter().zip(sights).enumerate() {
         let Some(sight) = sight else { continue };
-        if picture.split == Split::Train && known.iter().all(|(thing, ..)| *thing != picture.thing) {
+        if picture.split == Split::Train && things.insert(picture.thing) {
             known.push((picture.thing, at, sight));
         }
     }
