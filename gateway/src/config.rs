@@ -3,6 +3,7 @@
 pub mod http;
 pub mod images;
 mod settings;
+pub mod upstreams;
 
 use std::{path::PathBuf, time::Duration};
 
@@ -12,6 +13,7 @@ use fondue_serving::settings::{Serving, SettingsError, merge, parsed, within};
 use http::HttpConfig;
 use images::ImageLinks;
 pub use settings::Settings;
+use upstreams::Upstreams;
 
 /// The dialogue API: turns composed of vision, language and retrieval.
 #[derive(Debug, Parser)]
@@ -30,14 +32,8 @@ pub struct Args {
 pub struct Config {
     /// What every server has.
     pub serving: Serving,
-    /// Address of the vision service.
-    pub vision: String,
-    /// Address of the language service.
-    pub language: String,
-    /// Address of the retrieval service of the first, unnamed index.
-    pub retrieval: String,
-    /// Further indexes: name and address of the retrieval service.
-    pub indexes: Vec<(String, String)>,
+    /// The services behind it.
+    pub upstreams: Upstreams,
     /// Where a client does not say.
     pub defaults: Defaults,
     /// What a client may ask for.
@@ -174,11 +170,8 @@ impl Settings {
         let timeout_limit = within("timeout_limit_ms", self.timeout_limit_ms, 600_000, 1, 600_000)?;
         let serving = self.serving.resolve("127.0.0.1:7400")?;
         let ms = |ms: u32| Duration::from_millis(u64::from(ms));
-        let indexes = settings::indexes(self.indexes)?;
+        let upstreams = self.upstreams.resolve()?;
         Ok(Config {
-            vision: self.vision.unwrap_or_else(|| "http://127.0.0.1:7401".into()),
-            language: self.language.unwrap_or_else(|| "http://127.0.0.1:7402".into()),
-            retrieval: self.retrieval.unwrap_or_else(|| "http://127.0.0.1:7403".into()),
             defaults: Defaults {
                 max_new_tokens: within(
                     "max_new_tokens",
@@ -224,9 +217,9 @@ impl Settings {
                 events: within("event_buffer", self.event_buffer, 64, 1, MAX)?,
                 branch_turns: within("branch_turns", self.branch_turns, 64, 0, 4096)?,
                 branch_bytes: within("max_branch_bytes", self.max_branch_bytes, 8 << 20, 0, 1 << 31)?,
-                indexes: indexes.iter().map(|(name, _)| name.clone()).collect(),
+                indexes: upstreams.indexes.iter().map(|(name, _)| name.clone()).collect(),
             },
-            indexes,
+            upstreams,
             template: TemplateSettings {
                 question_prefix: self.question_prefix,
                 answer_prefix: self.answer_prefix,
@@ -258,13 +251,13 @@ mod tests {
     #[test]
     fn defaults_are_those_of_the_contract() {
         let config = resolve(&[]).unwrap();
-        assert_eq!(config.vision, "http://127.0.0.1:7401");
+        assert_eq!(config.upstreams.vision.to_string(), "127.0.0.1:7401");
         assert_eq!((config.defaults.max_new_tokens, config.defaults.max_images), (64, 2));
         assert_eq!((config.limits.concurrent_turns, config.limits.images_per_turn), (64, 16));
         assert_eq!(config.defaults.timeout, Duration::from_secs(60));
         assert_eq!(config.defaults.compat, Compat::Off);
         assert_eq!(config.template.over(Template::default()).answer_prefix, "\nA:");
-        assert!(config.images.is_none() && config.indexes.is_empty());
+        assert!(config.images.is_none() && config.upstreams.indexes.is_empty());
         assert_eq!((config.limits.branch_turns, config.limits.branch_bytes), (64, 8 << 20));
         assert_eq!((config.idle_timeout, config.vision_batch), (Duration::from_secs(600), 16));
         assert_eq!(config.limits.waiting_bytes, 64 << 20);
@@ -272,16 +265,26 @@ mod tests {
 
     #[test]
     fn flags_are_read_and_wrong_ones_named() {
-        let config = resolve(&["--ret-bias", "-2.5", "--vision", "http://v:1", "--max-turns", "3"]).unwrap();
+        let config =
+            resolve(&["--ret-bias", "-2.5", "--vision", "http://v:1,w:2", "--max-turns", "3"]).unwrap();
         assert_eq!(
-            (config.defaults.ret_bias, config.vision.as_str(), config.limits.turns),
-            (-2.5, "http://v:1", 3)
+            (config.defaults.ret_bias, config.upstreams.vision.to_string(), config.limits.turns),
+            (-2.5, "v:1,w:2".to_owned(), 3)
         );
         assert_eq!(resolve(&["--compat", "reference"]).unwrap().defaults.compat, Compat::Reference);
         let error = resolve(&["--compat", "exact"]).unwrap_err();
         assert_eq!(error, "compat: must be `off` or `reference`, got `exact`");
         let error = resolve(&["--ret-bias", "NaN"]).unwrap_err();
         assert_eq!(error, "ret_bias: must be -100 … 100, got NaN");
+        for (flag, value, setting) in [
+            ("--vision", "https://v:1", "vision: `https://v:1` is not an address"),
+            ("--language", "a:1,,b:2", "language: `` is not an address"),
+            ("--retry-ratio", "1.5", "retry_ratio: must be 0 … 1, got 1.5"),
+            ("--health-interval-ms", "99", "health_interval_ms: must be 100 … 60000, got 99"),
+        ] {
+            let error = resolve(&[flag, value]).unwrap_err();
+            assert!(error.starts_with(setting), "{error}");
+        }
         let error = resolve(&["--max-concurrent-turns", "0"]).unwrap_err();
         assert_eq!(error, "max_concurrent_turns: must be 1 … 1048576, got 0");
     }
@@ -289,8 +292,8 @@ mod tests {
     #[test]
     fn indexes_have_names_and_hosts_are_patterns() {
         let config = resolve(&["--index", "art=http://a:1", "--index", "maps=b:2"]).unwrap();
-        let expected = [("art", "http://a:1"), ("maps", "b:2")].map(|(name, at)| (name.into(), at.into()));
-        assert_eq!(config.indexes, expected);
+        let expected = [("art", "a:1"), ("maps", "b:2")].map(|(name, at)| (name.into(), at.parse().unwrap()));
+        assert_eq!(config.upstreams.indexes, expected);
         assert_eq!(config.limits.indexes, ["art", "maps"]);
         for wrong in ["art", "=http://a:1", "art=", &format!("{}=b", "x".repeat(65))] {
             let error = resolve(&["--index", wrong]).unwrap_err();
@@ -315,7 +318,7 @@ mod tests {
         let config = resolve(&["--max-images", "3", "--config", file.to_str().unwrap()]).unwrap();
         assert_eq!((config.defaults.max_images, config.defaults.ret_bias), (3, 1.5));
         assert_eq!(config.serving.listen.port(), 0);
-        assert!(config.images.is_some() && config.indexes.len() == 1);
+        assert!(config.images.is_some() && config.upstreams.indexes.len() == 1);
         std::fs::remove_file(file).unwrap();
     }
 }

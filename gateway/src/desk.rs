@@ -8,7 +8,7 @@ use fondue_proto::{
     language::language_client::LanguageClient, retrieval::retrieval_client::RetrievalClient,
     vision::vision_client::VisionClient,
 };
-use fondue_serving::upstream::{self, Channel};
+use fondue_serving::upstream::{Channel, Upstream, balanced};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
@@ -49,23 +49,26 @@ pub struct Desk {
 }
 
 impl Desk {
-    /// A desk with lazy connections: upstreams may come up later.
+    /// A desk whose upstreams may come up later. It must be made within a tokio runtime.
     ///
     /// # Errors
-    /// [`RunError`] if an address is not one, or TLS cannot be set up.
+    /// [`RunError`] if TLS cannot be set up.
     pub fn new(config: Config) -> Result<Self, RunError> {
         let max = config.serving.max_message_bytes.max(MIN_RESPONSE_BYTES);
-        let vision = VisionClient::new(upstream::connect_lazy(&config.vision)?);
-        let turns = config.limits.concurrent_turns;
-        let language = LanguageClient::new(upstream::connect_lazy_for_streams(&config.language, turns)?);
-        let language = language.max_decoding_message_size(max);
+        let upstreams = config.upstreams.clone();
+        let pool = |service: &str, targets, streams| {
+            balanced(Upstream { service: service.into(), targets, streams, balance: upstreams.balance })
+        };
+        let vision = VisionClient::new(pool("vision", upstreams.vision, 0));
+        let language = pool("language", upstreams.language, config.limits.concurrent_turns);
+        let language = LanguageClient::new(language).max_decoding_message_size(max);
         let vision = vision.max_decoding_message_size(max);
-        let others = config.indexes.iter().map(|(name, address)| (name.as_str(), address.as_str()));
         let mut indexes = Vec::new();
-        for (name, address) in std::iter::once(("", config.retrieval.as_str())).chain(others) {
-            let retrieval = RetrievalClient::new(upstream::connect_lazy(address)?);
-            let retrieval = retrieval.max_decoding_message_size(max);
-            indexes.push(Index::new(name, retrieval, vision.clone(), language.clone()));
+        for (name, targets) in std::iter::once((String::new(), upstreams.retrieval)).chain(upstreams.indexes)
+        {
+            let service = if name.is_empty() { "retrieval".to_owned() } else { format!("retrieval/{name}") };
+            let retrieval = pool(&service, targets, 0);
+            indexes.push(Index::new(&name, retrieval, max, vision.clone(), language.clone()));
         }
         Ok(Self {
             indexes,

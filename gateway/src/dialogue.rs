@@ -20,6 +20,7 @@ use crate::{
     request::{Content, Exchange, Picture, PictureKey},
     turn::answer::Answer,
 };
+use fondue_serving::upstream::Affinity;
 pub use past::{Held, History, Past};
 pub use prompt::{Piece, Prompt};
 pub use shown::Shown;
@@ -265,6 +266,12 @@ impl Draft {
     /// History and what the user says, up to where the answer begins.
     pub fn prompt(&self) -> Prompt {
         prompt::compose(&self.history.turns(), &self.asked, &self.template, &self.unreadable)
+    }
+
+    /// What all turns of the dialogue have in common: what the user said first, under this cache key.
+    pub fn affinity(&self, cache_key: &str) -> Affinity {
+        let first = self.history.turns().first().map_or(&self.asked, |held| &held.asked);
+        Affinity::of(&(cache_key, first))
     }
 
     /// Turns of the history.

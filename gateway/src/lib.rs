@@ -20,10 +20,7 @@ pub mod http;
 use std::{sync::Arc, time::Duration};
 
 use fondue_proto::dialogue::{dialogue_server::DialogueServer, gallery_server::GalleryServer};
-use fondue_serving::{
-    server::{Readiness, ServeError, Site},
-    upstream::UpstreamError,
-};
+use fondue_serving::server::{Readiness, ServeError, Site};
 use tokio::net::TcpListener;
 use tonic::service::RoutesBuilder;
 
@@ -35,9 +32,6 @@ const CLOSING: Duration = Duration::from_millis(500);
 /// Why the gateway cannot run.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// An upstream's address is not one.
-    #[error(transparent)]
-    Upstream(#[from] UpstreamError),
     /// Pictures cannot be fetched.
     #[error("pictures cannot be fetched")]
     Links(#[source] fondue_fetch::Reason),
@@ -53,7 +47,7 @@ pub enum RunError {
 /// call that needs one that is down says so.
 ///
 /// # Errors
-/// [`RunError`] if an address is wrong or serving fails.
+/// [`RunError`] if pictures cannot be fetched or serving fails.
 pub async fn run(
     config: Config,
     listener: TcpListener,

@@ -153,7 +153,9 @@ pub async fn begin(
         let parts = prompt::to_wire(&prompt.pieces, &draft.features)?;
         let cuts = prompt::cuts_to_wire(&prompt.cuts, MAX_CUTS);
         let n_cuts = cuts.len();
-        Ok((seen.took, n_cuts, speak::speak(&desk.language, parts, cuts, options, deadline).await?))
+        let affinity = draft.affinity(&options.cache_key);
+        let speech = speak::speak(&desk.language, parts, cuts, options, affinity, deadline);
+        Ok((seen.took, n_cuts, speech.await?))
     };
     let (vision_took, n_cuts, speech) = tokio::select! {
         taken = taken => taken?,

@@ -6,7 +6,7 @@ use http::HeaderMap;
 use tonic::metadata::MetadataMap;
 
 /// The header that carries the remaining time of a call.
-const HEADER: &str = "grpc-timeout";
+pub(crate) const HEADER: &str = "grpc-timeout";
 /// As good as never, and far from what an instant can hold.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
 
@@ -18,6 +18,16 @@ pub fn deadline(metadata: &MetadataMap, cap: Duration) -> Instant {
 /// The caller's `grpc-timeout`, if it sent one that can be read.
 pub(crate) fn asked(headers: &HeaderMap) -> Option<Duration> {
     headers.get(HEADER).and_then(|value| value.to_str().ok()).and_then(parse)
+}
+
+/// The header's value for the time that is left, in the finest unit that has room for it.
+pub(crate) fn told(left: Duration) -> String {
+    const MOST: u128 = 99_999_999;
+    match (left.as_micros(), left.as_millis()) {
+        (micros, _) if micros <= MOST => format!("{micros}u"),
+        (_, millis) if millis <= MOST => format!("{millis}m"),
+        _ => format!("{}S", u128::from(left.as_secs()).min(MOST)),
+    }
 }
 
 /// At most eight digits and a unit.
@@ -60,6 +70,19 @@ mod tests {
         assert!(near(left(Some("7000m"), cap), 7));
         assert!(near(left(Some("1H"), cap), 60));
         assert!(near(left(Some("99999999H"), Duration::MAX), LONGEST.as_secs()));
+    }
+
+    #[test]
+    fn what_is_told_can_be_read() {
+        for (left, read) in [
+            (Duration::ZERO, Duration::ZERO),
+            (Duration::from_micros(99_999_999), Duration::from_micros(99_999_999)),
+            (Duration::from_micros(100_000_001), Duration::from_millis(100_000)),
+            (Duration::from_secs(100_000), Duration::from_secs(100_000)),
+            (Duration::MAX, Duration::from_secs(99_999_999)),
+        ] {
+            assert_eq!(parse(&told(left)), Some(read), "{left:?}");
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::{collections::HashMap, error::Error, time::Duration};
 
 use fondue_domain::{Classify, Fault, Violation};
+use http::HeaderMap;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
@@ -81,6 +82,12 @@ pub fn fault_of(status: &Status) -> Fault {
         Code::Unimplemented => Fault::Unsupported,
         _ => Fault::Internal,
     }
+}
+
+/// How a call ended, as its trailers tell: well, or with a fault; `None` if they do not tell.
+pub(crate) fn ended(trailers: &HeaderMap) -> Option<Result<(), Fault>> {
+    let status = Status::from_header_map(trailers)?;
+    Some(if status.code() == Code::Ok { Ok(()) } else { Err(fault_of(&status)) })
 }
 
 /// The fields that a status says are at fault.
@@ -164,6 +171,16 @@ mod tests {
         ] {
             assert_eq!(fault_of(&from_parts(fault, "x", Vec::new())), fault);
         }
+    }
+
+    #[test]
+    fn trailers_tell_how_a_call_ended() {
+        let told = |status: Status| ended(status.into_http::<()>().headers());
+        assert_eq!(told(from_parts(Fault::Unavailable, "x", vec![])), Some(Err(Fault::Unavailable)));
+        let busy = Fault::Busy { retry_after: Duration::from_secs(1) };
+        assert_eq!(told(from_parts(busy, "x", vec![])), Some(Err(busy)));
+        assert_eq!(told(from_parts(Fault::TooLarge, "x", vec![])), Some(Err(Fault::TooLarge)));
+        assert_eq!((told(Status::ok("")), ended(&HeaderMap::new())), (Some(Ok(())), None));
     }
 
     #[test]

@@ -1,155 +1,206 @@
-//! The client's side: a connection that is made when it is needed, and the layer that passes the trace on.
+//! The client's side: connections to the replicas of a service, and the layer that passes the trace on.
+//!
+//! A [`Channel`] is one address, or a pool of replicas that keeps itself: names are resolved again and again, each replica is asked
+//! for its health, a call goes to one that is well, and is made again where that is safe.
+
+mod attempt;
+mod choice;
+mod keeper;
+mod pool;
+mod replica;
+mod targets;
 
 use std::{
     error::Error,
+    fmt,
+    net::SocketAddr,
+    pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
 
+pub use choice::Affinity;
 use fondue_domain::Fault;
-use futures::{TryFutureExt, future::MapErr};
-use http::Request;
+use http::{Request, Response, Uri};
 use opentelemetry_http::HeaderInjector;
+pub use pool::Repeatable;
+pub use targets::{Target, Targets, TargetsError};
 use tonic::{TimeoutExpired, body::Body, transport::Endpoint};
-use tower::Service;
+use tower::{Service, ServiceExt};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
+use self::pool::Pool;
 use crate::status::from_parts;
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
 /// Time for making a connection; a service that is down should be known soon.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-/// How often a silent connection is tried, so that a peer that vanished without a word is noticed.
-const KEEP_ALIVE: Duration = Duration::from_secs(10);
+/// How often a connection is tried, so that a peer that vanished or froze is noticed.
+const KEEP_ALIVE: Duration = Duration::from_secs(2);
+/// Time for its answer; then all calls of the connection are over. A peer that is only busy answers much sooner.
+const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Bytes of one stream that may be under way unread: more than an answer of a thousand tokens has.
 const STREAM_WINDOW: u32 = 64 << 10;
 /// What HTTP/2 lets a window be.
 const MAX_WINDOW: u32 = (1 << 31) - 1;
 
-/// A connection to a service, for `XClient::new`.
-pub type Channel = Traced<tonic::transport::Channel>;
+/// A service behind this one.
+#[derive(Clone, Debug)]
+pub struct Upstream {
+    /// What it is called in the log and in metrics.
+    pub service: Arc<str>,
+    /// Where its replicas are.
+    pub targets: Targets,
+    /// Streams of one connection that are read as slowly as clients read, at most: what lies unread of one counts against the
+    /// connection's window, so that window has room for all of them and for others. Memory for what lies unread: at most
+    /// 64 KiB × (`streams` + 1) for each replica. 0: the streams are read as they come.
+    pub streams: usize,
+    /// How calls are spread.
+    pub balance: Balance,
+}
+
+/// How calls are spread among replicas.
+#[derive(Clone, Copy, Debug)]
+pub struct Balance {
+    /// Time after which names are resolved again.
+    pub resolve_interval: Duration,
+    /// Time after which each replica is asked for its health again.
+    pub health_interval: Duration,
+    /// Calls that may be made again, as a share of the calls of the last ten seconds; 0 for none.
+    pub retry_ratio: f32,
+}
 
 /// Why there cannot be a connection.
 #[derive(Debug, thiserror::Error)]
 pub enum UpstreamError {
     /// The address is not one.
-    #[error("`{address}` is not an address; for example http://127.0.0.1:7401")]
-    Address {
-        /// As it was given.
-        address: String,
-    },
+    #[error(transparent)]
+    Address(#[from] TargetsError),
+    /// The address cannot be connected to.
+    #[error("{0} cannot be connected to")]
+    Endpoint(SocketAddr, #[source] tonic::transport::Error),
 }
 
-/// A channel that connects at the first call, and again after each loss. `http://` may be left out.
+/// Connections to a service, for `XClient::new`. Cheap to clone.
+#[derive(Clone)]
+pub struct Channel {
+    kind: Kind,
+}
+
+#[derive(Clone)]
+enum Kind {
+    /// One address.
+    One(tonic::transport::Channel),
+    /// Replicas.
+    Pool(Arc<Pool>),
+}
+
+impl fmt::Debug for Channel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.kind {
+            Kind::One(_) => f.write_str("Channel"),
+            Kind::Pool(pool) => f.debug_tuple("Channel").field(&pool.upstream.service).finish(),
+        }
+    }
+}
+
+/// A channel to one address that connects at the first call, and again after each loss. `http://` may be left out.
 ///
 /// # Errors
 /// [`UpstreamError::Address`].
 pub fn connect_lazy(address: &str) -> Result<Channel, UpstreamError> {
-    Ok(Traced { inner: endpoint(address)?.connect_lazy() })
+    let target: Target = address.parse()?;
+    let url = format!("http://{target}");
+    let endpoint = Endpoint::from_shared(url).map_err(|_| TargetsError::Address(address.to_owned()))?;
+    Ok(Channel { kind: Kind::One(lasting(endpoint).connect_lazy()) })
 }
 
-/// The same for a service whose streams are read as slowly as clients read: all share one connection, and what lies unread
-/// of one counts against the connection's window, so that window has room for `streams` that nobody reads and for others.
-/// Memory for what lies unread: at most 64 KiB × (`streams` + 1).
-///
-/// # Errors
-/// [`UpstreamError::Address`].
-pub fn connect_lazy_for_streams(address: &str, streams: usize) -> Result<Channel, UpstreamError> {
-    let streams = u32::try_from(streams).unwrap_or(u32::MAX).saturating_add(1);
-    let endpoint = endpoint(address)?
-        .initial_stream_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(STREAM_WINDOW.saturating_mul(streams).min(MAX_WINDOW));
-    Ok(Traced { inner: endpoint.connect_lazy() })
+/// A channel to the replicas of a service, which are looked for from now on, as long as there is the channel or a clone of it. It
+/// must be made within a tokio runtime.
+pub fn balanced(upstream: Upstream) -> Channel {
+    Channel { kind: Kind::Pool(Pool::new(upstream)) }
 }
 
-fn endpoint(address: &str) -> Result<Endpoint, UpstreamError> {
-    let wrong = || UpstreamError::Address { address: address.to_owned() };
-    let url = if address.contains("://") { address.to_owned() } else { format!("http://{address}") };
-    let endpoint = Endpoint::from_shared(url).map_err(|_| wrong())?;
-    // Without TLS, `https` would only fail at the first call.
-    if endpoint.uri().authority().is_none() || endpoint.uri().scheme_str() != Some("http") {
-        return Err(wrong());
+impl Channel {
+    /// Channels to each replica that is known now, for what all of them are to be told.
+    pub fn each(&self) -> Vec<Channel> {
+        match &self.kind {
+            Kind::One(_) => vec![self.clone()],
+            Kind::Pool(pool) => {
+                let replicas = pool.replicas();
+                replicas.iter().map(|replica| Channel { kind: Kind::One(replica.channel()) }).collect()
+            }
+        }
     }
-    Ok(endpoint
+}
+
+/// The way to one replica, an address of `target`.
+fn endpoint(address: SocketAddr, target: &Target, upstream: &Upstream) -> Result<Endpoint, UpstreamError> {
+    let failed = |error| UpstreamError::Endpoint(address, error);
+    let mut endpoint = lasting(Endpoint::from_shared(format!("http://{address}")).map_err(failed)?);
+    if let Some(authority) = target.authority() {
+        let origin = Uri::builder().scheme("http").authority(authority).path_and_query("/").build();
+        endpoint = origin.map_or(endpoint.clone(), |origin| endpoint.origin(origin));
+    }
+    if upstream.streams > 0 {
+        let streams = u32::try_from(upstream.streams).unwrap_or(u32::MAX).saturating_add(1);
+        endpoint = endpoint
+            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(STREAM_WINDOW.saturating_mul(streams).min(MAX_WINDOW));
+    }
+    Ok(endpoint)
+}
+
+fn lasting(endpoint: Endpoint) -> Endpoint {
+    endpoint
         .connect_timeout(CONNECT_TIMEOUT)
         .tcp_nodelay(true)
         .http2_keep_alive_interval(KEEP_ALIVE)
-        .keep_alive_timeout(KEEP_ALIVE)
-        .keep_alive_while_idle(true))
+        .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
+        .keep_alive_while_idle(true)
 }
 
-/// Passes the current span's trace context on with every request, as W3C's `traceparent`.
-#[derive(Clone, Debug)]
-pub struct Traced<S> {
-    inner: S,
-}
-
-impl<S> Service<Request<Body>> for Traced<S>
-where
-    S: Service<Request<Body>>,
-    S::Error: Into<BoxError>,
-{
-    type Response = S::Response;
+impl Service<Request<Body>> for Channel {
+    type Response = Response<Body>;
     type Error = BoxError;
-    type Future = MapErr<S::Future, fn(S::Error) -> BoxError>;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, BoxError>> + Send>>;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        self.inner.poll_ready(cx).map_err(Into::into)
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        // Who is ready is known when a replica is chosen.
+        Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
+        // W3C's `traceparent`, of the span that calls.
         let context = tracing::Span::current().context();
         opentelemetry::global::get_text_map_propagator(|propagator| {
             propagator.inject_context(&context, &mut HeaderInjector(request.headers_mut()));
         });
-        self.inner.call(request).map_err(tell_timeout)
+        match &self.kind {
+            Kind::One(channel) => {
+                let mut channel = channel.clone();
+                Box::pin(async move {
+                    let sent = async { channel.ready().await?.call(request).await };
+                    sent.await.map_err(|error| tell_timeout(error.into()))
+                })
+            }
+            Kind::Pool(pool) => {
+                let pool = pool.clone();
+                Box::pin(async move { pool.call(request).await.map_err(tell_timeout) })
+            }
+        }
     }
 }
 
 /// tonic calls the end of a request's own time CANCELLED; to everyone else it is a deadline.
-fn tell_timeout(error: impl Into<BoxError>) -> BoxError {
-    let error = error.into();
-    let mut cause: Option<&(dyn Error + 'static)> = Some(&*error);
-    while let Some(found) = cause {
-        if found.is::<TimeoutExpired>() {
-            return Box::new(from_parts(Fault::Deadline, "time ran out before there was an answer", vec![]));
-        }
-        cause = found.source();
+fn tell_timeout(error: BoxError) -> BoxError {
+    if attempt::is_timeout(&*error) {
+        return Box::new(from_parts(Fault::Deadline, "time ran out before there was an answer", vec![]));
     }
     error
 }
 
 #[cfg(test)]
-mod tests {
-    use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
-
-    use super::*;
-    use crate::status::fault_of;
-
-    #[tokio::test]
-    async fn addresses_are_checked_and_the_scheme_may_be_left_out() {
-        assert!(connect_lazy("127.0.0.1:7401").is_ok());
-        assert!(connect_lazy("http://vision:7401").is_ok());
-        for wrong in ["", "http://", "not an address", "/path", "https://vision:7401"] {
-            assert!(connect_lazy(wrong).is_err(), "{wrong}");
-        }
-    }
-
-    #[tokio::test]
-    async fn a_silent_service_is_a_deadline_and_one_that_is_down_is_unavailable() {
-        let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = silent.local_addr().unwrap().to_string();
-        let ask = async || {
-            let mut client = HealthClient::new(connect_lazy(&address).unwrap());
-            let mut request = tonic::Request::new(HealthCheckRequest::default());
-            request.set_timeout(Duration::from_millis(50));
-            client.check(request).await.unwrap_err()
-        };
-        let status = ask().await;
-        assert_eq!(fault_of(&status), Fault::Deadline, "{status:?}");
-        drop(silent);
-        let status = ask().await;
-        assert_eq!(fault_of(&status), Fault::Unavailable, "{status:?}");
-    }
-}
+mod tests;

@@ -1,9 +1,9 @@
 //! What can be set, by flag or by file, one name for both.
 
-use fondue_serving::settings::{ServingSettings, SettingsError};
+use fondue_serving::settings::ServingSettings;
 use serde::{Deserialize, Serialize};
 
-use super::{http::HttpSettings, images::ImageSettings};
+use super::{http::HttpSettings, images::ImageSettings, upstreams::UpstreamSettings};
 
 /// What can be set. Unset settings take the file's, then the defaults.
 #[derive(Clone, Debug, clap::Args, Serialize, Deserialize)]
@@ -12,22 +12,10 @@ pub struct Settings {
     #[command(flatten)]
     #[serde(flatten)]
     pub serving: ServingSettings,
-    /// Vision service [default: http://127.0.0.1:7401].
-    #[arg(long, value_name = "ADDR")]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub vision: Option<String>,
-    /// Language service [default: http://127.0.0.1:7402].
-    #[arg(long, value_name = "ADDR")]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub language: Option<String>,
-    /// Retrieval service [default: http://127.0.0.1:7403].
-    #[arg(long, value_name = "ADDR")]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub retrieval: Option<String>,
-    /// A further index, NAME=ADDR of its retrieval service; turns ask for it by its name. Can be given again.
-    #[arg(long = "index", value_name = "NAME=ADDR")]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub indexes: Option<Vec<String>>,
+    /// The services behind the gateway.
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub upstreams: UpstreamSettings,
     /// Tokens of an answer, where the client does not say [default: 64].
     #[arg(long, value_name = "N")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -147,29 +135,4 @@ pub struct Settings {
     #[command(flatten)]
     #[serde(flatten)]
     pub http: HttpSettings,
-}
-
-/// Bytes of an index's name.
-const MAX_NAME: usize = 64;
-
-/// `NAME=ADDR` → name and address, each name once.
-///
-/// # Errors
-/// [`SettingsError`] that names the setting and what would be right.
-pub(super) fn indexes(texts: Option<Vec<String>>) -> Result<Vec<(String, String)>, SettingsError> {
-    let wrong = |reason: String| SettingsError::Parse { setting: "indexes", reason };
-    let mut indexes: Vec<(String, String)> = Vec::new();
-    for text in texts.into_iter().flatten() {
-        let (name, address) = text.split_once('=').unwrap_or_default();
-        if !(1..=MAX_NAME).contains(&name.len()) || address.is_empty() {
-            return Err(wrong(format!(
-                "expected NAME=ADDR with a name of 1 … {MAX_NAME} bytes, got `{text}`"
-            )));
-        }
-        if indexes.iter().any(|(known, _)| known == name) {
-            return Err(wrong(format!("`{name}` is there twice")));
-        }
-        indexes.push((name.to_owned(), address.to_owned()));
-    }
-    Ok(indexes)
 }

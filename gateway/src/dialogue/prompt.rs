@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// A piece of a prompt.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Piece {
     /// Tokenised by itself.
     Text(String),

@@ -236,3 +236,17 @@ fn a_template_without_words_between_turns_is_cut_in_the_right_place_too() {
     assert_eq!(beginnings(&next(&[picture(2)])), [["<2>"]]);
     assert_eq!(beginnings(&next(&[text("two")])), [["two"]]);
 }
+
+#[test]
+fn all_turns_of_a_dialogue_have_one_affinity() {
+    let mut dialogue = dialogue();
+    let first = draft(&dialogue, vec![text("hello"), picture(1)]);
+    let affinity = first.affinity("");
+    let spoken = Spoken { draft: first, answer: Answer::new(Compat::Off), found: Shown::default() };
+    dialogue.record(1, spoken, &limits());
+    assert_eq!(draft(&dialogue, vec![text("and then?")]).affinity(""), affinity);
+    assert_ne!(draft(&dialogue, vec![text("and then?")]).affinity("a tenant's"), affinity);
+    let other = |parts| draft(&Dialogue::default(), parts).affinity("");
+    assert_ne!(other(vec![text("hello"), picture(2)]), affinity);
+    assert_ne!(other(vec![text("hello")]), affinity);
+}

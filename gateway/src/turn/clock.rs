@@ -2,11 +2,13 @@
 
 use std::time::{Duration, Instant};
 
+use fondue_serving::upstream::{Affinity, Repeatable};
 use tonic::{Request, Response, Status};
 
 use crate::failure::Failure;
 
-/// Calls `service` with the time left until `deadline`.
+/// Calls `service` with the time left until `deadline`. The call changes nothing there, so that it can be made again, at another
+/// replica, as long as nothing of its answer has come.
 ///
 /// # Errors
 /// The upstream's [`Failure`], or a deadline one when no time is left.
@@ -16,8 +18,48 @@ pub async fn call<Q, R>(
     message: Q,
     send: impl AsyncFnOnce(Request<Q>) -> Result<Response<R>, Status>,
 ) -> Result<R, Failure> {
-    let left = left(deadline).ok_or_else(|| Failure::deadline(&format!("the {service} service")))?;
     let mut request = Request::new(message);
+    request.extensions_mut().insert(Repeatable);
+    in_time(service, deadline, request, send).await
+}
+
+/// The same, preferably at the replica that other calls with this `affinity` go to.
+///
+/// # Errors
+/// As above.
+pub async fn call_near<Q, R>(
+    service: &str,
+    deadline: Instant,
+    affinity: Affinity,
+    message: Q,
+    send: impl AsyncFnOnce(Request<Q>) -> Result<Response<R>, Status>,
+) -> Result<R, Failure> {
+    let mut request = Request::new(message);
+    request.extensions_mut().insert(Repeatable);
+    request.extensions_mut().insert(affinity);
+    in_time(service, deadline, request, send).await
+}
+
+/// A call that changes something: it is made once.
+///
+/// # Errors
+/// As above.
+pub async fn call_once<Q, R>(
+    service: &str,
+    deadline: Instant,
+    message: Q,
+    send: impl AsyncFnOnce(Request<Q>) -> Result<Response<R>, Status>,
+) -> Result<R, Failure> {
+    in_time(service, deadline, Request::new(message), send).await
+}
+
+async fn in_time<Q, R>(
+    service: &str,
+    deadline: Instant,
+    mut request: Request<Q>,
+    send: impl AsyncFnOnce(Request<Q>) -> Result<Response<R>, Status>,
+) -> Result<R, Failure> {
+    let left = left(deadline).ok_or_else(|| Failure::deadline(&format!("the {service} service")))?;
     request.set_timeout(left);
     match tokio::time::timeout_at(deadline.into(), send(request)).await {
         Ok(Ok(response)) => Ok(response.into_inner()),

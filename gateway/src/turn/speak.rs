@@ -7,7 +7,7 @@ use fondue_proto::language::{
     self, Cut, Done, GenerateEvent, GenerateRequest, Part, RetQuery, Sampling, Started, generate_event::Kind,
     language_client::LanguageClient,
 };
-use fondue_serving::upstream::Channel;
+use fondue_serving::upstream::{Affinity, Channel};
 use tonic::Streaming;
 
 use super::clock;
@@ -32,7 +32,8 @@ pub enum Heard {
     Done(Done),
 }
 
-/// Asks for a reply and waits until the engine has taken the prompt.
+/// Asks for a reply and waits until the engine has taken the prompt. Turns with the same `affinity` go to one replica, whose
+/// prefix cache knows what they have in common.
 ///
 /// # Errors
 /// [`Failure`]: the prompt does not fit, the queue is full, the service is down, or time ran out.
@@ -42,13 +43,14 @@ pub async fn speak(
     parts: Vec<Part>,
     cuts: Vec<Cut>,
     options: &Options,
+    affinity: Affinity,
     deadline: Instant,
 ) -> Result<Speech, Failure> {
     let request = generate_request(parts, cuts, options);
-    let stream =
-        clock::call("language", deadline, request, async |request| language.clone().generate(request).await)
-            .await;
-    let mut stream = stream.map_err(|failure| failure.with_paths(path))?;
+    let stream = clock::call_near("language", deadline, affinity, request, async |request| {
+        language.clone().generate(request).await
+    });
+    let mut stream = stream.await.map_err(|failure| failure.with_paths(path))?;
     let first = tokio::time::timeout_at(deadline.into(), next(&mut stream)).await;
     let first = first.map_err(|_| Failure::deadline("the language service's queue"))?;
     match first.map_err(|failure| failure.with_paths(path))? {

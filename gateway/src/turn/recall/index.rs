@@ -28,6 +28,8 @@ const MAX_BYTES: usize = 64 << 20;
 pub struct Index {
     name: Arc<str>,
     retrieval: RetrievalClient<Channel>,
+    /// The same, to tell each replica something.
+    replicas: Channel,
     fingerprints: Arc<Fingerprints>,
     /// Generations that conversations stay with.
     pub pins: Pins,
@@ -46,14 +48,17 @@ pub struct Searched {
 
 impl Index {
     /// The index `name` of `retrieval`, empty for the first one, for queries of `language` and of a model whose pictures `vision` sees.
+    /// `max` is the bytes of a response at most.
     pub fn new(
         name: &str,
-        retrieval: RetrievalClient<Channel>,
+        replicas: Channel,
+        max: usize,
         vision: VisionClient<Channel>,
         language: LanguageClient<Channel>,
     ) -> Self {
+        let retrieval = RetrievalClient::new(replicas.clone()).max_decoding_message_size(max);
         let fingerprints = Arc::new(Fingerprints::new(vision, language, retrieval.clone()));
-        Self { name: name.into(), retrieval, fingerprints, pins: Pins::default() }
+        Self { name: name.into(), retrieval, replicas, fingerprints, pins: Pins::default() }
     }
 
     /// What it is asked for by; empty for the first one.
@@ -120,13 +125,14 @@ impl Index {
         let nothing = |failure| (failure, IngestResponse::default());
         self.fingerprints.compare("", deadline).await.map_err(nothing)?;
         let mut done = IngestResponse::default();
-        let sent = clock::call("retrieval", deadline, futures::stream::iter(pictures), async |request| {
-            self.retrieval.clone().ingest(request).await.inspect_err(|refused| {
-                let info = info_of(refused);
-                let count = |name| info.get(name).and_then(|text| text.parse().ok()).unwrap_or(0);
-                (done.accepted, done.replaced) = (count("accepted"), count("replaced"));
-            })
-        });
+        let sent =
+            clock::call_once("retrieval", deadline, futures::stream::iter(pictures), async |request| {
+                self.retrieval.clone().ingest(request).await.inspect_err(|refused| {
+                    let info = info_of(refused);
+                    let count = |name| info.get(name).and_then(|text| text.parse().ok()).unwrap_or(0);
+                    (done.accepted, done.replaced) = (count("accepted"), count("replaced"));
+                })
+            });
         let sent = sent.await;
         sent.map_err(|failure| (failure, done))
     }
@@ -136,7 +142,7 @@ impl Index {
     /// # Errors
     /// [`Failure`]: no or too many ids, or retrieval is down.
     pub async fn delete(&self, asked: DeleteRequest, deadline: Instant) -> Result<DeleteResponse, Failure> {
-        let deleted = clock::call("retrieval", deadline, asked, async |request| {
+        let deleted = clock::call_once("retrieval", deadline, asked, async |request| {
             self.retrieval.clone().delete(request).await
         });
         deleted.await.map_err(|failure| failure.with_paths(|field| Some(field.to_owned())))
@@ -146,16 +152,20 @@ impl Index {
     pub async fn keep_pinned(&self, interval: Duration) {
         loop {
             tokio::time::sleep(interval).await;
-            for generation in self.pins.held() {
+            for (generation, replica) in self.pins.held().iter().flat_map(|held| self.on_each(held)) {
                 let asked = DescribeRequest { generation };
                 let told = clock::call("retrieval", Instant::now() + interval, asked, async |request| {
-                    self.retrieval.clone().describe(request).await
+                    RetrievalClient::new(replica).describe(request).await
                 });
                 if let Err(failure) = told.await {
                     tracing::debug!(%failure, "a generation in use is not kept");
                 }
             }
         }
+    }
+
+    fn on_each(&self, generation: &str) -> Vec<(String, Channel)> {
+        self.replicas.each().into_iter().map(|replica| (generation.to_owned(), replica)).collect()
     }
 
     /// Gets the bytes that the search left out.
