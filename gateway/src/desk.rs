@@ -56,8 +56,7 @@ impl Desk {
     pub fn new(config: Config) -> Result<Self, RunError> {
         let max = config.serving.max_message_bytes.max(MIN_RESPONSE_BYTES);
         let vision = VisionClient::new(upstream::connect_lazy(&config.vision)?);
-        let turns = config.limits.concurrent_turns;
-        let language = LanguageClient::new(upstream::connect_lazy_for_streams(&config.language, turns)?);
+        let language = LanguageClient::new(upstream::connect_lazy_for_streams(&config.language)?);
         let language = language.max_decoding_message_size(max);
         let vision = vision.max_decoding_message_size(max);
         let others = config.indexes.iter().map(|(name, address)| (name.as_str(), address.as_str()));
@@ -100,10 +99,27 @@ impl Desk {
     /// Room for a turn; it is given back when the permit is dropped, with the turn's stream.
     ///
     /// # Errors
-    /// Busy [`Failure`] when there is none: nobody waits here.
+    /// Busy [`Failure`] when there is none: nobody waits here. Once the server begins to stop there is none for anybody.
     pub fn admit_turn(&self) -> Result<OwnedSemaphorePermit, Failure> {
-        let most = self.config.limits.concurrent_turns;
-        admit(&self.turns, || format!("{most} turns are running, the limit; try again"))
+        self.takes_turns()?;
+        admit(&self.turns, || self.full())
+    }
+
+    /// Whether there is room for a turn now, which may be gone before it is asked for.
+    ///
+    /// # Errors
+    /// As of [`Desk::admit_turn`].
+    pub fn has_room(&self) -> Result<(), Failure> {
+        self.takes_turns()?;
+        if self.turns.available_permits() == 0 { Err(Failure::busy(self.full())) } else { Ok(()) }
+    }
+
+    fn takes_turns(&self) -> Result<(), Failure> {
+        if self.draining.is_cancelled() { Err(Failure::stopping()) } else { Ok(()) }
+    }
+
+    fn full(&self) -> String {
+        format!("{} turns are running, the limit; try again", self.config.limits.concurrent_turns)
     }
 
     /// Room for a conversation.
@@ -111,6 +127,7 @@ impl Desk {
     /// # Errors
     /// Busy [`Failure`] when there is none.
     pub fn admit_conversation(&self) -> Result<OwnedSemaphorePermit, Failure> {
+        self.takes_turns()?;
         let most = self.config.limits.conversations;
         admit(&self.conversations, || format!("{most} conversations are open, the limit; try again"))
     }

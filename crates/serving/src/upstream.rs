@@ -27,6 +27,10 @@ const STREAM_WINDOW: u32 = 64 << 10;
 /// What HTTP/2 lets a window be.
 const MAX_WINDOW: u32 = (1 << 31) - 1;
 
+/// Calls that were taken back and of which more may still be on its way; what comes is passed over. At the usual 50 a second, frames
+/// of the others are faults, and a connection with a thousand of them is ended, with all its calls.
+const TAKEN_BACK: usize = 16 << 10;
+
 /// A connection to a service, for `XClient::new`.
 pub type Channel = Traced<tonic::transport::Channel>;
 
@@ -50,16 +54,18 @@ pub fn connect_lazy(address: &str) -> Result<Channel, UpstreamError> {
 }
 
 /// The same for a service whose streams are read as slowly as clients read: all share one connection, and what lies unread
-/// of one counts against the connection's window, so that window has room for `streams` that nobody reads and for others.
-/// Memory for what lies unread: at most 64 KiB × (`streams` + 1).
+/// of one counts against the connection's window, so that window has room for any number of streams that nobody reads.
+/// Memory for what lies unread: at most 64 KiB for each stream.
+///
+/// HTTP/2 also ends a connection for too many tiny frames that lie unread or come for calls that were taken back: as many as would take
+/// half of that window. Tokens are tiny frames, so this too asks for the largest.
 ///
 /// # Errors
 /// [`UpstreamError::Address`].
-pub fn connect_lazy_for_streams(address: &str, streams: usize) -> Result<Channel, UpstreamError> {
-    let streams = u32::try_from(streams).unwrap_or(u32::MAX).saturating_add(1);
+pub fn connect_lazy_for_streams(address: &str) -> Result<Channel, UpstreamError> {
     let endpoint = endpoint(address)?
         .initial_stream_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(STREAM_WINDOW.saturating_mul(streams).min(MAX_WINDOW));
+        .initial_connection_window_size(MAX_WINDOW);
     Ok(Traced { inner: endpoint.connect_lazy() })
 }
 
@@ -76,7 +82,10 @@ fn endpoint(address: &str) -> Result<Endpoint, UpstreamError> {
         .tcp_nodelay(true)
         .http2_keep_alive_interval(KEEP_ALIVE)
         .keep_alive_timeout(KEEP_ALIVE)
-        .keep_alive_while_idle(true))
+        .keep_alive_while_idle(true)
+        .http2_max_concurrent_reset_streams(TAKEN_BACK)
+        // A limit against hostile peers, counted over the connection's life; the services are ours.
+        .http2_max_local_error_reset_streams(None))
 }
 
 /// Passes the current span's trace context on with every request, as W3C's `traceparent`.
