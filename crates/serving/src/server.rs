@@ -5,6 +5,7 @@ mod http;
 mod observe;
 mod probes;
 mod readiness;
+mod running;
 mod timeout;
 
 use std::{thread, time::Duration};
@@ -121,7 +122,7 @@ impl Site<'_> {
         }
     }
 
-    /// Serves until `shutdown`, then lets running calls end for at most `serving.drain`.
+    /// Serves until `shutdown`, then lets running calls end for at most `serving.drain`; connections without calls are not waited for.
     ///
     /// Beside the routes: `grpc.health.v1` by `readiness`, reflection, `/livez`, `/readyz` and `/metrics`, and what
     /// `http` has.
@@ -144,7 +145,9 @@ impl Site<'_> {
             .layer(axum::middleware::map_response(observe::explain_oversize))
             .layer(axum::middleware::from_fn(timeout::bound))
             .layer(observe::layer());
-        let router = http::beside(router, http, bodies);
+        let running = running::Running::default();
+        let counted = axum::middleware::from_fn_with_state(running.clone(), running::count);
+        let router = http::beside(router, http, bodies).layer(counted);
 
         // Before the first client: by itself the health service would begin as serving.
         readiness.report(&reporter).await;
@@ -173,16 +176,17 @@ impl Site<'_> {
             .serve_with_incoming_shutdown(incoming, signal);
         let drained = async {
             // An error means that the server ended by itself; the other branch tells.
-            if stopped.await.is_ok() {
-                tokio::time::sleep(serving.drain).await;
-            } else {
-                std::future::pending::<()>().await;
+            if stopped.await.is_err() {
+                return std::future::pending().await;
             }
+            tokio::time::timeout(serving.drain, running.ended()).await.is_ok()
         };
         tokio::select! {
             result = server => result.map_err(ServeError::from),
-            () = drained => {
-                tracing::warn!(drain = ?serving.drain, "calls still ran at the end of the drain; they are cut off");
+            whole = drained => {
+                if !whole {
+                    tracing::warn!(drain = ?serving.drain, "calls still ran at the end of the drain; they are cut off");
+                }
                 Ok(())
             }
         }
