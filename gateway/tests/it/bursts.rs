@@ -5,7 +5,10 @@ use std::convert::Infallible;
 use bytes::Bytes;
 use fondue_proto::{
     codec::Codec,
-    dialogue::{ConverseRequest, Event, TurnFailed, converse_request::Action, event::Kind},
+    dialogue::{
+        ConverseRequest, Event, TurnFailed, converse_request::Action, dialogue_client::DialogueClient,
+        event::Kind,
+    },
 };
 use futures::{StreamExt, stream};
 use http::StatusCode;
@@ -17,7 +20,7 @@ use tower::ServiceExt;
 
 use crate::{
     fakes::language::Step::{Text, Wait},
-    scene::{Events, HANGS, Scene, text, turn},
+    scene::{Events, HANGS, Scene, one, reply, text, turn},
 };
 
 /// A conversation that says `n` turns at once, each in a frame of its own, and then no more.
@@ -68,13 +71,13 @@ async fn who_sends_and_does_not_read_loses_the_conversation_and_not_the_connecti
     let endpoint = Channel::from_shared(scene.address.clone()).unwrap().initial_stream_window_size(1024);
     let channel = endpoint.connect().await.unwrap();
     scene.language.will([Text("other"), Wait]);
-    let client = fondue_proto::dialogue::dialogue_client::DialogueClient::new(channel.clone());
-    let mut other = crate::scene::reply(client, turn([text("hi")])).await.unwrap();
+    let client = DialogueClient::new(channel.clone());
+    let mut other = reply(client, turn([text("hi")])).await.unwrap();
     other.text().await;
     scene.language.will([Text("a"), Wait]);
     let mut unread = burst(&scene, channel, 5000).await;
     // Its turn is closed, and with it the stream of the language service.
-    crate::scene::one(&scene.language.dropped).await;
+    one(&scene.language.dropped).await;
     scene.language.go_on.add_permits(1);
     assert!(matches!(other.kind().await, Kind::Done(_)), "the other call goes on");
     let status = loop {
@@ -90,7 +93,11 @@ async fn who_sends_and_does_not_read_loses_the_conversation_and_not_the_connecti
 #[tokio::test(flavor = "multi_thread")]
 async fn calls_that_are_taken_back_leave_the_connection_to_language_whole() {
     const N: usize = 3000;
-    let scene = Scene::new().await;
+    let scene = Scene::with(&["--max-concurrent-turns", "10000"]).await; // room comes back a moment after a client has left
+    // A client that bears its own cancels; the gateway's is what is looked at.
+    let endpoint = Channel::from_shared(scene.address.clone()).unwrap();
+    let endpoint = endpoint.http2_max_concurrent_reset_streams(N).http2_max_local_error_reset_streams(None);
+    let client = DialogueClient::new(endpoint.connect().await.unwrap());
     scene.language.will([Text("a"), Wait, Text("b")]);
     let mut long = scene.reply(turn([text("hi")])).await.unwrap();
     long.text().await;
@@ -98,7 +105,7 @@ async fn calls_that_are_taken_back_leave_the_connection_to_language_whole() {
         scene.language.will(vec![Text("x"); 500]);
     }
     let calls = stream::iter(0..N).for_each_concurrent(32, async |_| {
-        let mut events = scene.reply(turn([text("hi")])).await.unwrap();
+        let mut events = reply(client.clone(), turn([text("hi")])).await.unwrap();
         events.text().await; // more of it is on its way
     });
     calls.await;
