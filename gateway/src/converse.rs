@@ -5,7 +5,11 @@
 
 mod waiting;
 
-use std::{future::Future, pin::Pin, time::Instant};
+use std::{
+    future::Future,
+    pin::Pin,
+    time::{Duration, Instant},
+};
 
 use fondue_domain::Fault;
 use fondue_proto::dialogue::{BranchHistory, ConverseRequest, UndoTurns, converse_request::Action};
@@ -27,6 +31,9 @@ use crate::{
         reply::{CLOSING_GRACE, Events, Gone, Reply},
     },
 };
+
+/// How long a client may leave unread that a turn was refused.
+const UNREAD: Duration = Duration::from_secs(5);
 
 type Running<'a> = Pin<Box<dyn Future<Output = Result<Came, Gone>> + Send + 'a>>;
 
@@ -230,11 +237,22 @@ impl<'a> Conversation<'a> {
                 let waits = self.waits(running.is_some());
                 match self.waiting.push(self.n_turns, raw, waits, &config.limits) {
                     Ok(()) => Ok(()),
-                    Err(failure) => {
-                        let reply = Reply::new(self.n_turns, self.events.clone());
-                        Ok(turn::refused(&turn_id(), failure, &reply).await?)
-                    }
+                    Err(failure) => self.refuse(failure).await,
                 }
+            }
+        }
+    }
+
+    /// Tells that the newest turn was refused. While nobody reads that, nothing more can be taken from the client, and what it sends
+    /// would pile up in its connection, which HTTP/2 ends at last with all other calls in it; so this conversation ends before.
+    async fn refuse(&self, failure: Failure) -> Result<(), End> {
+        let reply = Reply::new(self.n_turns, self.events.clone());
+        match tokio::time::timeout(UNREAD, turn::refused(&turn_id(), failure, &reply)).await {
+            Ok(told) => Ok(told?),
+            Err(_) => {
+                let message =
+                    "turns were refused, and the events that tell of it are not read; read while you send";
+                Err(Failure::busy(message).into())
             }
         }
     }

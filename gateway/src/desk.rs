@@ -56,18 +56,18 @@ impl Desk {
     pub fn new(config: Config) -> Result<Self, RunError> {
         let max = config.serving.max_message_bytes.max(MIN_RESPONSE_BYTES);
         let upstreams = config.upstreams.clone();
-        let pool = |service: &str, targets, streams| {
-            balanced(Upstream { service: service.into(), targets, streams, balance: upstreams.balance })
+        let pool = |service: &str, targets, slow_readers| {
+            balanced(Upstream { service: service.into(), targets, slow_readers, balance: upstreams.balance })
         };
-        let vision = VisionClient::new(pool("vision", upstreams.vision, 0));
-        let language = pool("language", upstreams.language, config.limits.concurrent_turns);
+        let vision = VisionClient::new(pool("vision", upstreams.vision, false));
+        let language = pool("language", upstreams.language, true);
         let language = LanguageClient::new(language).max_decoding_message_size(max);
         let vision = vision.max_decoding_message_size(max);
         let mut indexes = Vec::new();
         for (name, targets) in std::iter::once((String::new(), upstreams.retrieval)).chain(upstreams.indexes)
         {
             let service = if name.is_empty() { "retrieval".to_owned() } else { format!("retrieval/{name}") };
-            let retrieval = pool(&service, targets, 0);
+            let retrieval = pool(&service, targets, false);
             indexes.push(Index::new(&name, retrieval, max, vision.clone(), language.clone()));
         }
         Ok(Self {
@@ -103,10 +103,27 @@ impl Desk {
     /// Room for a turn; it is given back when the permit is dropped, with the turn's stream.
     ///
     /// # Errors
-    /// Busy [`Failure`] when there is none: nobody waits here.
+    /// Busy [`Failure`] when there is none: nobody waits here. Once the server begins to stop there is none for anybody.
     pub fn admit_turn(&self) -> Result<OwnedSemaphorePermit, Failure> {
-        let most = self.config.limits.concurrent_turns;
-        admit(&self.turns, || format!("{most} turns are running, the limit; try again"))
+        self.takes_turns()?;
+        admit(&self.turns, || self.full())
+    }
+
+    /// Whether there is room for a turn now, which may be gone before it is asked for.
+    ///
+    /// # Errors
+    /// As of [`Desk::admit_turn`].
+    pub fn has_room(&self) -> Result<(), Failure> {
+        self.takes_turns()?;
+        if self.turns.available_permits() == 0 { Err(Failure::busy(self.full())) } else { Ok(()) }
+    }
+
+    fn takes_turns(&self) -> Result<(), Failure> {
+        if self.draining.is_cancelled() { Err(Failure::stopping()) } else { Ok(()) }
+    }
+
+    fn full(&self) -> String {
+        format!("{} turns are running, the limit; try again", self.config.limits.concurrent_turns)
     }
 
     /// Room for a conversation.
@@ -114,6 +131,7 @@ impl Desk {
     /// # Errors
     /// Busy [`Failure`] when there is none.
     pub fn admit_conversation(&self) -> Result<OwnedSemaphorePermit, Failure> {
+        self.takes_turns()?;
         let most = self.config.limits.conversations;
         admit(&self.conversations, || format!("{most} conversations are open, the limit; try again"))
     }

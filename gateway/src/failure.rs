@@ -61,6 +61,11 @@ impl Failure {
         Self::invalid(vec![Violation::new(field, description)])
     }
 
+    /// One field cannot be had now, or is not done for another reason than its being wrong.
+    pub fn at(fault: Fault, field: impl Into<String>, description: impl Into<String>) -> Self {
+        Self { fault, ..Self::field(field, description) }
+    }
+
     /// No room now.
     pub fn busy(message: impl Into<String>) -> Self {
         Self::new(Fault::Busy { retry_after: RETRY_AFTER }, message)
@@ -132,8 +137,8 @@ impl Failure {
         Self { cause: self.cause, fault: self.fault, ..Self::invalid(translated) }
     }
 
-    /// The event that tells it to the client, with the `text` that had been sent.
-    pub(crate) fn event(self, text: String) -> wire::TurnFailed {
+    /// The event that tells it to the client, with the `text` that had been sent and what the turn took.
+    pub(crate) fn event(self, text: String, usage: Option<wire::Usage>) -> wire::TurnFailed {
         let status = status(self);
         let fields = violations_of(&status).into_iter();
         let violations =
@@ -145,6 +150,7 @@ impl Failure {
             violations,
             retry_delay_ms: u32::try_from(retry_after.as_millis()).unwrap_or(u32::MAX),
             text,
+            usage,
         }
     }
 }

@@ -7,8 +7,10 @@
 mod body;
 mod content;
 mod errors;
+mod json;
 mod links;
 mod picture;
+mod rest;
 
 mod chat;
 mod describe;
@@ -28,6 +30,7 @@ use axum::{
     Router,
     extract::DefaultBodyLimit,
     http::Uri,
+    response::{IntoResponse, Response},
     routing::{get, post},
 };
 use fondue_domain::Fault;
@@ -62,17 +65,24 @@ pub fn http(desk: Arc<Desk>) -> Http {
         .route("/v1/models/{id}", get(models::one))
         .route("/v1/fondue", get(describe::describe))
         .route("/openapi.json", get(openapi::document))
-        // The browser chat goes here: .merge(crate::web::router())
+        .merge(crate::web::router())
         .fallback(nothing)
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::disable()) // `body` has the server's own limit
-        .with_state(front)
-        .merge(crate::web::router());
+        .with_state(front);
     Http { routes, origins }
 }
 
 async fn nothing(uri: Uri) -> Problem {
-    let path = uri.path();
+    nothing_at(uri.path())
+}
+
+/// What is told where there is nothing.
+pub(crate) fn missing(path: &str) -> Response {
+    nothing_at(path).into_response()
+}
+
+fn nothing_at(path: &str) -> Problem {
     Failure::new(Fault::NotFound, format!("there is nothing at {path}; /openapi.json tells what there is"))
         .into()
 }

@@ -2,11 +2,14 @@
 
 use anyhow::Context;
 use fondue_gateway::config::Args;
-use fondue_serving::{settings, stop, telemetry};
+use fondue_serving::{runtime, settings, stop, telemetry};
 use tokio::net::TcpListener;
 
-#[tokio::main]
-async fn main() -> anyhow::Result<()> {
+fn main() -> anyhow::Result<()> {
+    runtime::run(serve())?
+}
+
+async fn serve() -> anyhow::Result<()> {
     let config = settings::arguments::<Args>().resolve()?;
     let _telemetry = telemetry::init("fondue-gateway", &config.serving)?;
     let listen = config.serving.listen;

@@ -299,13 +299,20 @@ impl Turn {
             End::Cancelled | End::Failed(_) => drop(speech),
         }
         let found = recall.found();
+        let usage = Usage {
+            prompt_tokens,
+            generated_tokens: 0, // only Done tells it
+            images_in: u32::try_from(draft.n_images).unwrap_or(u32::MAX),
+            images_found: n_found,
+            cached_tokens,
+        };
         let (reason, done) = match end {
             End::Failed(failure) => {
                 if !failure.is_defect() {
                     tracing::warn!(%failure, "turn failed");
                 }
                 count("failed");
-                reply.failed(failure, answer.text().to_owned()).await?;
+                reply.failed(failure, answer.text().to_owned(), Some(usage)).await?;
                 return Ok(Outcome { spoken: None, generation });
             }
             End::Cancelled => (FinishReason::Cancelled, Done { prompt_tokens, ..Done::default() }),
@@ -322,13 +329,7 @@ impl Turn {
             reason: reason as i32,
             text: answer.text().to_owned(),
             transcript: answer.transcript(),
-            usage: Some(Usage {
-                prompt_tokens,
-                generated_tokens: done.generated_tokens, // 0 when cancelled: only Done tells it
-                images_in: u32::try_from(draft.n_images).unwrap_or(u32::MAX),
-                images_found: n_found,
-                cached_tokens,
-            }),
+            usage: Some(Usage { generated_tokens: done.generated_tokens, ..usage }),
             timings: Some(Timings {
                 prefill_ms: done.prefill_ms,
                 decode_ms: done.decode_ms,
@@ -363,7 +364,7 @@ pub async fn refused(turn_id: &str, failure: Failure, reply: &Reply) -> Result<(
     }
     count("refused");
     reply.started(turn_id, None).await?;
-    reply.failed(failure, String::new()).await
+    reply.failed(failure, String::new(), None).await
 }
 
 /// What the language service left out of a history of `n_turns` turns, of which the newest `n_cuts` could be kept.

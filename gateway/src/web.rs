@@ -7,12 +7,14 @@ use std::sync::LazyLock;
 
 use axum::{
     Router,
-    extract::Path,
+    extract::{Path, rejection::PathRejection},
     http::{HeaderMap, HeaderName, StatusCode, header},
     response::{IntoResponse, Response},
     routing::get,
 };
 use sha2::{Digest, Sha256};
+
+use crate::http::missing;
 
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; \
                       connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
@@ -44,17 +46,18 @@ static TAGS: LazyLock<Vec<String>> = LazyLock::new(|| {
 /// Serves the page at `/` and what it loads at `/assets/{file}`; GET and HEAD.
 pub fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
     let page = async |headers: HeaderMap| answer("index.html", &headers);
-    let asset = async |Path(name): Path<String>, headers: HeaderMap| match name.as_str() {
-        // It has one address.
-        "index.html" => StatusCode::NOT_FOUND.into_response(),
-        name => answer(name, &headers),
+    let asset = async |name: Result<Path<String>, PathRejection>, headers: HeaderMap| match name {
+        // The page has one address.
+        Ok(Path(name)) if name != "index.html" => answer(&name, &headers),
+        Ok(_) => missing("/assets/index.html"),
+        Err(_) => missing("/assets/…"),
     };
     Router::new().route("/", get(page)).route("/assets/{file}", get(asset))
 }
 
 fn answer(name: &str, asked: &HeaderMap) -> Response {
     let file = FILES.iter().zip(TAGS.iter()).find(|((each, _), _)| *each == name);
-    let Some(((_, bytes), tag)) = file else { return StatusCode::NOT_FOUND.into_response() };
+    let Some(((_, bytes), tag)) = file else { return missing(&format!("/assets/{name}")) };
     let told: [(HeaderName, &str); 5] = [
         (header::ETAG, tag),
         (header::CACHE_CONTROL, "no-cache"),

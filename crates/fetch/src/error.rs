@@ -34,6 +34,29 @@ impl fmt::Display for FetchError {
     }
 }
 
+impl FetchError {
+    /// What kind of failure it is to whoever named the URL, and what they may be told: which addresses names have here, where
+    /// redirects led, and whether anything answers there, is one sentence for all, so that nobody learns of the operator's network
+    /// from it. The error itself is for the log.
+    pub fn outside(&self) -> (Fault, String) {
+        let given = self.url.is_address() && self.redirected.is_none();
+        let what = match &self.reason {
+            Reason::NotPublic { .. } if given => self.reason.to_string(),
+            Reason::NotPublic { .. }
+            | Reason::Resolve(_)
+            | Reason::Connect { .. }
+            | Reason::Tls { .. }
+            | Reason::Http(_) => {
+                let what =
+                    "its host cannot be reached from here; it must have public addresses alone, and answer";
+                return (Fault::Unavailable, format!("{}: {what}", self.url));
+            }
+            reason => reason.to_string(),
+        };
+        (self.fault(), format!("{}: {what}", self.url))
+    }
+}
+
 /// What was in the way.
 #[derive(Debug, thiserror::Error)]
 pub enum Reason {
@@ -190,5 +213,42 @@ impl Classify for FetchError {
             Reason::Setup(_) => Fault::Internal,
             _ => Fault::Unavailable,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use url::Url;
+
+    use super::*;
+
+    #[test]
+    fn what_names_resolve_to_stays_here() {
+        let error = |url: &str, redirected: Option<&str>, reason| FetchError {
+            url: Shown::of(&Url::parse(url).unwrap()),
+            redirected: redirected.map(|url| Shown::of(&Url::parse(url).unwrap())),
+            attempts: 2,
+            reason,
+        };
+        let private = || Reason::NotPublic { address: [10, 1, 2, 3].into(), kind: NotPublic::Private };
+        let io = || io::Error::other("10.1.2.3 says no");
+        let named = "http://vault.internal/a";
+        let reasons = [
+            private(),
+            Reason::Resolve(io()),
+            Reason::Connect { address: [10, 1, 2, 3].into(), source: io() },
+            Reason::Tls { address: [10, 1, 2, 3].into(), source: io() },
+        ];
+        let told: Vec<_> = reasons.into_iter().map(|reason| error(named, None, reason).outside()).collect();
+        assert!(told.iter().all(|each| *each == told[0]), "{told:?}");
+        assert!(told[0].1.starts_with(named) && !told[0].1.contains("10."), "{told:?}");
+        // Who writes an address knows it, but not what a redirect led to.
+        let (fault, what) = error("http://10.1.2.3/a", None, private()).outside();
+        assert!(fault == Fault::Invalid && what.contains("private"), "{what}");
+        let (fault, what) = error("http://8.8.8.8/a", Some("http://10.1.2.3/b"), private()).outside();
+        assert!(fault == Fault::Unavailable && !what.contains("10."), "{what}");
+        // What a public server says is public.
+        let (_, what) = error(named, None, Reason::Status(hyper::StatusCode::NOT_FOUND)).outside();
+        assert!(what.contains("404"), "{what}");
     }
 }

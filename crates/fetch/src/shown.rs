@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use url::Url;
+use url::{Host, Url};
 
 /// Characters of a path that are shown.
 const MAX_SHOWN: usize = 200;
@@ -24,6 +24,12 @@ impl Shown {
         }
         let query = if url.query().is_some() { "?…" } else { "" };
         Self(format!("{}://{host}{port}{path}{query}", url.scheme()))
+    }
+
+    /// Whether the host is written as an address, which then is no secret.
+    pub(crate) fn is_address(&self) -> bool {
+        let url = Url::parse(&self.0);
+        url.is_ok_and(|url| matches!(url.host(), Some(Host::Ipv4(_) | Host::Ipv6(_))))
     }
 
     /// Of a text that is no URL, and may hold anything: its beginning, up to what could be a user or a query.

@@ -1,6 +1,6 @@
 //! Bytes to a picture, within limits that are checked against the header before anything is allocated.
 
-use std::{cell::Cell, io::Cursor};
+use std::{borrow::Cow, cell::Cell, io::Cursor};
 
 use fondue_domain::Compat;
 use image::error::{DecodingError, ImageFormatHint};
@@ -15,6 +15,7 @@ pub use self::cost::decoded_bytes;
 
 mod cost;
 mod mode;
+mod png;
 mod tiff;
 
 /// How large a picture may be.
@@ -158,8 +159,8 @@ fn other(
     let broken = |reason| ImagingError::Decode { format: name, reason };
     let is_tiff = format == ImageFormat::Tiff;
     let palette = if is_tiff { tiff::Palette::find(bytes) } else { None };
-    let readable = palette.as_ref().map_or(bytes, |palette| &palette.greys);
-    let mut reader = ImageReader::with_format(Cursor::new(readable), format);
+    let readable = readable(bytes, format, palette.as_ref());
+    let mut reader = ImageReader::with_format(Cursor::new(&*readable), format);
     let mut allowed = Limits::no_limits();
     allowed.max_alloc = Some(limits.max_pixels.saturating_mul(BYTES_PER_PIXEL).saturating_add(FIXED_BYTES));
     reader.limits(allowed);
@@ -183,6 +184,15 @@ fn other(
         image = mode::own(image, bytes, format);
     }
     Ok(Picture { pixels: Pixels::Plain(image), compat, nearest })
+}
+
+/// What the decoder is given of a file.
+fn readable<'a>(bytes: &'a [u8], format: ImageFormat, palette: Option<&'a tiff::Palette>) -> Cow<'a, [u8]> {
+    match palette {
+        Some(palette) => Cow::Borrowed(&palette.greys),
+        None if format == ImageFormat::Png => png::without_profile(bytes),
+        None => Cow::Borrowed(bytes),
+    }
 }
 
 /// The name of a format that is decoded here.

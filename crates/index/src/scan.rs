@@ -22,8 +22,12 @@ mod search;
 mod top;
 
 use std::{
-    sync::{Arc, Condvar, Mutex, PoisonError, mpsc},
+    sync::{
+        Arc, Condvar, Mutex, PoisonError,
+        mpsc::{self, RecvTimeoutError},
+    },
     thread::JoinHandle,
+    time::Duration,
 };
 
 use fondue_kernels::Machine;
@@ -35,6 +39,9 @@ use self::{
     search::Search,
 };
 use crate::{Bitmap, Hit, Rows};
+
+/// How often a search that is waited for is looked at, whether it is wanted.
+const LOOK: Duration = Duration::from_millis(10);
 
 /// Blocks for each thread, at least, where the rows are few: the last ones should end together.
 const SHARE: usize = 8;
@@ -172,6 +179,14 @@ impl Scanner {
     /// # Errors
     /// As [`Scanner::submit`] and what `done` is told.
     pub fn search(&self, job: Job) -> Result<Vec<Hit>, ScanError> {
+        self.search_while(job, &|| true)
+    }
+
+    /// Searches and waits as long as the search is `wanted`; then it is taken back.
+    ///
+    /// # Errors
+    /// As [`Scanner::search`]; [`ScanError::Cancelled`].
+    pub fn search_while(&self, job: Job, wanted: &dyn Fn() -> bool) -> Result<Vec<Hit>, ScanError> {
         let (sender, receiver) = mpsc::sync_channel(1);
         let _pending = self.submit(
             job,
@@ -179,7 +194,14 @@ impl Scanner {
                 let _ = sender.send(result);
             }),
         )?;
-        receiver.recv().unwrap_or(Err(ScanError::Closed))
+        loop {
+            match receiver.recv_timeout(LOOK) {
+                Ok(result) => return result,
+                Err(RecvTimeoutError::Disconnected) => return Err(ScanError::Closed),
+                Err(RecvTimeoutError::Timeout) if wanted() => {}
+                Err(RecvTimeoutError::Timeout) => return Err(ScanError::Cancelled),
+            }
+        }
     }
 }
 

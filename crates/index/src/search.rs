@@ -9,7 +9,7 @@ use crate::{
     Bitmap, Exclusions, Filter, Generation, Graph, Hit, IndexError, Place, Query, Rows, View,
     graph::Ask,
     live::{Found, best_first},
-    scan::{Accept, Job, Scanner, Settings, Source},
+    scan::{Accept, Job, ScanError, Scanner, Settings, Source},
 };
 
 /// Filters whose rows are remembered, one bit a row each.
@@ -74,6 +74,22 @@ impl Searcher {
     /// # Errors
     /// [`IndexError::Dim`] for a query of another length, [`IndexError::Damaged`] if a file cannot be read.
     pub fn search(&self, view: &View, query: &Query<'_>, how: How) -> Result<Answer, IndexError> {
+        self.search_while(view, query, how, &|| true)
+    }
+
+    /// The same as long as it is `wanted`: a scan, which is what takes long, is taken back then.
+    ///
+    /// # Errors
+    /// As [`Searcher::search`]; [`IndexError::Scan`] of [`crate::scan::ScanError::Cancelled`] if it is not wanted.
+    pub fn search_while(
+        &self,
+        view: &View,
+        query: &Query<'_>,
+        how: How,
+        wanted: &dyn Fn() -> bool,
+    ) -> Result<Answer, IndexError> {
+        let go_on = || if wanted() { Ok(()) } else { Err(IndexError::Scan(ScanError::Cancelled)) };
+        go_on()?;
         let generation = view.generation();
         generation.check(query.vector)?;
         let admitted = view.admitted(self.select(generation, query.filter)?);
@@ -84,8 +100,9 @@ impl Searcher {
         let exact = near.is_none();
         let mut found = match near {
             Some(near) => near,
-            None => self.scan(generation, query, admitted)?,
+            None => self.scan(generation, query, admitted, wanted)?,
         };
+        go_on()?;
         found.extend(view.search_added(query)?);
         found.sort_by(best_first);
         found.truncate(query.k);
@@ -126,16 +143,12 @@ impl Searcher {
         generation: &Arc<Generation>,
         query: &Query<'_>,
         admit: Option<Arc<Bitmap>>,
+        wanted: &dyn Fn() -> bool,
     ) -> Result<Vec<Found>, IndexError> {
         let source = Arc::clone(generation);
         let accept = accept(generation, query.exclusions);
-        let hits = self.scanner.search(Job {
-            source,
-            query: query.vector.values().to_vec(),
-            k: query.k,
-            admit,
-            accept,
-        })?;
+        let job = Job { source, query: query.vector.values().to_vec(), k: query.k, admit, accept };
+        let hits = self.scanner.search_while(job, wanted)?;
         Ok(hits.into_iter().map(in_base).collect())
     }
 

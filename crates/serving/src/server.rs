@@ -1,9 +1,11 @@
 //! Serving: one stack of layers, health, reflection, probes and metrics on the service's own port, a bounded drain.
 
+mod bodies;
 mod http;
 mod observe;
 mod probes;
 mod readiness;
+mod running;
 mod timeout;
 
 use std::{thread, time::Duration};
@@ -27,8 +29,10 @@ use crate::{
 /// How often a silent client is tried, so that one that vanished does not keep its slot.
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
 
-/// Calls of one connection at once; further ones wait at the client.
-const MAX_STREAMS: u32 = 256;
+/// Bytes of one connection that may be under way unread. Of one stream it is 1 MiB, which is what takes memory: this has room for
+/// several of them, and for bursts of tiny messages, since HTTP/2 ends a connection whose unread frames would take more to keep than
+/// half of it (256 bytes each, about 16,000 of them).
+const CONNECTION_WINDOW: u32 = 8 << 20;
 
 /// Why serving ended or could not begin.
 #[derive(Debug, thiserror::Error)]
@@ -118,7 +122,7 @@ impl Site<'_> {
         }
     }
 
-    /// Serves until `shutdown`, then lets running calls end for at most `serving.drain`.
+    /// Serves until `shutdown`, then lets running calls end for at most `serving.drain`; connections without calls are not waited for.
     ///
     /// Beside the routes: `grpc.health.v1` by `readiness`, reflection, `/livez`, `/readyz` and `/metrics`, and what
     /// `http` has.
@@ -135,11 +139,15 @@ impl Site<'_> {
         reflect(&mut routes, &readiness, descriptors)?;
         let router: Router = routes.routes().into_axum_router().merge(probes::router(readiness.clone()));
         // Innermost first: the trace and the count of a call take in whatever happens within it.
+        let bodies = bodies::Bodies::new(serving, descriptors);
         let router = router
+            .layer(axum::middleware::from_fn_with_state(bodies.clone(), bodies::meter))
             .layer(axum::middleware::map_response(observe::explain_oversize))
             .layer(axum::middleware::from_fn(timeout::bound))
             .layer(observe::layer());
-        let router = http::beside(router, http);
+        let running = running::Running::default();
+        let counted = axum::middleware::from_fn_with_state(running.clone(), running::count);
+        let router = http::beside(router, http, bodies).layer(counted);
 
         // Before the first client: by itself the health service would begin as serving.
         readiness.report(&reporter).await;
@@ -160,21 +168,25 @@ impl Site<'_> {
         let server = Server::builder()
             .accept_http1(true)
             .http2_keepalive_interval(Some(KEEP_ALIVE))
-            .max_concurrent_streams(Some(MAX_STREAMS))
+            .initial_connection_window_size(CONNECTION_WINDOW)
+            .max_concurrent_streams(serving.max_streams)
+            // Calls that a client takes back before they were looked at: all of a connection at once is no attack.
+            .http2_max_pending_accept_reset_streams(Some(serving.max_streams as usize))
             .add_routes(router.into())
             .serve_with_incoming_shutdown(incoming, signal);
         let drained = async {
             // An error means that the server ended by itself; the other branch tells.
-            if stopped.await.is_ok() {
-                tokio::time::sleep(serving.drain).await;
-            } else {
-                std::future::pending::<()>().await;
+            if stopped.await.is_err() {
+                return std::future::pending().await;
             }
+            tokio::time::timeout(serving.drain, running.ended()).await.is_ok()
         };
         tokio::select! {
             result = server => result.map_err(ServeError::from),
-            () = drained => {
-                tracing::warn!(drain = ?serving.drain, "calls still ran at the end of the drain; they are cut off");
+            whole = drained => {
+                if !whole {
+                    tracing::warn!(drain = ?serving.drain, "calls still ran at the end of the drain; they are cut off");
+                }
                 Ok(())
             }
         }

@@ -117,6 +117,21 @@ pub struct ServingSettings {
     #[arg(long, value_name = "BYTES")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_message_bytes: Option<usize>,
+    /// Milliseconds that the bytes of one request may be waited for; of a stream of messages, those of one message
+    /// [default: 30000].
+    #[arg(long, value_name = "MS")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub body_timeout_ms: Option<u32>,
+    /// Bytes of the bodies of all requests that are not decoded yet, together; more are refused [default: 268435456, or
+    /// max_message_bytes if that is more].
+    #[arg(long, value_name = "BYTES")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_bodies_bytes: Option<usize>,
+    /// Calls of one connection at once; further ones wait at the client. A gateway has all its turns on one connection: at least its
+    /// max_concurrent_turns [default: 1024].
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_streams: Option<u32>,
     /// Seconds that running calls may take after the signal to stop [default: 3].
     #[arg(long, value_name = "SECONDS")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -155,6 +170,12 @@ pub struct Serving {
     pub listen: SocketAddr,
     /// Bytes of one message at most.
     pub max_message_bytes: usize,
+    /// Time for which the bytes of one request may be waited for.
+    pub body_timeout: Duration,
+    /// Bytes of all requests' bodies at most.
+    pub max_bodies_bytes: usize,
+    /// Calls of one connection at once.
+    pub max_streams: u32,
     /// Time for running calls after the signal to stop.
     pub drain: Duration,
     /// How logs are written.
@@ -170,11 +191,24 @@ pub struct Serving {
 impl std::fmt::Debug for Serving {
     /// For the log: a password in an address is left out.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { listen, max_message_bytes, drain, log_format, log_filter, otlp_endpoint, stop_with_stdin } =
-            self;
+        let Self {
+            listen,
+            max_message_bytes,
+            body_timeout,
+            max_bodies_bytes,
+            max_streams,
+            drain,
+            log_format,
+            log_filter,
+            otlp_endpoint,
+            stop_with_stdin,
+        } = self;
         f.debug_struct("Serving")
             .field("listen", listen)
             .field("max_message_bytes", max_message_bytes)
+            .field("body_timeout", body_timeout)
+            .field("max_bodies_bytes", max_bodies_bytes)
+            .field("max_streams", max_streams)
             .field("drain", drain)
             .field("log_format", log_format)
             .field("log_filter", log_filter)
@@ -214,15 +248,21 @@ impl ServingSettings {
                 return Err(SettingsError::Value { setting: "log_format", expected, got });
             }
         };
+        let max_message_bytes =
+            within("max_message_bytes", self.max_message_bytes, 32 << 20, 1 << 10, 1 << 30)?;
+        let body_timeout = within("body_timeout_ms", self.body_timeout_ms, 30_000, 1, 3_600_000)?;
         Ok(Serving {
             listen: address.ok_or_else(|| wrong(listen))?,
-            max_message_bytes: within(
-                "max_message_bytes",
-                self.max_message_bytes,
-                32 << 20,
-                1 << 10,
-                1 << 30,
+            max_message_bytes,
+            body_timeout: Duration::from_millis(u64::from(body_timeout)),
+            max_bodies_bytes: within(
+                "max_bodies_bytes",
+                self.max_bodies_bytes,
+                max_message_bytes.max(256 << 20),
+                max_message_bytes,
+                1 << 40,
             )?,
+            max_streams: within("max_streams", self.max_streams, 1024, 1, 1 << 20)?,
             drain: Duration::from_secs_f64(within("drain_seconds", self.drain_seconds, 3.0, 0.0, 3600.0)?),
             log_format,
             log_filter: self.log_filter.unwrap_or_else(|| "info".to_owned()),

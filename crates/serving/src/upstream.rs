@@ -46,6 +46,10 @@ const STREAM_WINDOW: u32 = 64 << 10;
 /// What HTTP/2 lets a window be.
 const MAX_WINDOW: u32 = (1 << 31) - 1;
 
+/// Calls that were taken back and of which more may still be on its way; what comes is passed over. At the usual 50 a second, frames
+/// of the others are faults, and a connection with a thousand of them is ended, with all its calls.
+const TAKEN_BACK: usize = 16 << 10;
+
 /// A service behind this one.
 #[derive(Clone, Debug)]
 pub struct Upstream {
@@ -53,10 +57,12 @@ pub struct Upstream {
     pub service: Arc<str>,
     /// Where its replicas are.
     pub targets: Targets,
-    /// Streams of one connection that are read as slowly as clients read, at most: what lies unread of one counts against the
-    /// connection's window, so that window has room for all of them and for others. Memory for what lies unread: at most
-    /// 64 KiB × (`streams` + 1) for each replica. 0: the streams are read as they come.
-    pub streams: usize,
+    /// Whether its streams are read as slowly as clients read: what lies unread of one counts against the connection's window, so
+    /// that window has room for any number of streams that nobody reads. Memory for what lies unread: at most 64 KiB for each stream.
+    ///
+    /// HTTP/2 also ends a connection for too many tiny frames that lie unread or come for calls that were taken back: as many as
+    /// would take half of that window. Tokens are tiny frames, so this too asks for the largest.
+    pub slow_readers: bool,
     /// How calls are spread.
     pub balance: Balance,
 }
@@ -144,11 +150,9 @@ fn endpoint(address: SocketAddr, target: &Target, upstream: &Upstream) -> Result
         let origin = Uri::builder().scheme("http").authority(authority).path_and_query("/").build();
         endpoint = origin.map_or(endpoint.clone(), |origin| endpoint.origin(origin));
     }
-    if upstream.streams > 0 {
-        let streams = u32::try_from(upstream.streams).unwrap_or(u32::MAX).saturating_add(1);
-        endpoint = endpoint
-            .initial_stream_window_size(STREAM_WINDOW)
-            .initial_connection_window_size(STREAM_WINDOW.saturating_mul(streams).min(MAX_WINDOW));
+    if upstream.slow_readers {
+        endpoint =
+            endpoint.initial_stream_window_size(STREAM_WINDOW).initial_connection_window_size(MAX_WINDOW);
     }
     Ok(endpoint)
 }
@@ -160,6 +164,9 @@ fn lasting(endpoint: Endpoint) -> Endpoint {
         .http2_keep_alive_interval(KEEP_ALIVE)
         .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
         .keep_alive_while_idle(true)
+        .http2_max_concurrent_reset_streams(TAKEN_BACK)
+        // A limit against hostile peers, counted over the connection's life; the services are ours.
+        .http2_max_local_error_reset_streams(None)
 }
 
 impl Service<Request<Body>> for Channel {

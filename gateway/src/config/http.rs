@@ -1,7 +1,7 @@
 //! What can be set of the HTTP API.
 
 use axum::http::HeaderValue;
-use fondue_serving::settings::SettingsError;
+use fondue_serving::settings::{SettingsError, within};
 use serde::{Deserialize, Serialize};
 
 /// Bytes of the model's name.
@@ -25,6 +25,10 @@ pub struct HttpSettings {
     #[arg(long, value_name = "URL")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub public_url: Option<String>,
+    /// Values in the JSON of one request: texts, numbers, lists and objects, each counted with all within it [default: 32768].
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_json_values: Option<usize>,
 }
 
 /// The HTTP API's configuration, checked.
@@ -36,6 +40,8 @@ pub struct HttpConfig {
     pub origins: Vec<HeaderValue>,
     /// Before the path of a link to a picture; empty for none. Without a slash at its end.
     pub public_url: String,
+    /// Values in the JSON of one request.
+    pub json_values: usize,
 }
 
 impl HttpSettings {
@@ -51,7 +57,8 @@ impl HttpSettings {
         }
         let origins = self.cors_origins.into_iter().flatten().map(origin);
         let public_url = self.public_url.map(public_url).transpose()?.unwrap_or_default();
-        Ok(HttpConfig { model_name, origins: origins.collect::<Result<_, _>>()?, public_url })
+        let json_values = within("max_json_values", self.max_json_values, 32_768, 64, 1 << 20)?;
+        Ok(HttpConfig { model_name, origins: origins.collect::<Result<_, _>>()?, public_url, json_values })
     }
 }
 

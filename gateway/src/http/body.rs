@@ -1,71 +1,94 @@
-//! Bodies of requests: bounded, JSON, and told where they are wrong.
+//! Bodies of requests: admitted, bounded, JSON, and told where they are wrong.
+//!
+//! Their time and their bytes all together are bounded below, for all servers alike: `serving/src/server/bodies.rs`.
+
+use std::error::Error;
 
 use axum::{
-    body::Body,
-    http::{HeaderMap, header},
+    body::{Body, HttpBody},
+    http::{HeaderMap, HeaderValue, header},
 };
-use bytes::Bytes;
 use fondue_domain::Fault;
-use http_body_util::{BodyExt, Limited};
+use http_body_util::BodyExt;
 use serde::de::DeserializeOwned;
-use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::{
+    runtime::{Handle, RuntimeFlavor},
+    sync::OwnedSemaphorePermit,
+};
+use tonic::Status;
 
-use super::errors::Problem;
+use super::{errors::Problem, json};
 use crate::{desk::Desk, failure::Failure};
 
 /// Bytes that are read and decoded in about a tenth of a millisecond.
 const READ_AT_ONCE: usize = 64 << 10;
 
-/// A request's body as `T`.
+/// A request's body as `T`, with the room of the turn that it asks for.
+///
+/// Whether there is room is looked at before anything is read. It is taken when the body is whole, so that a slow sender holds none,
+/// and before the body is decoded, so that only as many are in memory decoded as turns may run.
 ///
 /// # Errors
-/// [`Problem`]: not JSON, too large, too slow, or which field is wrong.
-pub(super) async fn json<T: DeserializeOwned>(
+/// [`Problem`]: no room, not JSON, too large, too slow, or which field is wrong.
+pub(super) async fn admitted<T: DeserializeOwned>(
     desk: &Desk,
     headers: &HeaderMap,
-    body: Body,
-) -> Result<T, Problem> {
+    mut body: Body,
+) -> Result<(OwnedSemaphorePermit, T), Problem> {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let essence = kind.split(';').next().unwrap_or_default().trim();
     if !essence.eq_ignore_ascii_case("application/json") {
         return Err(Problem::media_type(format!("the body must be application/json, got `{essence}`")));
     }
-    let bytes = read(desk, body).await?;
-    aside(bytes.len(), || parse(&bytes))
-}
-
-async fn read(desk: &Desk, body: Body) -> Result<Bytes, Problem> {
-    let max = desk.config.serving.max_message_bytes;
-    let read = Limited::new(body, max).collect();
-    match tokio::time::timeout(desk.config.defaults.timeout, read).await {
-        Ok(Ok(read)) => Ok(read.to_bytes()),
-        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
-            let message =
-                format!("the body has more than {max} bytes, the server's limit (max_message_bytes)");
-            Err(Failure::new(Fault::TooLarge, message).into())
-        }
-        Ok(Err(error)) => Err(Problem::invalid("invalid_body", None, format!("the body broke off: {error}"))),
-        Err(_) => Err(Failure::new(Fault::Deadline, "the body took too long to come").into()),
+    if let Some(encoding) = headers.get(header::CONTENT_ENCODING).filter(|it| !is_plain(it)) {
+        let encoding = String::from_utf8_lossy(encoding.as_bytes());
+        let message =
+            format!("the body must not be encoded, got `content-encoding: {encoding}`; send it as it is");
+        return Err(Problem::media_type(message));
     }
+    desk.has_room()?;
+    let bytes = read(desk, &mut body).await?;
+    let room = desk.admit_turn()?;
+    let asked = aside(bytes.len(), || json::read(&bytes, desk.config.http.json_values))?;
+    drop(body); // and with it its share of the bytes that all bodies may have
+    Ok((room, asked))
 }
 
-fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
-    let mut reader = serde_json::Deserializer::from_slice(bytes);
-    let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
-        let path = error.path().to_string();
-        let reason = error.inner();
-        let param = (path != "." && path != "?").then(|| path.clone());
-        let code = match reason.to_string() {
-            _ if reason.is_syntax() || reason.is_eof() => "invalid_json",
-            text if text.starts_with("unknown field") => "unknown_parameter",
-            text if text.starts_with("missing field") => "missing_required_parameter",
-            _ => "invalid_type",
-        };
-        let place = param.as_ref().map_or(String::new(), |param| format!("{param}: "));
-        Problem::invalid(code, param, format!("{place}{reason}"))
-    })?;
-    reader.end().map_err(|error| Problem::invalid("invalid_json", None, error.to_string()))?;
-    Ok(value)
+fn is_plain(encoding: &HeaderValue) -> bool {
+    encoding.as_bytes().eq_ignore_ascii_case(b"identity")
+}
+
+async fn read(desk: &Desk, body: &mut Body) -> Result<Vec<u8>, Problem> {
+    let max = desk.config.serving.max_message_bytes;
+    let too_large = || {
+        let message = format!("the body has more than {max} bytes, the server's limit (max_message_bytes)");
+        Problem::from(Failure::new(Fault::TooLarge, message))
+    };
+    if body.size_hint().lower() > max as u64 {
+        return Err(too_large());
+    }
+    let mut bytes = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| broken(&error))?;
+        let Some(data) = frame.data_ref() else { continue };
+        if bytes.len() + data.len() > max {
+            return Err(too_large());
+        }
+        bytes.extend_from_slice(data);
+    }
+    Ok(bytes)
+}
+
+/// Why a body did not come whole: the server's limits have a status, anything else is the connection's end.
+fn broken(error: &axum::Error) -> Problem {
+    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
+    while let Some(found) = cause {
+        if let Some(status) = found.downcast_ref::<Status>() {
+            return Problem::broken(status);
+        }
+        cause = found.source();
+    }
+    Problem::invalid("invalid_body", None, format!("the body broke off: {error}"))
 }
 
 /// Does `work` over `n_bytes`. Before much of it the runtime's other tasks go to another thread.

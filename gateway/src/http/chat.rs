@@ -29,10 +29,9 @@ pub(super) async fn complete(
     body: Body,
 ) -> Result<Response, Problem> {
     let desk = &front.desk;
-    let asked: Asked = body::json(desk, &headers, body).await?;
+    let (room, asked): (_, Asked) = body::admitted(desk, &headers, body).await?;
     models::check(&front, &asked.model)?;
     asked.check()?;
-    let room = desk.admit_turn()?;
     let hosts = Hosts::of(&headers, &front.desk.config.http.public_url);
     let telling = Telling::new(asked.model.clone(), desk.config.http.public_url.clone());
     let (streamed, with_usage) = (asked.stream(), asked.include_usage());

@@ -16,6 +16,7 @@ use super::{
     errors::Problem,
     links::Hosts,
     models,
+    rest::AnyText,
     vectors::{self, Sought},
 };
 use crate::{failure::Failure, request, unary};
@@ -35,7 +36,7 @@ pub(super) struct Asked {
     dimensions: Option<u64>,
     /// Taken and passed over.
     #[serde(rename = "user")]
-    _user: Option<String>,
+    _user: Option<AnyText>,
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
@@ -107,14 +108,13 @@ pub(super) async fn embed(
     body: Body,
 ) -> Result<Json<Rows>, Problem> {
     let desk = &front.desk;
-    let asked: Asked = body::json(desk, &headers, body).await?;
+    let (_room, asked): (_, Asked) = body::admitted(desk, &headers, body).await?;
     models::check(&front, &asked.model)?;
     let Input { list, items } = asked.input;
     if !(1..=MAX_INPUTS).contains(&items.len()) {
         let message = format!("input: must be 1 … {MAX_INPUTS} inputs, got {}", items.len());
         return Err(Problem::invalid("invalid_value", "input".to_owned(), message));
     }
-    let _room = desk.admit_turn()?;
     let deadline = Instant::now() + desk.config.defaults.timeout;
     let hosts = Hosts::of(&headers, &front.desk.config.http.public_url);
     let rows = items.into_iter().enumerate().map(|(index, content)| {

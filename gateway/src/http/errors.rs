@@ -146,12 +146,12 @@ mod tests {
     #[test]
     fn a_turns_failure_is_the_failure_of_a_call() {
         for fault in [Fault::Invalid, Fault::NotFound, Fault::TooLarge, Fault::Unavailable, Fault::Deadline] {
-            let failed = Failure::new(fault, "x").event(String::new());
+            let failed = Failure::new(fault, "x").event(String::new(), None);
             let (told, direct) =
                 (Problem::failed(failed, str::to_owned), Problem::from(Failure::new(fault, "x")));
             assert_eq!((told.status, told.error.code), (direct.status, direct.error.code), "{fault:?}");
         }
-        let busy = Problem::failed(Failure::busy("x").event(String::new()), str::to_owned);
+        let busy = Problem::failed(Failure::busy("x").event(String::new(), None), str::to_owned);
         assert_eq!(
             (busy.status, busy.retry_after),
             (StatusCode::TOO_MANY_REQUESTS, Some(Duration::from_secs(1)))

@@ -4,7 +4,7 @@
 //! stands, in code points, so that the model's own words can be told from what a client sends back. A picture that has
 //! an address elsewhere also has `&id=ID`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use axum::http::{HeaderMap, header::HOST};
 use fondue_proto::dialogue::FoundImage;
@@ -168,7 +168,8 @@ pub(super) fn transcript(markdown: &str) -> (String, Vec<String>) {
         rest = rest.strip_prefix('\n').unwrap_or(rest);
         links.push((n_chars, link));
     }
-    let (mut by_ret, mut by_place, mut ids) = (BTreeMap::new(), Vec::new(), Vec::new());
+    let (mut by_ret, mut by_place, mut ids, mut met) =
+        (BTreeMap::new(), Vec::new(), Vec::new(), HashSet::new());
     for (place, Link { id, ret, at }) in links {
         let at = at.unwrap_or(place).min(n_chars);
         match ret {
@@ -177,7 +178,7 @@ pub(super) fn transcript(markdown: &str) -> (String, Vec<String>) {
             None if by_place.last() != Some(&at) => by_place.push(at),
             None => {}
         }
-        if !ids.contains(&id) {
+        if met.insert(id.clone()) {
             ids.push(id);
         }
     }

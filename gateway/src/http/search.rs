@@ -49,8 +49,7 @@ pub(super) async fn search(
     body: Body,
 ) -> Result<Json<Found>, Problem> {
     let desk = &front.desk;
-    let asked: Asked = body::json(desk, &headers, body).await?;
-    let _room = desk.admit_turn()?;
+    let (_room, asked): (_, Asked) = body::admitted(desk, &headers, body).await?;
     let deadline = Instant::now() + desk.config.defaults.timeout;
     let hosts = Hosts::of(&headers, &front.desk.config.http.public_url);
     let (sought, paths) = vectors::sought(&front, asked.input, "input", hosts, deadline).await?;

@@ -11,8 +11,8 @@ use std::{
 };
 
 use bytes::Bytes;
-use fondue_domain::{Classify, Fault, Violation};
-use fondue_fetch::{FetchError, Fetcher, Reason, System};
+use fondue_domain::{Fault, Violation};
+use fondue_fetch::{Fetcher, Reason, System};
 use futures::{StreamExt, stream::FuturesUnordered};
 use tokio::time::timeout_at;
 
@@ -102,11 +102,20 @@ impl Links {
                     }
                     files.insert(link.url.clone(), file.bytes.into());
                 }
-                Err(error) if is_clients(&error) => violations.push(Violation::new(field, error.to_string())),
                 Err(error) => {
-                    let fault =
-                        if error.fault() == Fault::Internal { Fault::Internal } else { Fault::Unavailable };
-                    other.get_or_insert(Failure::new(fault, format!("{field}: {error}")));
+                    tracing::info!(%error, field, "a picture could not be fetched");
+                    match error.outside() {
+                        // Another URL would help, rather than another time.
+                        (Fault::Invalid | Fault::NotFound | Fault::TooLarge, what) => {
+                            violations.push(Violation::new(field, what));
+                        }
+                        (Fault::Internal, what) => {
+                            other.get_or_insert(Failure::at(Fault::Internal, field, what));
+                        }
+                        (_, what) => {
+                            other.get_or_insert(Failure::at(Fault::Unavailable, field, what));
+                        }
+                    }
                 }
             }
         }
@@ -116,11 +125,6 @@ impl Links {
             None => Ok(files),
         }
     }
-}
-
-/// Whether another URL would help, rather than another time.
-fn is_clients(error: &FetchError) -> bool {
-    matches!(error.fault(), Fault::Invalid | Fault::NotFound | Fault::TooLarge)
 }
 
 fn link(part: &Part) -> Option<&Link> {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use fondue_proto::dialogue::{
     EditFailed, Event, FoundImage, HistoryChanged, HistoryCut, ImageUnavailable, TextDelta, TurnDone,
-    TurnFailed, TurnStarted, event::Kind, image_unavailable::Reason,
+    TurnFailed, TurnStarted, Usage, event::Kind, image_unavailable::Reason,
 };
 use tokio::sync::mpsc;
 use tonic::Status;
@@ -78,12 +78,12 @@ impl Reply {
         self.close(Kind::Done(done)).await
     }
 
-    /// Ends the turn with a failure, after `text` had been sent.
+    /// Ends the turn with a failure, after `text` had been sent, and tells what it took if the model had taken it.
     ///
     /// # Errors
     /// [`Gone`] also when the client reads nothing for half a minute.
-    pub async fn failed(&self, failure: Failure, text: String) -> Result<(), Gone> {
-        self.close(Kind::Failed(failure.event(text))).await
+    pub async fn failed(&self, failure: Failure, text: String, usage: Option<Usage>) -> Result<(), Gone> {
+        self.close(Kind::Failed(failure.event(text, usage))).await
     }
 
     /// Tells which turns the history holds now; of a conversation's reply, not a turn's.
@@ -99,7 +99,7 @@ impl Reply {
     /// # Errors
     /// [`Gone`], as for every event.
     pub async fn not_changed(&self, failure: Failure) -> Result<(), Gone> {
-        let TurnFailed { code, message, violations, .. } = failure.event(String::new());
+        let TurnFailed { code, message, violations, .. } = failure.event(String::new(), None);
         self.close(Kind::EditFailed(EditFailed { code, message, violations })).await
     }
 

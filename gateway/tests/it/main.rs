@@ -3,11 +3,16 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod fakes;
+mod process;
 mod scene;
 
+mod bodies;
+mod bursts;
 mod calls;
 mod conversation;
 mod cuts;
+mod deadlines;
+mod drain;
 mod edits;
 mod events;
 mod failures;
@@ -16,6 +21,7 @@ mod gallery;
 mod http;
 mod indexes;
 mod links;
+mod memory;
 mod published;
 mod refusals;
 mod room;

@@ -157,7 +157,7 @@ mod tests {
             message: "vision is down".into(),
             violations: vec![FieldViolation { field: "a".into(), description: "b".into() }],
             retry_delay_ms: 250,
-            text: String::new(),
+            ..TurnFailed::default()
         };
         let text = Failure::Turn(failed).to_string();
         assert!(

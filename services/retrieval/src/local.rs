@@ -96,7 +96,10 @@ impl Local {
 #[tonic::async_trait]
 impl Store for Local {
     async fn search(&self, search: Search) -> Result<Found, StoreError> {
-        self.work(move |Inner { index, searcher }| {
+        // Dropped with this call, which is when nobody waits for it any more.
+        let caller = Arc::new(());
+        let waits = Arc::downgrade(&caller);
+        let found = self.work(move |Inner { index, searcher }| {
             let view = index.view(&search.generation)?;
             let query = Query {
                 vector: &search.query,
@@ -105,7 +108,8 @@ impl Store for Local {
                 exclusions: &search.exclusions,
             };
             let how = if search.exact { How::Exactly } else { How::Nearly { ef: search.effort } };
-            let answer = searcher.search(&view, &query, how)?;
+            let wanted = || waits.strong_count() > 0;
+            let answer = searcher.search_while(&view, &query, how, &wanted)?;
             let mut room = search.data_bytes;
             let mut hits = Vec::with_capacity(answer.found.len());
             for found in answer.found {
@@ -115,8 +119,10 @@ impl Store for Local {
                 hits.push((found.score, picture(&view, found.place, include_data)?));
             }
             Ok(Found { hits, generation: view.generation().id().to_owned(), exact: answer.exact })
-        })
-        .await
+        });
+        let found = found.await;
+        drop(caller);
+        found
     }
 
     async fn fetch(&self, id: &str, generation: &str) -> Result<Option<(Picture, String)>, StoreError> {

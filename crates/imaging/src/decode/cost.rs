@@ -4,7 +4,7 @@ use std::io::Cursor;
 
 use image::{ImageDecoder, ImageFormat, ImageReader};
 
-use super::{ImageLimits, check, name, tiff};
+use super::{ImageLimits, check, name, readable, tiff};
 use crate::jpeg::{Frame, frame};
 
 /// Bytes that decoding and resizing a file hold at their height, beside the file and the result: by its header, generous,
@@ -31,8 +31,8 @@ fn jpeg(bytes: &[u8], limits: &ImageLimits) -> Option<u64> {
 
 fn other(bytes: &[u8], format: ImageFormat, limits: &ImageLimits) -> Option<u64> {
     let palette = if format == ImageFormat::Tiff { tiff::Palette::find(bytes) } else { None };
-    let readable = palette.as_ref().map_or(bytes, |palette| &palette.greys);
-    let decoder = ImageReader::with_format(Cursor::new(readable), format).into_decoder().ok()?;
+    let readable = readable(bytes, format, palette.as_ref());
+    let decoder = ImageReader::with_format(Cursor::new(&*readable), format).into_decoder().ok()?;
     let (width, height) = decoder.dimensions();
     check((width, height), limits).ok()?;
     // The decoder's copy, the picture and its turned copy or its RGB.

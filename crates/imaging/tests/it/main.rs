@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used)] // a picture that cannot be read fails the test, as it should
 
+mod bombs;
 mod configs;
 mod hostile;
 mod kinds;

@@ -346,6 +346,19 @@ fn a_search_that_is_taken_back_ends_and_costs_no_more() {
     assert_eq!(Arc::strong_count(&source), 1, "nobody holds the rows any more");
 }
 
+#[test]
+fn a_search_that_is_not_wanted_any_more_is_taken_back() {
+    let (scanner, source) = (small(1), Held::new());
+    let held = Arc::clone(&source) as Arc<dyn Source>;
+    let asked = Job { source: held, query: vec![0.5; 4], k: 3, admit: None, accept: None };
+    let wanted = || source.blocks.load(Ordering::SeqCst) == 0;
+    assert_eq!(scanner.search_while(asked, &wanted), Err(ScanError::Cancelled));
+    source.open();
+    let other = Arc::new(Owned::new(0, 1, 100, 4));
+    assert_eq!(scanner.search_while(job(&other, vec![0.5; 4], 5), &|| true).unwrap().len(), 5);
+    assert_eq!(source.blocks.load(Ordering::SeqCst), 1, "nothing more of it was scanned");
+}
+
 /// One after another's block: the small source's search ends long before the large one's.
 #[test]
 fn sources_take_turns() {

@@ -14,7 +14,10 @@ use tonic_web::{GrpcWebLayer, GrpcWebService};
 use tower::{Layer, ServiceExt};
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
-use super::{observe, probes};
+use super::{
+    bodies::{self, Bodies},
+    observe, probes,
+};
 
 /// How long a browser may remember what a page may do.
 const REMEMBERED: Duration = Duration::from_secs(3600);
@@ -38,10 +41,12 @@ struct Doors {
 }
 
 /// `grpc`, and beside it what `http` has. Without it plain HTTP that is no probe gets a 404.
-pub(super) fn beside(grpc: Router, http: Option<Http>) -> Router {
+pub(super) fn beside(grpc: Router, http: Option<Http>, bodies: Bodies) -> Router {
     let Some(Http { routes, origins }) = http else { return grpc.layer(from_fn(probes::only_grpc)) };
+    let routes = routes.layer(from_fn_with_state(bodies, bodies::meter));
+    let routes = routes.layer(from_fn(observe::http::observe));
     let browsers = GrpcWebLayer::new().layer(Routes::from(grpc.clone()));
-    let doors = Doors { browsers, routes: routes.layer(from_fn(observe::http::observe)) };
+    let doors = Doors { browsers, routes };
     let router = grpc.layer(from_fn_with_state(doors, choose));
     // Outermost: a browser asks for leave before it knows what lies behind.
     if origins.is_empty() { router } else { router.layer(cors(origins)) }

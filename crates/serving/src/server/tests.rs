@@ -1,6 +1,7 @@
 //! A real server on a loopback port, asked by real clients.
 
 mod calls;
+mod drain;
 
 use std::time::Instant;
 
@@ -32,9 +33,13 @@ async fn start() -> Running {
 }
 
 async fn start_with(routes: RoutesBuilder) -> Running {
+    start_draining(routes, 0.3).await
+}
+
+async fn start_draining(routes: RoutesBuilder, drain_seconds: f64) -> Running {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
-    let settings = ServingSettings { drain_seconds: Some(0.3), ..ServingSettings::default() };
+    let settings = ServingSettings { drain_seconds: Some(drain_seconds), ..ServingSettings::default() };
     let serving = settings.resolve("127.0.0.1:0").unwrap();
     let readiness = Readiness::new(&[NAME]);
     let (stop, stopped) = oneshot::channel();

@@ -22,7 +22,7 @@ const BALANCE: Balance = Balance {
 fn pool(peers: &[&Peer], balance: Balance) -> Channel {
     let addresses: Vec<_> = peers.iter().map(|peer| peer.address.as_str()).collect();
     let targets = addresses.join(",").parse().unwrap();
-    balanced(Upstream { service: "test".into(), targets, streams: 8, balance })
+    balanced(Upstream { service: "test".into(), targets, slow_readers: true, balance })
 }
 
 /// How a call is made.
@@ -106,7 +106,7 @@ async fn a_silent_service_is_a_deadline_and_one_that_is_down_is_unavailable() {
     let pool = balanced(Upstream {
         service: "test".into(),
         targets: address.parse().unwrap(),
-        streams: 0,
+        slow_readers: false,
         balance: BALANCE,
     });
     let ask = async |channel: &Channel| {
@@ -127,7 +127,7 @@ async fn a_silent_service_is_a_deadline_and_one_that_is_down_is_unavailable() {
 #[tokio::test]
 async fn a_name_without_addresses_is_told_as_such() {
     let targets = "no-such-host.invalid:1".parse().unwrap();
-    let channel = balanced(Upstream { service: "test".into(), targets, streams: 0, balance: BALANCE });
+    let channel = balanced(Upstream { service: "test".into(), targets, slow_readers: false, balance: BALANCE });
     let status = stream(&channel, AGAIN).await.unwrap_err();
     assert_eq!(fault_of(&status), Fault::Unavailable);
     assert!(status.message().starts_with("no-such-host.invalid:1: "), "{}", status.message());
@@ -332,7 +332,7 @@ async fn a_frozen_replica_is_found_out() {
     // It accepts connections and says nothing.
     let frozen = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let targets = format!("{},{}", well.address, frozen.local_addr().unwrap()).parse().unwrap();
-    let channel = balanced(Upstream { service: "test".into(), targets, streams: 0, balance: BALANCE });
+    let channel = balanced(Upstream { service: "test".into(), targets, slow_readers: false, balance: BALANCE });
     let begun = Instant::now();
     known(&channel, 1).await;
     eventually(async || {

@@ -50,6 +50,9 @@ pub(super) struct Paths {
     new_tokens: &'static str,
 }
 
+/// Bytes of an answer told as Markdown: far more than its text may have, for there are links in it.
+const MAX_ANSWER_BYTES: usize = 4 << 20;
+
 /// The dialogue that `asked` holds.
 ///
 /// # Errors
@@ -113,7 +116,14 @@ fn answer(
 ) -> Result<(String, Vec<String>), Problem> {
     match (fondue, content) {
         (Some(Past { transcript, image_ids }), _) => Ok((transcript, image_ids.unwrap_or_default())),
-        (None, Some(content)) => Ok(links::transcript(&words(content, path, hosts)?)),
+        (None, Some(content)) => {
+            let words = words(content, path, hosts)?;
+            if words.len() > MAX_ANSWER_BYTES {
+                let message = format!("{path}: may hold {MAX_ANSWER_BYTES} bytes, got {}", words.len());
+                return Err(Problem::invalid("invalid_value", path.to_owned(), message));
+            }
+            Ok(links::transcript(&words))
+        }
         (None, None) => Ok(Default::default()),
     }
 }

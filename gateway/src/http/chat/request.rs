@@ -1,12 +1,15 @@
 //! A request for a chat completion, as OpenAI's API has it, with what it has no words for under `fondue`.
 
+use std::fmt;
+
 use fondue_proto::dialogue::{self as wire, Condition};
-use serde::Deserialize;
-use serde_json::{Number, Value};
+use serde::{Deserialize, Deserializer, de};
+use serde_json::Number;
 
 use crate::http::{
     content::{Content, Fit},
     errors::Problem,
+    rest::{AnyText, AnyTexts, Rest},
 };
 
 /// What is asked. What changes the meaning of an answer and is not done here is refused unless it is at rest; see
@@ -29,11 +32,11 @@ pub(super) struct Asked {
     pub(super) fondue: Option<Extension>,
     // Passed over.
     #[serde(rename = "user")]
-    _user: Option<String>,
+    _user: Option<AnyText>,
     #[serde(rename = "safety_identifier")]
-    _safety_identifier: Option<String>,
+    _safety_identifier: Option<AnyText>,
     #[serde(rename = "metadata")]
-    _metadata: Option<std::collections::HashMap<String, String>>,
+    _metadata: Option<AnyTexts>,
     #[serde(rename = "parallel_tool_calls")]
     _parallel_tool_calls: Option<bool>,
     // At rest, or refused.
@@ -41,28 +44,47 @@ pub(super) struct Asked {
     presence_penalty: Option<f64>,
     logprobs: Option<bool>,
     top_logprobs: Option<i64>,
-    logit_bias: Option<Value>,
-    tools: Option<Value>,
-    tool_choice: Option<Value>,
-    functions: Option<Value>,
-    function_call: Option<Value>,
-    response_format: Option<Value>,
-    modalities: Option<Value>,
-    audio: Option<Value>,
-    prediction: Option<Value>,
-    web_search_options: Option<Value>,
-    reasoning_effort: Option<Value>,
-    verbosity: Option<Value>,
-    service_tier: Option<Value>,
+    logit_bias: Option<Rest>,
+    tools: Option<Rest>,
+    tool_choice: Option<Rest>,
+    functions: Option<Rest>,
+    function_call: Option<Rest>,
+    response_format: Option<Rest>,
+    modalities: Option<Rest>,
+    audio: Option<Rest>,
+    prediction: Option<Rest>,
+    web_search_options: Option<Rest>,
+    reasoning_effort: Option<Rest>,
+    verbosity: Option<Rest>,
+    service_tier: Option<Rest>,
     store: Option<bool>,
 }
 
 /// One or several.
-#[derive(Debug, Deserialize)]
-#[serde(untagged, expecting = "a text or a list of texts")]
-enum Stop {
-    One(String),
-    Several(Vec<String>),
+#[derive(Debug)]
+struct Stop(Vec<String>);
+
+impl<'de> Deserialize<'de> for Stop {
+    /// By hand, since a derived choice keeps a copy of all that it may be.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl<'de> de::Visitor<'de> for Visitor {
+            type Value = Stop;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a text or a list of texts")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Stop, E> {
+                Ok(Stop(vec![text.to_owned()]))
+            }
+
+            fn visit_seq<A: de::SeqAccess<'de>>(self, texts: A) -> Result<Stop, A::Error> {
+                Vec::deserialize(de::value::SeqAccessDeserializer::new(texts)).map(Stop)
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -83,13 +105,13 @@ pub(super) struct Message {
     /// What an answer was in truth.
     pub(super) fondue: Option<Past>,
     #[serde(rename = "name")]
-    _name: Option<String>,
+    _name: Option<AnyText>,
     // An answer is often sent back with all that it came with; none of these is ever set in ours.
-    refusal: Option<Value>,
-    annotations: Option<Value>,
-    audio: Option<Value>,
-    tool_calls: Option<Value>,
-    function_call: Option<Value>,
+    refusal: Option<Rest>,
+    annotations: Option<Rest>,
+    audio: Option<Rest>,
+    tool_calls: Option<Rest>,
+    function_call: Option<Rest>,
 }
 
 /// Who speaks.
@@ -150,33 +172,26 @@ impl Asked {
     /// # Errors
     /// [`Problem`] that names the field.
     pub(super) fn check(&self) -> Result<(), Problem> {
-        let is = |value: &Option<Value>, rest: &[Value]| value.as_ref().is_none_or(|it| rest.contains(it));
-        let none = Value::Array(Vec::new());
-        let text = |text: &str| Value::from(text);
-        let plain = serde_json::json!({ "type": "text" });
+        let is = |value: Option<Rest>, rest: &[Rest]| value.is_none_or(|it| rest.contains(&it));
         let at_rest = [
             ("n", self.n.is_none_or(|n| n == 1), "must be 1"),
             ("frequency_penalty", self.frequency_penalty.is_none_or(|it| it == 0.0), "must be 0"),
             ("presence_penalty", self.presence_penalty.is_none_or(|it| it == 0.0), "must be 0"),
             ("logprobs", self.logprobs != Some(true), "must be false"),
             ("top_logprobs", self.top_logprobs.is_none_or(|it| it == 0), "must be 0"),
-            ("logit_bias", is(&self.logit_bias, &[serde_json::json!({})]), "must be empty"),
-            ("tools", is(&self.tools, std::slice::from_ref(&none)), "must be empty"),
-            ("tool_choice", is(&self.tool_choice, &[text("none"), text("auto")]), "must be none or auto"),
-            ("functions", is(&self.functions, &[none]), "must be empty"),
-            ("function_call", is(&self.function_call, &[text("none"), text("auto")]), "must be none or auto"),
-            ("response_format", is(&self.response_format, &[plain]), "must be of type text"),
-            ("modalities", is(&self.modalities, &[serde_json::json!(["text"])]), "must be [\"text\"]"),
+            ("logit_bias", is(self.logit_bias, &[Rest::EmptyMap]), "must be empty"),
+            ("tools", is(self.tools, &[Rest::EmptyList]), "must be empty"),
+            ("tool_choice", is(self.tool_choice, &[Rest::None, Rest::Auto]), "must be none or auto"),
+            ("functions", is(self.functions, &[Rest::EmptyList]), "must be empty"),
+            ("function_call", is(self.function_call, &[Rest::None, Rest::Auto]), "must be none or auto"),
+            ("response_format", is(self.response_format, &[Rest::TextType]), "must be of type text"),
+            ("modalities", is(self.modalities, &[Rest::TextAlone]), "must be [\"text\"]"),
             ("audio", self.audio.is_none(), "must be null"),
             ("prediction", self.prediction.is_none(), "must be null"),
             ("web_search_options", self.web_search_options.is_none(), "must be null"),
-            ("reasoning_effort", is(&self.reasoning_effort, &[text("none")]), "must be none"),
+            ("reasoning_effort", is(self.reasoning_effort, &[Rest::None]), "must be none"),
             ("verbosity", self.verbosity.is_none(), "must be null"),
-            (
-                "service_tier",
-                is(&self.service_tier, &[text("auto"), text("default")]),
-                "must be auto or default",
-            ),
+            ("service_tier", is(self.service_tier, &[Rest::Auto, Rest::Default]), "must be auto or default"),
             ("store", self.store != Some(true), "must be false"),
         ];
         for (name, rests, rule) in at_rest {
@@ -204,11 +219,7 @@ impl Asked {
     /// The options in the words of the dialogue API.
     pub(super) fn options(&mut self) -> wire::TurnOptions {
         let it = self.fondue.take().unwrap_or_default();
-        let stop = match self.stop.take() {
-            None => Vec::new(),
-            Some(Stop::One(text)) => vec![text],
-            Some(Stop::Several(texts)) => texts,
-        };
+        let stop = self.stop.take().map_or_else(Vec::new, |Stop(texts)| texts);
         wire::TurnOptions {
             max_new_tokens: self.max_completion_tokens.or(self.max_tokens),
             temperature: self.temperature,
@@ -248,8 +259,7 @@ fn seed(number: &Number) -> Result<u64, Problem> {
 
 impl Message {
     fn check(&self, path: &str) -> Result<(), Problem> {
-        let empty =
-            |value: &Option<Value>| value.as_ref().is_none_or(|it| it.as_array().is_some_and(Vec::is_empty));
+        let empty = |value: &Option<Rest>| value.is_none_or(|it| it == Rest::EmptyList);
         let fault = |name: &str, what: &str| {
             let field = format!("{path}.{name}");
             let message = format!("{field}: {what}");

@@ -1,6 +1,9 @@
 //! Vision whose features tell the picture: `[first byte, number of bytes]`. A picture `bad` cannot be read.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicBool, Ordering},
+};
 
 use fondue_domain::{Fault, Violation};
 use fondue_proto::vision::{
@@ -8,6 +11,7 @@ use fondue_proto::vision::{
     vision_server::{Vision, VisionServer},
 };
 use fondue_serving::status::from_parts;
+use tokio::sync::Semaphore;
 use tonic::{Request, Response, Status, service::Routes};
 
 /// Pictures of one call.
@@ -17,6 +21,38 @@ pub(crate) const MAX_IMAGES: usize = 20;
 pub(crate) struct VisionFake {
     asked: Arc<Mutex<Vec<EncodeRequest>>>,
     fingerprint: Arc<Mutex<&'static str>>,
+    waits: Arc<AtomicBool>,
+    permits: Arc<Permits>,
+}
+
+pub(crate) struct Permits {
+    /// One permit for each call that has come in.
+    pub(crate) came: Semaphore,
+    /// One permit for each call that the gateway dropped while it waited.
+    pub(crate) dropped: Semaphore,
+}
+
+impl Default for Permits {
+    fn default() -> Self {
+        Self { came: Semaphore::new(0), dropped: Semaphore::new(0) }
+    }
+}
+
+impl std::ops::Deref for VisionFake {
+    type Target = Permits;
+
+    fn deref(&self) -> &Permits {
+        &self.permits
+    }
+}
+
+/// Notes that a call was dropped.
+struct Dropped(Arc<Permits>);
+
+impl Drop for Dropped {
+    fn drop(&mut self) {
+        self.0.dropped.add_permits(1);
+    }
 }
 
 impl VisionFake {
@@ -27,6 +63,11 @@ impl VisionFake {
     /// The model that it runs from now on.
     pub(crate) fn be(&self, fingerprint: &'static str) {
         *self.fingerprint.lock().unwrap() = fingerprint;
+    }
+
+    /// From now on calls wait for ever.
+    pub(crate) fn wait(&self) {
+        self.waits.store(true, Ordering::Relaxed);
     }
 
     /// How many pictures each call brought.
@@ -56,6 +97,11 @@ impl VisionFake {
 impl Vision for VisionFake {
     async fn encode(&self, request: Request<EncodeRequest>) -> Result<Response<EncodeResponse>, Status> {
         let request = request.into_inner();
+        self.came.add_permits(1);
+        if self.waits.load(Ordering::Relaxed) {
+            let _dropped = Dropped(self.permits.clone());
+            std::future::pending::<()>().await;
+        }
         if request.images.len() > MAX_IMAGES {
             let violation = Violation::new("images", format!("expected 1 … {MAX_IMAGES}"));
             return Err(from_parts(Fault::Invalid, "too many", vec![violation]));

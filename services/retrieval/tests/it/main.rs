@@ -11,3 +11,4 @@ mod loading;
 mod outages;
 mod searching;
 mod service;
+mod stopping;

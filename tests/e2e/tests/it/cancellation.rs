@@ -1,12 +1,15 @@
 //! Leaving in the middle frees what was held; a full engine refuses.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use fondue_harness::{Cluster, Flags};
-use fondue_proto::dialogue::{
-    CancelTurn, ConverseRequest, FinishReason, ReplyRequest, TurnOptions, converse_request::Action,
-    event::Kind,
+use fondue_proto::{
+    dialogue::{
+        CancelTurn, ConverseRequest, FinishReason, ReplyRequest, TurnOptions, converse_request::Action,
+        event::Kind,
+    },
+    language::DescribeRequest,
 };
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -63,6 +66,66 @@ async fn a_turns_time_is_bounded() -> Result<()> {
         Err(status) => assert_eq!(status.code(), Code::DeadlineExceeded),
     }
     cluster.language_idle().await
+}
+
+/// Tries of one measure, of which the best counts: what is late by design is late each time, what a busy machine delays is not.
+const TRIES: usize = 4;
+
+/// How long from now until the language service does nothing and nothing waits there, by its own account.
+async fn idle_after(cluster: &Cluster) -> Result<Duration> {
+    let mut client = cluster.language_client()?;
+    let begun = Instant::now();
+    loop {
+        let facts = client.describe(DescribeRequest {}).await?.into_inner();
+        if facts.active_slots == 0 && facts.queued == 0 {
+            return Ok(begun.elapsed());
+        }
+        anyhow::ensure!(begun.elapsed() < Duration::from_secs(10), "the language service is still busy");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_cancelled_turn_frees_the_engine_within_a_step() -> Result<()> {
+    let cluster = Cluster::start(Flags { language: &["--slots=1"], ..Flags::default() }).await?;
+    let mut best = Duration::MAX;
+    for _ in 0..TRIES {
+        let (say, said) = mpsc::channel(8);
+        say.send(ConverseRequest { action: Some(Action::Turn(turn(vec![text("Hello")], long()))) }).await?;
+        let mut events = cluster.dialogue()?.converse(ReceiverStream::new(said)).await?.into_inner();
+        while !matches!(events.message().await?.expect("more").kind, Some(Kind::Text(_))) {}
+        say.send(ConverseRequest { action: Some(Action::Cancel(CancelTurn {})) }).await?;
+        best = best.min(idle_after(&cluster).await?);
+    }
+    eprintln!("the engine is free {best:?} after the client has cancelled");
+    assert!(best <= Duration::from_millis(150), "{best:?}, a step included");
+    Ok(())
+}
+
+#[tokio::test]
+async fn neither_a_turn_that_runs_nor_one_that_waits_outlives_its_deadline_in_the_engine() -> Result<()> {
+    let cluster = Cluster::start(Flags { language: &["--slots=1"], ..Flags::default() }).await?;
+    let timeout = Duration::from_millis(80);
+    let mut best = Duration::MAX;
+    for _ in 0..TRIES {
+        let begun = Instant::now();
+        let ask = async || {
+            let options = TurnOptions { timeout_ms: Some(80), ..long() };
+            match reply(&cluster, turn(vec![text("Hello")], options)).await {
+                Ok(heard) => heard.failed.map_or(Code::Ok as i32, |failed| failed.code),
+                Err(status) => status.code() as i32,
+            }
+        };
+        // Of three one runs and two wait for its slot.
+        let codes = tokio::join!(ask(), ask(), ask());
+        let late = Code::DeadlineExceeded as i32;
+        assert_eq!(codes, (late, late, late));
+        idle_after(&cluster).await?;
+        best = best.min(begun.elapsed().saturating_sub(timeout));
+    }
+    eprintln!("nothing of the turns is left {best:?} after their deadline");
+    assert!(best <= Duration::from_millis(250), "{best:?}");
+    Ok(())
 }
 
 #[tokio::test]

@@ -20,7 +20,7 @@ use crate::{
 
 /// Answers each of its methods with a status; the method's name says which.
 #[derive(Clone)]
-struct Odd;
+pub(super) struct Odd;
 
 impl NamedService for Odd {
     const NAME: &'static str = "fondue.odd.v1.Odd";
