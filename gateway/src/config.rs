@@ -8,7 +8,10 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::Parser;
 use fondue_domain::Compat;
-use fondue_serving::settings::{Serving, SettingsError, merge, parsed, within};
+use fondue_serving::{
+    settings::{Serving, SettingsError, merge, parsed, within},
+    upstream::ClientFiles,
+};
 use http::HttpConfig;
 use images::ImageLinks;
 pub use settings::Settings;
@@ -38,6 +41,8 @@ pub struct Config {
     pub retrieval: String,
     /// Further indexes: name and address of the retrieval service.
     pub indexes: Vec<(String, String)>,
+    /// TLS of those whose address begins with `https://`, if there are any.
+    pub upstream_tls: Option<ClientFiles>,
     /// Where a client does not say.
     pub defaults: Defaults,
     /// What a client may ask for.
@@ -175,10 +180,17 @@ impl Settings {
         let serving = self.serving.resolve("127.0.0.1:7400")?;
         let ms = |ms: u32| Duration::from_millis(u64::from(ms));
         let indexes = settings::indexes(self.indexes)?;
+        let vision = self.vision.unwrap_or_else(|| "http://127.0.0.1:7401".into());
+        let language = self.language.unwrap_or_else(|| "http://127.0.0.1:7402".into());
+        let retrieval = self.retrieval.unwrap_or_else(|| "http://127.0.0.1:7403".into());
+        let further = indexes.iter().map(|(_, address)| address);
+        let addresses = [&vision, &language, &retrieval].into_iter().chain(further).map(String::as_str);
+        let upstream_tls = self.upstream_tls.resolve(addresses)?;
         Ok(Config {
-            vision: self.vision.unwrap_or_else(|| "http://127.0.0.1:7401".into()),
-            language: self.language.unwrap_or_else(|| "http://127.0.0.1:7402".into()),
-            retrieval: self.retrieval.unwrap_or_else(|| "http://127.0.0.1:7403".into()),
+            vision,
+            language,
+            retrieval,
+            upstream_tls,
             defaults: Defaults {
                 max_new_tokens: within(
                     "max_new_tokens",

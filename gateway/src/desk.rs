@@ -8,7 +8,7 @@ use fondue_proto::{
     language::language_client::LanguageClient, retrieval::retrieval_client::RetrievalClient,
     vision::vision_client::VisionClient,
 };
-use fondue_serving::upstream::{self, Channel};
+use fondue_serving::upstream::{self, Channel, ClientTls};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
@@ -55,15 +55,18 @@ impl Desk {
     /// [`RunError`] if an address is not one, or TLS cannot be set up.
     pub fn new(config: Config) -> Result<Self, RunError> {
         let max = config.serving.max_message_bytes.max(MIN_RESPONSE_BYTES);
-        let vision = VisionClient::new(upstream::connect_lazy(&config.vision)?);
+        let tls = config.upstream_tls.clone().map(ClientTls::load).transpose()?;
+        let tls = tls.as_ref();
+        let vision = VisionClient::new(upstream::connect_lazy_with(&config.vision, tls)?);
         let turns = config.limits.concurrent_turns;
-        let language = LanguageClient::new(upstream::connect_lazy_for_streams(&config.language, turns)?);
+        let language = upstream::connect_lazy_for_streams(&config.language, turns, tls)?;
+        let language = LanguageClient::new(language);
         let language = language.max_decoding_message_size(max);
         let vision = vision.max_decoding_message_size(max);
         let others = config.indexes.iter().map(|(name, address)| (name.as_str(), address.as_str()));
         let mut indexes = Vec::new();
         for (name, address) in std::iter::once(("", config.retrieval.as_str())).chain(others) {
-            let retrieval = RetrievalClient::new(upstream::connect_lazy(address)?);
+            let retrieval = RetrievalClient::new(upstream::connect_lazy_with(address, tls)?);
             let retrieval = retrieval.max_decoding_message_size(max);
             indexes.push(Index::new(name, retrieval, vision.clone(), language.clone()));
         }

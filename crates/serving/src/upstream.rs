@@ -7,6 +7,7 @@ use std::{
 };
 
 use fondue_domain::Fault;
+pub use fondue_tls::{ClientFiles, ClientTls, TlsError};
 use futures::{TryFutureExt, future::MapErr};
 use http::Request;
 use opentelemetry_http::HeaderInjector;
@@ -39,14 +40,31 @@ pub enum UpstreamError {
         /// As it was given.
         address: String,
     },
+    /// The address asks for TLS, and there is none to call it with.
+    #[error("`{address}` asks for TLS, which is not set up here")]
+    NoTls {
+        /// As it was given.
+        address: String,
+    },
+    /// The address's host, or the name that is set for it.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
 }
 
-/// A channel that connects at the first call, and again after each loss. `http://` may be left out.
+/// A channel without TLS that connects at the first call, and again after each loss. `http://` may be left out.
 ///
 /// # Errors
 /// [`UpstreamError::Address`].
 pub fn connect_lazy(address: &str) -> Result<Channel, UpstreamError> {
-    Ok(Traced { inner: endpoint(address)?.connect_lazy() })
+    connect_lazy_with(address, None)
+}
+
+/// The same with `tls` where the address begins with `https://`.
+///
+/// # Errors
+/// [`UpstreamError`].
+pub fn connect_lazy_with(address: &str, tls: Option<&ClientTls>) -> Result<Channel, UpstreamError> {
+    Ok(Traced { inner: open(endpoint(address)?, tls)? })
 }
 
 /// The same for a service whose streams are read as slowly as clients read: all share one connection, and what lies unread
@@ -54,25 +72,38 @@ pub fn connect_lazy(address: &str) -> Result<Channel, UpstreamError> {
 /// Memory for what lies unread: at most 64 KiB × (`streams` + 1).
 ///
 /// # Errors
-/// [`UpstreamError::Address`].
-pub fn connect_lazy_for_streams(address: &str, streams: usize) -> Result<Channel, UpstreamError> {
+/// [`UpstreamError`].
+pub fn connect_lazy_for_streams(
+    address: &str,
+    streams: usize,
+    tls: Option<&ClientTls>,
+) -> Result<Channel, UpstreamError> {
     let streams = u32::try_from(streams).unwrap_or(u32::MAX).saturating_add(1);
     let endpoint = endpoint(address)?
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(STREAM_WINDOW.saturating_mul(streams).min(MAX_WINDOW));
-    Ok(Traced { inner: endpoint.connect_lazy() })
+    Ok(Traced { inner: open(endpoint, tls)? })
+}
+
+/// The channel of one address. Whatever opens TLS has its own time for it, which a timer around it would hide.
+fn open(endpoint: Endpoint, tls: Option<&ClientTls>) -> Result<tonic::transport::Channel, UpstreamError> {
+    let address = endpoint.uri();
+    if address.scheme_str() != Some("https") {
+        return Ok(endpoint.connect_timeout(CONNECT_TIMEOUT).connect_lazy());
+    }
+    let tls = tls.ok_or_else(|| UpstreamError::NoTls { address: address.to_string() })?;
+    let connector = tls.connector(address.host().unwrap_or_default(), CONNECT_TIMEOUT)?;
+    Ok(endpoint.connect_with_connector_lazy(connector))
 }
 
 fn endpoint(address: &str) -> Result<Endpoint, UpstreamError> {
     let wrong = || UpstreamError::Address { address: address.to_owned() };
     let url = if address.contains("://") { address.to_owned() } else { format!("http://{address}") };
     let endpoint = Endpoint::from_shared(url).map_err(|_| wrong())?;
-    // Without TLS, `https` would only fail at the first call.
-    if endpoint.uri().authority().is_none() || endpoint.uri().scheme_str() != Some("http") {
+    if endpoint.uri().authority().is_none() || !matches!(endpoint.uri().scheme_str(), Some("http" | "https")) {
         return Err(wrong());
     }
     Ok(endpoint
-        .connect_timeout(CONNECT_TIMEOUT)
         .tcp_nodelay(true)
         .http2_keep_alive_interval(KEEP_ALIVE)
         .keep_alive_timeout(KEEP_ALIVE)
@@ -103,12 +134,13 @@ where
         opentelemetry::global::get_text_map_propagator(|propagator| {
             propagator.inject_context(&context, &mut HeaderInjector(request.headers_mut()));
         });
-        self.inner.call(request).map_err(tell_timeout)
+        self.inner.call(request).map_err(explain)
     }
 }
 
-/// tonic calls the end of a request's own time CANCELLED; to everyone else it is a deadline.
-fn tell_timeout(error: impl Into<BoxError>) -> BoxError {
+/// tonic calls the end of a request's own time CANCELLED; to everyone else it is a deadline. And what TLS refuses after its
+/// handshake comes as a broken connection, with the reason far down.
+fn explain(error: impl Into<BoxError>) -> BoxError {
     let error = error.into();
     let mut cause: Option<&(dyn Error + 'static)> = Some(&*error);
     while let Some(found) = cause {
@@ -116,6 +148,9 @@ fn tell_timeout(error: impl Into<BoxError>) -> BoxError {
             return Box::new(from_parts(Fault::Deadline, "time ran out before there was an answer", vec![]));
         }
         cause = found.source();
+    }
+    if let Some(told) = fondue_tls::told(&*error) {
+        return Box::new(from_parts(Fault::Unavailable, told, vec![]));
     }
     error
 }
@@ -131,9 +166,11 @@ mod tests {
     async fn addresses_are_checked_and_the_scheme_may_be_left_out() {
         assert!(connect_lazy("127.0.0.1:7401").is_ok());
         assert!(connect_lazy("http://vision:7401").is_ok());
-        for wrong in ["", "http://", "not an address", "/path", "https://vision:7401"] {
+        for wrong in ["", "http://", "not an address", "/path", "ftp://vision:7401"] {
             assert!(connect_lazy(wrong).is_err(), "{wrong}");
         }
+        let error = connect_lazy("https://vision:7401").unwrap_err();
+        assert!(matches!(error, UpstreamError::NoTls { .. }), "{error}");
     }
 
     #[tokio::test]

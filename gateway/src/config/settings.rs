@@ -1,6 +1,6 @@
 //! What can be set, by flag or by file, one name for both.
 
-use fondue_serving::settings::{ServingSettings, SettingsError};
+use fondue_serving::settings::{ServingSettings, SettingsError, UpstreamTlsSettings};
 use serde::{Deserialize, Serialize};
 
 use super::{http::HttpSettings, images::ImageSettings};
@@ -28,6 +28,10 @@ pub struct Settings {
     #[arg(long = "index", value_name = "NAME=ADDR")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub indexes: Option<Vec<String>>,
+    /// TLS of the services.
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub upstream_tls: UpstreamTlsSettings,
     /// Tokens of an answer, where the client does not say [default: 64].
     #[arg(long, value_name = "N")]
     #[serde(skip_serializing_if = "Option::is_none")]
