@@ -19,4 +19,6 @@ mod links;
 mod published;
 mod refusals;
 mod room;
+mod secure;
 mod slow;
+mod starved;

@@ -262,4 +262,24 @@ impl Drop for Open {
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_compared_whole() {
+        let allowed = ["gateway.fondue".to_owned(), "spiffe://fondue/Gateway".to_owned()];
+        for (name, right) in [
+            ("gateway.fondue", true),
+            ("GATEWAY.Fondue", true),
+            ("gateway", false),
+            ("gateway.fondue.evil", false),
+            ("*.fondue", false),
+            ("", false),
+            ("spiffe://fondue/Gateway", true),
+            ("spiffe://fondue/gateway", false),
+            ("spiffe://fondue/Gateway/more", false),
+        ] {
+            assert_eq!(is_allowed(name, &allowed), right, "{name}");
+        }
+    }
+}
