@@ -22,7 +22,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
     task::JoinSet,
-    time::{Instant, sleep_until, timeout},
+    time::{Instant, sleep_until, timeout, timeout_at},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -82,7 +82,7 @@ pub(super) fn incoming(
     let shared =
         Shared { entrance, open, full: Burst::new(), failing: Burst::new(), refusing: Burst::new() };
     let door = Door { listener, shared: Arc::new(shared), handshakes: JoinSet::new(), paused: None };
-    stream::unfold(door, async |mut door| {
+    stream::unfold(door, |mut door| async move {
         let connection = door.next().await;
         Some((Ok(connection), door))
     })
@@ -178,7 +178,7 @@ impl Shared {
         let (tls, allowed) = tls.as_ref()?;
         let deadline = Instant::now() + *within;
         let mut first = [0];
-        match tokio::time::timeout_at(deadline, stream.peek(&mut first)).await {
+        match timeout_at(deadline, stream.peek(&mut first)).await {
             // It went without a word, as what only looks whether a port is open does.
             Ok(Ok(0) | Err(_)) => return None,
             Ok(Ok(_)) if first[0] == TLS => {}
@@ -193,7 +193,7 @@ impl Shared {
                 return None;
             }
         }
-        let shaken = tokio::time::timeout_at(deadline, tls.acceptor().accept(stream).into_fallible()).await;
+        let shaken = timeout_at(deadline, tls.acceptor().accept(stream).into_fallible()).await;
         let stream = match shaken {
             Ok(Ok(stream)) => stream,
             Ok(Err((error, stream))) => {
