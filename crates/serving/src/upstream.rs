@@ -100,7 +100,8 @@ fn endpoint(address: &str) -> Result<Endpoint, UpstreamError> {
     let wrong = || UpstreamError::Address { address: address.to_owned() };
     let url = if address.contains("://") { address.to_owned() } else { format!("http://{address}") };
     let endpoint = Endpoint::from_shared(url).map_err(|_| wrong())?;
-    if endpoint.uri().authority().is_none() || !matches!(endpoint.uri().scheme_str(), Some("http" | "https")) {
+    if endpoint.uri().authority().is_none() || !matches!(endpoint.uri().scheme_str(), Some("http" | "https"))
+    {
         return Err(wrong());
     }
     Ok(endpoint

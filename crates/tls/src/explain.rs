@@ -63,7 +63,9 @@ pub(crate) fn server_refused(error: &io::Error, authorities: &str) -> String {
             | AlertDescription::CertificateRevoked
             | AlertDescription::CertificateUnknown
             | AlertDescription::DecryptError),
-        ) => format!("it does not accept this client's certificate ({alert:?}); which authority does it trust?"),
+        ) => format!(
+            "it does not accept this client's certificate ({alert:?}); which authority does it trust?"
+        ),
         other => other.to_string(),
     }
 }
@@ -73,7 +75,9 @@ pub fn client_refused(error: &io::Error) -> String {
     use rustls::Error as E;
     match fault(error) {
         None => error.to_string(),
-        Some(E::NoCertificatesPresented) => "it shows no certificate, and tls_client_ca asks for one".to_owned(),
+        Some(E::NoCertificatesPresented) => {
+            "it shows no certificate, and tls_client_ca asks for one".to_owned()
+        }
         Some(E::InvalidCertificate(CertificateError::UnknownIssuer)) => {
             "its certificate is signed by none of those in tls_client_ca".to_owned()
         }

@@ -53,7 +53,9 @@ pub enum TlsError {
         reason: String,
     },
     /// A file without a usable key. What it holds instead is not told: it may be one.
-    #[error("{path}: holds no private key that can be used; PEM of PKCS#8, PKCS#1 or SEC1 without a password is")]
+    #[error(
+        "{path}: holds no private key that can be used; PEM of PKCS#8, PKCS#1 or SEC1 without a password is"
+    )]
     NoKey {
         /// Which one.
         path: PathBuf,

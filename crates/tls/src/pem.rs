@@ -34,10 +34,9 @@ pub(crate) fn key(path: &Path, bytes: &[u8]) -> Result<PrivateKeyDer<'static>, T
 pub(crate) fn authorities(path: &Path, bytes: &[u8]) -> Result<RootCertStore, TlsError> {
     let mut roots = RootCertStore::empty();
     for certificate in certificates(path, bytes)? {
-        roots.add(certificate).map_err(|error| TlsError::Certificate {
-            path: path.to_owned(),
-            reason: error.to_string(),
-        })?;
+        roots
+            .add(certificate)
+            .map_err(|error| TlsError::Certificate { path: path.to_owned(), reason: error.to_string() })?;
     }
     Ok(roots)
 }

@@ -161,7 +161,8 @@ impl<T: Send + Sync + 'static> Reloaded<T> {
 
     fn gauge(&self, expiry: Option<i64>) {
         if let Some(expiry) = expiry {
-            let gauge = metrics::gauge!("fondue_tls_certificate_expiry_timestamp_seconds", "role" => self.role);
+            let gauge =
+                metrics::gauge!("fondue_tls_certificate_expiry_timestamp_seconds", "role" => self.role);
             gauge.set(expiry as f64);
         }
     }
@@ -181,9 +182,8 @@ impl<T: Send + Sync + 'static> Reloaded<T> {
 }
 
 fn read(paths: &[PathBuf]) -> Result<Vec<Vec<u8>>, TlsError> {
-    let read = |path: &PathBuf| {
-        fs::read(path).map_err(|reason| TlsError::Read { path: path.clone(), reason })
-    };
+    let read =
+        |path: &PathBuf| fs::read(path).map_err(|reason| TlsError::Read { path: path.clone(), reason });
     paths.iter().map(read).collect()
 }
 

@@ -56,19 +56,21 @@ impl ServerTls {
 fn config(files: &ServerFiles, contents: &[Vec<u8>]) -> Result<Built<ServerConfig>, TlsError> {
     let ServerFiles { pair, client_ca } = files;
     let provider = Arc::new(ring::default_provider());
-    let builder = ServerConfig::builder_with_provider(provider.clone())
-        .with_protocol_versions(&[&TLS13, &TLS12])?;
-    let builder = match client_ca {
-        None => builder.with_no_client_auth(),
-        Some(path) => {
-            let authorities = pem::authorities(path, &contents[2])?;
-            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(authorities), provider).build();
-            builder.with_client_cert_verifier(verifier.map_err(|error| TlsError::Certificate {
-                path: path.clone(),
-                reason: error.to_string(),
-            })?)
-        }
-    };
+    let builder =
+        ServerConfig::builder_with_provider(provider.clone()).with_protocol_versions(&[&TLS13, &TLS12])?;
+    let builder =
+        match client_ca {
+            None => builder.with_no_client_auth(),
+            Some(path) => {
+                let authorities = pem::authorities(path, &contents[2])?;
+                let verifier =
+                    WebPkiClientVerifier::builder_with_provider(Arc::new(authorities), provider).build();
+                builder.with_client_cert_verifier(verifier.map_err(|error| TlsError::Certificate {
+                    path: path.clone(),
+                    reason: error.to_string(),
+                })?)
+            }
+        };
     let chain = pem::certificates(&pair.certificate, &contents[0])?;
     let expiry = chain.first().and_then(pem::expiry);
     let key = pem::key(&pair.key, &contents[1])?;

@@ -6,7 +6,9 @@ use std::{
 };
 
 use anyhow::Result;
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, KeyUsagePurpose, SanType, date_time_ymd};
+use rcgen::{
+    BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, KeyUsagePurpose, SanType, date_time_ymd,
+};
 
 /// An authority whose certificate nobody trusts by default.
 pub struct Authority {
@@ -92,8 +94,10 @@ impl Issued {
     /// # Errors
     /// If they cannot be written.
     pub fn write(&self, folder: &Path, name: &str) -> Result<Files> {
-        let files =
-            Files { certificate: folder.join(format!("{name}.pem")), key: folder.join(format!("{name}.key")) };
+        let files = Files {
+            certificate: folder.join(format!("{name}.pem")),
+            key: folder.join(format!("{name}.key")),
+        };
         fs::write(&files.key, &self.key)?;
         fs::write(&files.certificate, &self.certificate)?;
         Ok(files)

@@ -79,8 +79,7 @@ pub(super) fn incoming(
     entrance: Entrance,
 ) -> impl Stream<Item = Result<Connection, Infallible>> {
     let open = Arc::new(Semaphore::new(entrance.max));
-    let shared =
-        Shared { entrance, open, full: Burst::new(), failing: Burst::new(), refusing: Burst::new() };
+    let shared = Shared { entrance, open, full: Burst::new(), failing: Burst::new(), refusing: Burst::new() };
     let door = Door { listener, shared: Arc::new(shared), handshakes: JoinSet::new(), paused: None };
     stream::unfold(door, |mut door| async move {
         let connection = door.next().await;

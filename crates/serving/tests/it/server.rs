@@ -45,7 +45,9 @@ pub(crate) async fn start(settings: ServingSettings) -> Running {
                 let _ = stopped.await;
             };
             let (routes, descriptors) = (RoutesBuilder::default(), tonic_health::pb::FILE_DESCRIPTOR_SET);
-            Site { serving: &serving, listener, routes, readiness, descriptors, http: None }.serve(shutdown).await
+            Site { serving: &serving, listener, routes, readiness, descriptors, http: None }
+                .serve(shutdown)
+                .await
         }
     });
     Running { address, readiness, stop, ended }

@@ -41,7 +41,8 @@ async fn a_client_calls_with_tls_and_refuses_whom_it_does_not_trust() {
     assert!(refused.message().contains("ca.pem; name its authority's file"), "{refused:?}");
 
     let mut settings = papers.settings();
-    let old = papers.authority.issue_expired(&["localhost"]).unwrap().write(papers.folder.path(), "old").unwrap();
+    let old =
+        papers.authority.issue_expired(&["localhost"]).unwrap().write(papers.folder.path(), "old").unwrap();
     (settings.tls.tls_certificate, settings.tls.tls_key) = (Some(old.certificate), Some(old.key));
     let server = start(settings).await;
     let refused = check(papers.channel(&server.https(), None)).await.unwrap_err();
@@ -53,7 +54,10 @@ async fn with_and_without_tls_do_not_meet_and_are_told_so() {
     let papers = Papers::new();
     let server = start(papers.settings()).await;
     let refused = check_plain(&server.address).await.unwrap_err();
-    assert_eq!((refused.code(), refused.message()), (Code::Unavailable, "this port speaks TLS alone; use https://"));
+    assert_eq!(
+        (refused.code(), refused.message()),
+        (Code::Unavailable, "this port speaks TLS alone; use https://")
+    );
     let answer = Http1::connect(&server.address).await.get("/livez").await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 400") && answer.contains("use https://"), "{answer}");
 
@@ -79,7 +83,8 @@ async fn a_server_that_asks_for_certificates_lets_in_whom_it_names() {
     let wrong = papers.issue(&["bench.fondue"], "wrong");
     let refused = check(papers.channel(&address, Some(&wrong))).await.unwrap_err();
     assert_eq!(refused.code(), Code::PermissionDenied, "{refused:?}");
-    let expected = "the client's certificate is for bench.fondue, and none of tls_client_names is; add it there";
+    let expected =
+        "the client's certificate is for bench.fondue, and none of tls_client_names is; add it there";
     assert_eq!(refused.message(), expected);
 
     let none = async || check(papers.channel(&address, None)).await.unwrap_err();
@@ -147,7 +152,10 @@ async fn files_that_cannot_be_used_are_named_when_a_server_starts() {
     let mut settings = papers.settings();
     settings.tls.tls_key = Some(papers.folder.path().join("none.key"));
     let error = start(settings).await.ended.await.unwrap().unwrap_err();
-    assert!(matches!(error, ServeError::Tls(_)) && error.to_string().contains("none.key: No such file"), "{error}");
+    assert!(
+        matches!(error, ServeError::Tls(_)) && error.to_string().contains("none.key: No such file"),
+        "{error}"
+    );
 }
 
 #[tokio::test]

@@ -3,7 +3,9 @@
 use std::{path::Path, time::Duration};
 
 use fondue_authority::{Authority, Files};
-use fondue_tls::{ClientFiles, ClientTls, DialError, Pair, ServerFiles, ServerTls, TlsError, client_refused, names};
+use fondue_tls::{
+    ClientFiles, ClientTls, DialError, Pair, ServerFiles, ServerTls, TlsError, client_refused, names,
+};
 use http::Uri;
 use tempfile::TempDir;
 use tokio::{
@@ -40,7 +42,9 @@ impl Papers {
     }
 
     pub(crate) fn server(&self) -> Pair {
-        pair(&self.authority.issue(&["localhost", "127.0.0.1"]).unwrap().write(self.path(), "server").unwrap())
+        pair(
+            &self.authority.issue(&["localhost", "127.0.0.1"]).unwrap().write(self.path(), "server").unwrap(),
+        )
     }
 }
 
@@ -106,7 +110,8 @@ async fn the_right_authority_is_trusted_and_another_is_not() {
 async fn a_certificate_that_expired_or_is_for_another_name_is_refused() {
     let papers = Papers::new();
     let client = ClientTls::load(ClientFiles { ca: Some(papers.ca()), ..ClientFiles::default() }).unwrap();
-    let expired = papers.authority.issue_expired(&["localhost"]).unwrap().write(papers.path(), "old").unwrap();
+    let expired =
+        papers.authority.issue_expired(&["localhost"]).unwrap().write(papers.path(), "old").unwrap();
     let (to, _served) =
         serve(ServerTls::load(ServerFiles { pair: pair(&expired), client_ca: None }).unwrap()).await;
     let error = exchange(&client, &to).await.unwrap_err();
@@ -185,15 +190,23 @@ async fn files_that_are_wrong_are_named_and_a_key_is_never_quoted() {
     let other = papers.authority.issue(&["localhost"]).unwrap().write(papers.path(), "other").unwrap();
     let load = |certificate: &Path, key: &Path, client_ca: Option<&Path>| {
         let pair = Pair { certificate: certificate.to_owned(), key: key.to_owned() };
-        ServerTls::load(ServerFiles { pair, client_ca: client_ca.map(Path::to_owned) }).err().unwrap().to_string()
+        ServerTls::load(ServerFiles { pair, client_ca: client_ca.map(Path::to_owned) })
+            .err()
+            .unwrap()
+            .to_string()
     };
     let error = load(&server.certificate, &other.key, None);
-    assert!(error.contains("other.key is not the key of the certificate in ") && error.ends_with("server.pem"), "{error}");
+    assert!(
+        error.contains("other.key is not the key of the certificate in ") && error.ends_with("server.pem"),
+        "{error}"
+    );
     let error = load(&server.certificate, &papers.path().join("none.key"), None);
     assert!(error.contains("none.key: No such file"), "{error}");
     assert!(load(&server.key, &server.key, None).contains("server.key: holds no certificate"));
     assert!(load(&server.certificate, &ca, None).contains("ca.pem: holds no private key"));
-    assert!(load(&server.certificate, &server.key, Some(&other.key)).contains("other.key: holds no certificate"));
+    assert!(
+        load(&server.certificate, &server.key, Some(&other.key)).contains("other.key: holds no certificate")
+    );
 
     // A key that is cut short, as it is while it is written.
     let key = std::fs::read_to_string(&server.key).unwrap();
@@ -202,7 +215,11 @@ async fn files_that_are_wrong_are_named_and_a_key_is_never_quoted() {
     std::fs::write(&short, format!("-----BEGIN PRIVATE KEY-----\n{secret}\n")).unwrap();
     let error = load(&server.certificate, &short, None);
     assert!(error.contains("short.key: holds no private key") && !error.contains(&secret[..8]), "{error}");
-    std::fs::write(&short, format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", &secret[..32])).unwrap();
+    std::fs::write(
+        &short,
+        format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", &secret[..32]),
+    )
+    .unwrap();
     let error = load(&server.certificate, &short, None);
     assert!(error.contains("short.key") && !error.contains(&secret[..8]), "{error}");
 }

@@ -112,7 +112,10 @@ impl AsyncRead for Connection {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         if self.closed.as_mut().poll(cx).is_ready() {
-            return Poll::Ready(Err(io::Error::new(io::ErrorKind::ConnectionAborted, "the server has ended")));
+            return Poll::Ready(Err(io::Error::new(
+                io::ErrorKind::ConnectionAborted,
+                "the server has ended",
+            )));
         }
         if let Some(opening) = &mut self.opening
             && opening.limit.as_mut().poll(cx).is_ready()
@@ -169,7 +172,8 @@ mod tests {
     #[tokio::test]
     async fn the_time_runs_until_the_preface_is_whole_or_cannot_be() {
         let after = |pieces: &[&[u8]]| {
-            let mut opening = Opening { limit: Box::pin(sleep(std::time::Duration::from_secs(1))), matched: 0 };
+            let mut opening =
+                Opening { limit: Box::pin(sleep(std::time::Duration::from_secs(1))), matched: 0 };
             pieces.iter().map(|piece| opening.goes_on(piece)).last()
         };
         assert_eq!(after(&[b"PRI * HT"]), Some(true));

@@ -43,7 +43,10 @@ impl Display for Refusal {
             Self::Plain => f.write_str("this port speaks TLS alone; use https://"),
             Self::Name(names) => {
                 let names = if names.is_empty() { "nobody".to_owned() } else { names.join(", ") };
-                write!(f, "the client's certificate is for {names}, and none of tls_client_names is; add it there")
+                write!(
+                    f,
+                    "the client's certificate is for {names}, and none of tls_client_names is; add it there"
+                )
             }
         }
     }
