@@ -1,6 +1,5 @@
 """TLS to a fake gateway, with certificates that `openssl` makes for the test."""
 
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -36,9 +35,6 @@ def issue(folder: Path, by: str, name: str) -> tuple[bytes, bytes]:
 def say(gateway: Gateway, tls: Tls) -> str:
     with Fondue(gateway.address, tls=tls, timeout=20) as client:
         return client.reply("Hello").wait().text
-
-
-pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificates")
 
 
 def test_a_gateway_is_trusted_by_its_authority_and_name(tmp_path: Path) -> None:
