@@ -9,7 +9,10 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::Parser;
 use fondue_domain::Compat;
-use fondue_serving::settings::{Serving, SettingsError, merge, parsed, within};
+use fondue_serving::{
+    settings::{Serving, SettingsError, merge, parsed, within},
+    upstream::ClientFiles,
+};
 use http::HttpConfig;
 use images::ImageLinks;
 pub use settings::Settings;

@@ -8,7 +8,7 @@ use fondue_proto::{
     language::language_client::LanguageClient, retrieval::retrieval_client::RetrievalClient,
     vision::vision_client::VisionClient,
 };
-use fondue_serving::upstream::{Channel, Upstream, balanced};
+use fondue_serving::upstream::{Channel, ClientTls, Upstream, balanced};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
@@ -56,8 +56,10 @@ impl Desk {
     pub fn new(config: Config) -> Result<Self, RunError> {
         let max = config.serving.max_message_bytes.max(MIN_RESPONSE_BYTES);
         let upstreams = config.upstreams.clone();
+        let tls = upstreams.tls.map(ClientTls::load).transpose()?;
         let pool = |service: &str, targets, slow_readers| {
-            balanced(Upstream { service: service.into(), targets, slow_readers, balance: upstreams.balance })
+            let (balance, tls) = (upstreams.balance, tls.clone());
+            balanced(Upstream { service: service.into(), targets, slow_readers, balance, tls })
         };
         let vision = VisionClient::new(pool("vision", upstreams.vision, false));
         let language = pool("language", upstreams.language, true);

@@ -20,7 +20,10 @@ pub mod http;
 use std::{sync::Arc, time::Duration};
 
 use fondue_proto::dialogue::{dialogue_server::DialogueServer, gallery_server::GalleryServer};
-use fondue_serving::server::{Readiness, ServeError, Site};
+use fondue_serving::{
+    server::{Readiness, ServeError, Site},
+    upstream::TlsError,
+};
 use tokio::net::TcpListener;
 use tonic::service::RoutesBuilder;
 
@@ -32,12 +35,12 @@ const CLOSING: Duration = Duration::from_millis(500);
 /// Why the gateway cannot run.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
+    /// TLS of the upstreams.
+    #[error("upstreams: {0}")]
+    Tls(#[from] TlsError),
     /// Pictures cannot be fetched.
     #[error("pictures cannot be fetched")]
     Links(#[source] fondue_fetch::Reason),
-    /// The listener's address is unknown.
-    #[error("the listener has no address")]
-    Listener(#[source] std::io::Error),
     /// Serving failed.
     #[error(transparent)]
     Serve(#[from] ServeError),
@@ -68,7 +71,6 @@ pub async fn run(
 
     let readiness = Readiness::new(&["fondue.dialogue.v1.Dialogue", "fondue.dialogue.v1.Gallery"]);
     readiness.ready();
-    fondue_serving::announce::listening(listener.local_addr().map_err(RunError::Listener)?);
     let (draining, ending) = (desk.draining.clone(), desk.ending.clone());
     // Whatever way serving ends, no turn outlives it.
     let _ended = desk.ending.clone().drop_guard();
@@ -95,5 +97,5 @@ pub async fn run(
         descriptors: fondue_proto::DESCRIPTORS,
         http: Some(http),
     };
-    Ok(site.serve(shutdown).await?)
+    Ok(site.serve_announced(shutdown).await?)
 }

@@ -83,8 +83,8 @@ const ONLY: &[(&str, &[&str])] = &[
     ("memmap2", &["fondue-mapped", "fondue-kernels"]),
     ("milvus-sdk-rust", &["fondue-retrieval"]),
     ("mozjpeg", &["fondue-imaging"]),
-    // What strangers' URLs name is fetched by one crate, which judges addresses.
-    ("rustls-native-certs", &["fondue-fetch"]),
+    // What strangers' URLs name is fetched by one crate, which judges addresses; all other TLS is in the other.
+    ("rustls-native-certs", &["fondue-fetch", "fondue-tls"]),
     ("url", &["fondue-fetch"]),
     ("opentelemetry-otlp", &["fondue-serving"]),
     ("resvg", &["fondue-drawings"]),

@@ -22,8 +22,14 @@ use serde_json::Value;
 use crate::python;
 
 /// What can be applied, below `k8s`.
-const RENDERED: [&str; 5] =
-    ["overlays/dev", "overlays/prod", "overlays/prod-milvus", "overlays/prod/volumes", "fill"];
+const RENDERED: [&str; 6] = [
+    "overlays/dev",
+    "overlays/prod",
+    "overlays/prod-milvus",
+    "overlays/prod-tls",
+    "overlays/prod/volumes",
+    "fill",
+];
 
 /// The oldest that knows all that is used: a pause before the signal to stop. The newest that there are schemas of.
 const VERSIONS: [&str; 2] = ["1.30", "1.37"];

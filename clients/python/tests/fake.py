@@ -58,7 +58,7 @@ def retry_info(seconds: int, nanos: int = 0) -> RetryInfo:
 class Gateway:
     """Serves on a free port until `stop`. A test sets `on_reply` and the like to what the call does."""
 
-    def __init__(self) -> None:
+    def __init__(self, credentials: grpc.ServerCredentials | None = None) -> None:
         self.on_reply: Callable[[wire.ReplyRequest, grpc.ServicerContext], Events] = self._answer
         self.on_converse: Callable[[Iterator[wire.ConverseRequest], grpc.ServicerContext], Events]
         self.on_converse = converse
@@ -88,7 +88,10 @@ class Gateway:
         }
         service = wiring.path("Reply").split("/")[1]
         self._server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(service, handlers)])
-        self.address = f"127.0.0.1:{self._server.add_insecure_port('127.0.0.1:0')}"
+        if credentials is None:
+            self.address = f"127.0.0.1:{self._server.add_insecure_port('127.0.0.1:0')}"
+        else:
+            self.address = f"https://localhost:{self._server.add_secure_port('127.0.0.1:0', credentials)}"
         self._server.start()
 
     def _noted(self, name: str) -> Callable[[Any, grpc.ServicerContext], Any]:

@@ -2,21 +2,26 @@
 
 mod bodies;
 mod http;
+mod incoming;
 mod observe;
 mod probes;
 mod readiness;
 mod running;
 mod timeout;
 
-use std::{thread, time::Duration};
+use std::{net::SocketAddr, thread, time::Duration};
 
 use axum::Router;
+use fondue_tls::{ServerTls, TlsError};
 pub use http::Http;
+pub use incoming::Peer;
+use incoming::{Entrance, incoming};
 pub use readiness::Readiness;
 use tokio::{net::TcpListener, sync::oneshot, task::JoinSet};
+use tokio_util::sync::CancellationToken;
 use tonic::{
-    service::RoutesBuilder,
-    transport::{Server, server::TcpIncoming},
+    service::{Routes, RoutesBuilder},
+    transport::Server,
 };
 
 use crate::{
@@ -43,6 +48,17 @@ pub enum ServeError {
     /// The listener's address is unknown.
     #[error("the listener has no address")]
     Listener(#[source] std::io::Error),
+    /// The files of TLS.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The port for probes cannot be had.
+    #[error("probes_listen: cannot listen on {address}")]
+    Probes {
+        /// Where it should be.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
     /// No thread to load on.
     #[error("cannot start the loading thread")]
     Thread(#[source] std::io::Error),
@@ -130,11 +146,36 @@ impl Site<'_> {
     /// # Errors
     /// [`ServeError`].
     pub async fn serve(self, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<(), ServeError> {
+        self.serve_and(|| {}, shutdown).await
+    }
+
+    /// The same for a server that is ready at once: it says so when all that it needs is there.
+    ///
+    /// # Errors
+    /// [`ServeError`].
+    pub async fn serve_announced(
+        self,
+        shutdown: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<(), ServeError> {
+        let address = self.listener.local_addr().map_err(ServeError::Listener)?;
+        self.serve_and(move || announce::listening(address), shutdown).await
+    }
+
+    async fn serve_and(
+        self,
+        begun: impl FnOnce(),
+        shutdown: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<(), ServeError> {
         let Self { serving, listener, mut routes, readiness, descriptors, http } = self;
+        let tls = serving.tls.clone();
+        let tls = tls.map(|tls| Ok((ServerTls::load(tls.files)?, tls.client_names))).transpose();
+        let tls = tls.map_err(|error: TlsError| ServeError::Tls(error))?;
         // Before the first call, so that none goes uncounted and the count is there from the start.
         metrics_handle();
         observe::begin();
+        incoming::begin();
         let (reporter, health) = tonic_health::server::health_reporter();
+        let health_alone = Routes::new(health.clone());
         routes.add_service(health);
         reflect(&mut routes, &readiness, descriptors)?;
         let router: Router = routes.routes().into_axum_router().merge(probes::router(readiness.clone()));
@@ -155,6 +196,14 @@ impl Site<'_> {
         let mut beside = JoinSet::new();
         beside.spawn(readiness.clone().drive(reporter.clone()));
         beside.spawn(metrics_upkeep());
+        // No connection outlives it either.
+        let closed = CancellationToken::new();
+        let _closing = closed.clone().drop_guard();
+        if let Some(address) = serving.connections.probes {
+            let listener = TcpListener::bind(address).await;
+            let listener = listener.map_err(|source| ServeError::Probes { address, source })?;
+            beside.spawn(probes::serve(listener, readiness.clone(), health_alone, closed.clone()));
+        }
         let (stopping, stopped) = oneshot::channel();
         let signal = async move {
             shutdown.await;
@@ -163,8 +212,9 @@ impl Site<'_> {
             readiness.report(&reporter).await;
             let _ = stopping.send(());
         };
-        // A token is a small message that should not wait for the acknowledgement of the one before it.
-        let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+        begun();
+        let (max, within) = (serving.connections.max, serving.connections.header_timeout);
+        let incoming = incoming(listener, Entrance { tls, max, within, closed });
         let server = Server::builder()
             .accept_http1(true)
             .http2_keepalive_interval(Some(KEEP_ALIVE))
@@ -185,7 +235,7 @@ impl Site<'_> {
             result = server => result.map_err(ServeError::from),
             whole = drained => {
                 if !whole {
-                    tracing::warn!(drain = ?serving.drain, "calls still ran at the end of the drain; they are cut off");
+                    tracing::warn!(drain = ?serving.drain, "calls, or connections, were still open at the end of the drain; they are cut off");
                 }
                 Ok(())
             }

@@ -1,7 +1,9 @@
 //! Settings: flags over a TOML file over defaults, read once.
 
+mod connections;
 mod merge;
 mod reference;
+mod tls;
 
 use std::{
     net::{SocketAddr, ToSocketAddrs},
@@ -9,9 +11,11 @@ use std::{
     time::Duration,
 };
 
+pub use connections::{ConnectionSettings, Connections};
 pub use merge::merge;
 pub use reference::arguments;
 use serde::{Deserialize, Serialize};
+pub use tls::{Tls, TlsSettings, UpstreamTlsSettings};
 
 /// Why settings are not usable.
 #[derive(Debug, thiserror::Error)]
@@ -104,6 +108,19 @@ pub fn parsed<T, E: std::fmt::Display>(
     value.map_err(|error| SettingsError::Parse { setting, reason: error.to_string() })
 }
 
+/// An address to listen on.
+///
+/// # Errors
+/// [`SettingsError::Value`] if it is none, or its host is not known.
+pub fn address(setting: &'static str, text: String) -> Result<SocketAddr, SettingsError> {
+    let found = text.to_socket_addrs().ok().and_then(|mut all| all.next());
+    found.ok_or_else(|| SettingsError::Value {
+        setting,
+        expected: "HOST:PORT, for example 127.0.0.1:7400".to_owned(),
+        got: text,
+    })
+}
+
 /// Settings of every server.
 #[derive(Clone, Debug, Default, clap::Args, Serialize, Deserialize)]
 #[command(next_help_heading = "Server")]
@@ -152,6 +169,14 @@ pub struct ServingSettings {
     #[arg(long, num_args = 0..=1, default_missing_value = "true", require_equals = true, value_name = "BOOL")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stop_with_stdin: Option<bool>,
+    /// The connections that it takes.
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub connections: ConnectionSettings,
+    /// Its TLS.
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub tls: TlsSettings,
 }
 
 /// How logs are written.
@@ -186,6 +211,10 @@ pub struct Serving {
     pub otlp_endpoint: Option<String>,
     /// Whether the end of stdin stops the server.
     pub stop_with_stdin: bool,
+    /// The connections that it takes.
+    pub connections: Connections,
+    /// Its TLS, if it speaks it.
+    pub tls: Option<Tls>,
 }
 
 impl std::fmt::Debug for Serving {
@@ -202,6 +231,8 @@ impl std::fmt::Debug for Serving {
             log_filter,
             otlp_endpoint,
             stop_with_stdin,
+            connections,
+            tls,
         } = self;
         f.debug_struct("Serving")
             .field("listen", listen)
@@ -214,6 +245,8 @@ impl std::fmt::Debug for Serving {
             .field("log_filter", log_filter)
             .field("otlp_endpoint", &otlp_endpoint.as_deref().map(without_user))
             .field("stop_with_stdin", stop_with_stdin)
+            .field("connections", connections)
+            .field("tls", tls)
             .finish()
     }
 }
@@ -234,12 +267,6 @@ impl ServingSettings {
     /// [`SettingsError`] that names the setting and what would be right.
     pub fn resolve(self, default_listen: &str) -> Result<Serving, SettingsError> {
         let listen = self.listen.unwrap_or_else(|| default_listen.to_owned());
-        let wrong = |got: String| SettingsError::Value {
-            setting: "listen",
-            expected: "HOST:PORT, for example 127.0.0.1:7400".to_owned(),
-            got,
-        };
-        let address = listen.to_socket_addrs().ok().and_then(|mut all| all.next());
         let log_format = match self.log_format.as_deref().unwrap_or("text") {
             "text" => LogFormat::Text,
             "json" => LogFormat::Json,
@@ -252,7 +279,7 @@ impl ServingSettings {
             within("max_message_bytes", self.max_message_bytes, 32 << 20, 1 << 10, 1 << 30)?;
         let body_timeout = within("body_timeout_ms", self.body_timeout_ms, 30_000, 1, 3_600_000)?;
         Ok(Serving {
-            listen: address.ok_or_else(|| wrong(listen))?,
+            listen: address("listen", listen)?,
             max_message_bytes,
             body_timeout: Duration::from_millis(u64::from(body_timeout)),
             max_bodies_bytes: within(
@@ -268,6 +295,8 @@ impl ServingSettings {
             log_filter: self.log_filter.unwrap_or_else(|| "info".to_owned()),
             otlp_endpoint: self.otlp_endpoint,
             stop_with_stdin: self.stop_with_stdin.unwrap_or(false),
+            connections: self.connections.resolve()?,
+            tls: self.tls.resolve()?,
         })
     }
 }

@@ -44,6 +44,11 @@ pub fn from_parts(fault: Fault, message: impl Into<String>, violations: Vec<Viol
     Status::with_error_details(code(fault), cut(message.into(), MESSAGE_BYTES), details)
 }
 
+/// The status of a caller that may not call, whatever it asks.
+pub fn forbidden(message: impl Into<String>) -> Status {
+    Status::new(Code::PermissionDenied, cut(message.into(), MESSAGE_BYTES))
+}
+
 /// The same status with a `google.rpc.ErrorInfo` of this project: what a program wants to know beside the code.
 pub fn with_info(
     status: &Status,

@@ -22,6 +22,7 @@ use std::{
 
 pub use choice::Affinity;
 use fondue_domain::Fault;
+pub use fondue_tls::{ClientFiles, ClientTls, TlsError};
 use http::{Request, Response, Uri};
 use opentelemetry_http::HeaderInjector;
 pub use pool::Repeatable;
@@ -65,6 +66,8 @@ pub struct Upstream {
     pub slow_readers: bool,
     /// How calls are spread.
     pub balance: Balance,
+    /// TLS of those that are called with it.
+    pub tls: Option<ClientTls>,
 }
 
 /// How calls are spread among replicas.
@@ -86,7 +89,13 @@ pub enum UpstreamError {
     Address(#[from] TargetsError),
     /// The address cannot be connected to.
     #[error("{0} cannot be connected to")]
-    Endpoint(SocketAddr, #[source] tonic::transport::Error),
+    Endpoint(String, #[source] tonic::transport::Error),
+    /// The address asks for TLS, and there is none to call it with.
+    #[error("`{0}` asks for TLS, which is not set up here")]
+    NoTls(Target),
+    /// The address's host, or the name that is set for it.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
 }
 
 /// Connections to a service, for `XClient::new`. Cheap to clone.
@@ -112,15 +121,23 @@ impl fmt::Debug for Channel {
     }
 }
 
-/// A channel to one address that connects at the first call, and again after each loss. `http://` may be left out.
+/// A channel to one address without TLS that connects at the first call, and again after each loss. `http://` may be left out.
 ///
 /// # Errors
 /// [`UpstreamError::Address`].
 pub fn connect_lazy(address: &str) -> Result<Channel, UpstreamError> {
+    connect_lazy_with(address, None)
+}
+
+/// The same with `tls` where the address begins with `https://`.
+///
+/// # Errors
+/// [`UpstreamError`].
+pub fn connect_lazy_with(address: &str, tls: Option<&ClientTls>) -> Result<Channel, UpstreamError> {
     let target: Target = address.parse()?;
-    let url = format!("http://{target}");
-    let endpoint = Endpoint::from_shared(url).map_err(|_| TargetsError::Address(address.to_owned()))?;
-    Ok(Channel { kind: Kind::One(lasting(endpoint).connect_lazy()) })
+    let authority = target.authority().ok_or_else(|| TargetsError::Address(address.to_owned()))?;
+    let endpoint = endpoint(authority.as_str(), &target)?;
+    Ok(Channel { kind: Kind::One(open(endpoint, &target, tls)?) })
 }
 
 /// A channel to the replicas of a service, which are looked for from now on, as long as there is the channel or a clone of it. It
@@ -143,30 +160,54 @@ impl Channel {
 }
 
 /// The way to one replica, an address of `target`.
-fn endpoint(address: SocketAddr, target: &Target, upstream: &Upstream) -> Result<Endpoint, UpstreamError> {
-    let failed = |error| UpstreamError::Endpoint(address, error);
-    let mut endpoint = lasting(Endpoint::from_shared(format!("http://{address}")).map_err(failed)?);
+fn way(
+    address: SocketAddr,
+    target: &Target,
+    upstream: &Upstream,
+) -> Result<tonic::transport::Channel, UpstreamError> {
+    let mut endpoint = endpoint(&address.to_string(), target)?;
     if let Some(authority) = target.authority() {
-        let origin = Uri::builder().scheme("http").authority(authority).path_and_query("/").build();
-        endpoint = origin.map_or(endpoint.clone(), |origin| endpoint.origin(origin));
+        let origin = Uri::builder().scheme(scheme(target)).authority(authority).path_and_query("/").build();
+        endpoint = match origin {
+            Ok(origin) => endpoint.origin(origin),
+            Err(_) => endpoint,
+        };
     }
     if upstream.slow_readers {
         endpoint =
             endpoint.initial_stream_window_size(STREAM_WINDOW).initial_connection_window_size(MAX_WINDOW);
     }
-    Ok(endpoint)
+    open(endpoint, target, upstream.tls.as_ref())
 }
 
-fn lasting(endpoint: Endpoint) -> Endpoint {
-    endpoint
-        .connect_timeout(CONNECT_TIMEOUT)
+fn scheme(target: &Target) -> &'static str {
+    if target.has_tls() { "https" } else { "http" }
+}
+
+fn endpoint(authority: &str, target: &Target) -> Result<Endpoint, UpstreamError> {
+    let endpoint = Endpoint::from_shared(format!("{}://{authority}", scheme(target)));
+    let endpoint = endpoint.map_err(|error| UpstreamError::Endpoint(authority.to_owned(), error))?;
+    Ok(endpoint
         .tcp_nodelay(true)
         .http2_keep_alive_interval(KEEP_ALIVE)
         .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
         .keep_alive_while_idle(true)
         .http2_max_concurrent_reset_streams(TAKEN_BACK)
         // A limit against hostile peers, counted over the connection's life; the services are ours.
-        .http2_max_local_error_reset_streams(None)
+        .http2_max_local_error_reset_streams(None))
+}
+
+/// The channel of one address. Whatever opens TLS has its own time for it, which a timer around it would hide.
+fn open(
+    endpoint: Endpoint,
+    target: &Target,
+    tls: Option<&ClientTls>,
+) -> Result<tonic::transport::Channel, UpstreamError> {
+    if !target.has_tls() {
+        return Ok(endpoint.connect_timeout(CONNECT_TIMEOUT).connect_lazy());
+    }
+    let tls = tls.ok_or_else(|| UpstreamError::NoTls(target.clone()))?;
+    Ok(endpoint.connect_with_connector_lazy(tls.connector(target.host(), CONNECT_TIMEOUT)?))
 }
 
 impl Service<Request<Body>> for Channel {
@@ -190,21 +231,25 @@ impl Service<Request<Body>> for Channel {
                 let mut channel = channel.clone();
                 Box::pin(async move {
                     let sent = async { channel.ready().await?.call(request).await };
-                    sent.await.map_err(|error| tell_timeout(error.into()))
+                    sent.await.map_err(|error| explain(error.into()))
                 })
             }
             Kind::Pool(pool) => {
                 let pool = pool.clone();
-                Box::pin(async move { pool.call(request).await.map_err(tell_timeout) })
+                Box::pin(async move { pool.call(request).await.map_err(explain) })
             }
         }
     }
 }
 
-/// tonic calls the end of a request's own time CANCELLED; to everyone else it is a deadline.
-fn tell_timeout(error: BoxError) -> BoxError {
+/// tonic calls the end of a request's own time CANCELLED; to everyone else it is a deadline. And what TLS refuses after its
+/// handshake comes as a broken connection, with the reason far down.
+fn explain(error: BoxError) -> BoxError {
     if attempt::is_timeout(&*error) {
         return Box::new(from_parts(Fault::Deadline, "time ran out before there was an answer", vec![]));
+    }
+    if let Some(told) = fondue_tls::told(&*error) {
+        return Box::new(from_parts(Fault::Unavailable, told, vec![]));
     }
     error
 }

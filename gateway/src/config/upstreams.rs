@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use fondue_serving::{
-    settings::{SettingsError, parsed, within},
-    upstream::{Balance, Targets},
+    settings::{SettingsError, UpstreamTlsSettings, parsed, within},
+    upstream::{Balance, ClientFiles, Target, Targets},
 };
 use serde::{Deserialize, Serialize};
 
@@ -46,6 +46,10 @@ pub struct UpstreamSettings {
     #[arg(long, value_name = "X")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_ratio: Option<f32>,
+    /// TLS of the services.
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub tls: UpstreamTlsSettings,
 }
 
 /// The services behind the gateway, checked.
@@ -61,6 +65,8 @@ pub struct Upstreams {
     pub indexes: Vec<(String, Targets)>,
     /// How calls are spread among replicas.
     pub balance: Balance,
+    /// TLS of those whose addresses begin with `https://`, if there are any.
+    pub tls: Option<ClientFiles>,
 }
 
 impl UpstreamSettings {
@@ -72,12 +78,20 @@ impl UpstreamSettings {
         let targets = |setting, given: Option<String>, default: &str| {
             parsed(setting, given.as_deref().unwrap_or(default).parse::<Targets>())
         };
+        let vision = targets("vision", self.vision, "127.0.0.1:7401")?;
+        let language = targets("language", self.language, "127.0.0.1:7402")?;
+        let retrieval = targets("retrieval", self.retrieval, "127.0.0.1:7403")?;
+        let indexes = indexes(self.indexes)?;
+        let all =
+            [&vision, &language, &retrieval].into_iter().chain(indexes.iter().map(|(_, targets)| targets));
+        let tls = self.tls.resolve(all.flat_map(Targets::iter).any(Target::has_tls))?;
         let ms = |ms: u32| Duration::from_millis(u64::from(ms));
         Ok(Upstreams {
-            vision: targets("vision", self.vision, "127.0.0.1:7401")?,
-            language: targets("language", self.language, "127.0.0.1:7402")?,
-            retrieval: targets("retrieval", self.retrieval, "127.0.0.1:7403")?,
-            indexes: indexes(self.indexes)?,
+            vision,
+            language,
+            retrieval,
+            indexes,
+            tls,
             balance: Balance {
                 resolve_interval: ms(within(
                     "resolve_interval_ms",

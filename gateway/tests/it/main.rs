@@ -25,4 +25,6 @@ mod memory;
 mod published;
 mod refusals;
 mod room;
+mod secure;
 mod slow;
+mod starved;

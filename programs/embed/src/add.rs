@@ -63,6 +63,8 @@ pub struct Args {
     /// Language service.
     #[arg(long, value_name = "ADDR", default_value = remote::LANGUAGE)]
     language: String,
+    #[command(flatten)]
+    tls: remote::TlsArgs,
     /// Pictures in one request to the vision service.
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=64))]
     batch: u16,
@@ -162,7 +164,7 @@ struct Adding<'a> {
 impl Adding<'_> {
     /// Everything through the services.
     async fn stream(&self, left: &mut LeftOut) -> Result<IngestResponse> {
-        let mut client = remote::retrieval(&self.args.retrieval)?;
+        let mut client = remote::retrieval(&self.args.retrieval, &self.args.tls)?;
         let described = client.describe(DescribeRequest::default()).await;
         let described = described.map_err(|status| self.failed(&status))?.into_inner();
         self.glasses.must_be_of(&described.fingerprint, &described.vision_fingerprint).await?;

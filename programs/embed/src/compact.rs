@@ -31,6 +31,8 @@ pub struct Args {
     /// Retrieval service to ask instead.
     #[arg(long, value_name = "ADDR", conflicts_with = "index")]
     server: Option<String>,
+    #[command(flatten)]
+    tls: remote::TlsArgs,
 }
 
 /// Compacts, whatever signals come.
@@ -43,7 +45,7 @@ pub fn run(args: &Args) -> Result<()> {
 
 pub(crate) fn compact(args: &Args, interrupt: &Interrupt) -> Result<()> {
     let (generation, previous, rows) = match &args.server {
-        Some(address) => ask(address, interrupt)?,
+        Some(address) => ask(address, &args.tls, interrupt)?,
         None => here(args, interrupt)?,
     };
     if generation == previous {
@@ -52,8 +54,8 @@ pub(crate) fn compact(args: &Args, interrupt: &Interrupt) -> Result<()> {
     Ok(output::print(&format!("{rows} pictures in generation {generation}, active instead of {previous}\n"))?)
 }
 
-fn ask(address: &str, interrupt: &Interrupt) -> Result<(String, String, u64)> {
-    let mut client = remote::retrieval(address)?;
+fn ask(address: &str, tls: &remote::TlsArgs, interrupt: &Interrupt) -> Result<(String, String, u64)> {
+    let mut client = remote::retrieval(address, tls)?;
     let spinner = progress::spinner("the service compacts");
     let CompactResponse { generation, previous, rows } =
         remote::runtime()?.block_on(remote::awaited(interrupt, async {

@@ -34,6 +34,8 @@ pub struct Args {
     /// Retrieval service.
     #[arg(long, value_name = "ADDR", default_value = remote::RETRIEVAL)]
     retrieval: String,
+    #[command(flatten)]
+    tls: remote::TlsArgs,
     /// Index folder that no service serves, instead.
     #[arg(long, value_name = "ROOT", conflicts_with = "retrieval")]
     index: Option<PathBuf>,
@@ -70,7 +72,7 @@ pub(crate) fn delete(args: &Args, interrupt: &Interrupt) -> Result<()> {
 }
 
 async fn ask(args: &Args, ids: &[String]) -> Result<(u64, String)> {
-    let mut client = remote::retrieval(&args.retrieval)?;
+    let mut client = remote::retrieval(&args.retrieval, &args.tls)?;
     let (mut deleted, mut generation) = (0, String::new());
     for ids in ids.chunks(BATCH) {
         let answer = client.delete(DeleteRequest { ids: ids.to_vec() }).await;

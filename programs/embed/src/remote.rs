@@ -1,6 +1,6 @@
 //! Calls to the services.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use anyhow::{Context, Result, anyhow, bail};
 use fondue_proto::{
@@ -9,6 +9,7 @@ use fondue_proto::{
     vision::{self, vision_client::VisionClient},
 };
 use fondue_terminal::interrupt::Interrupt;
+use fondue_tls::{ClientFiles, ClientTls, Pair};
 use tonic::{
     Code, Status,
     transport::{Channel, Endpoint},
@@ -27,17 +28,45 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Several pictures in one message.
 const MAX_MESSAGE_BYTES: usize = 256 << 20;
 
-/// Connects with the first call. `HOST:PORT`, with or without `http://`.
-fn channel(address: &str) -> Result<Channel> {
+/// TLS of services at `https://` addresses.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct TlsArgs {
+    /// Authorities in PEM that sign the certificates of https:// services [default: the system's].
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
+    /// Certificate in PEM to show to services that ask for one.
+    #[arg(long, value_name = "FILE", requires = "key")]
+    certificate: Option<PathBuf>,
+    /// Its private key in PEM.
+    #[arg(long, value_name = "FILE", requires = "certificate")]
+    key: Option<PathBuf>,
+}
+
+impl TlsArgs {
+    fn load(&self) -> Result<ClientTls> {
+        let pair = self.certificate.clone().zip(self.key.clone());
+        let pair = pair.map(|(certificate, key)| Pair { certificate, key });
+        Ok(ClientTls::load(ClientFiles { ca: self.ca.clone(), pair, name: None })?)
+    }
+}
+
+/// Connects with the first call. `HOST:PORT`, or with `http://` or `https://`.
+fn channel(address: &str, tls: &TlsArgs) -> Result<Channel> {
     let url = if address.contains("://") { address.to_owned() } else { format!("http://{address}") };
-    if !url.starts_with("http://") {
-        bail!("the address `{address}` must be HOST:PORT or http://HOST:PORT");
+    let is_secure = url.starts_with("https://");
+    if !is_secure && !url.starts_with("http://") {
+        bail!("the address `{address}` must be HOST:PORT, http://HOST:PORT or https://HOST:PORT");
     }
     let endpoint = Endpoint::from_shared(url).with_context(|| format!("the address `{address}`"))?;
-    let endpoint = endpoint.connect_timeout(CONNECT_TIMEOUT).tcp_nodelay(true);
     // A machine that has vanished is noticed while an answer is awaited.
-    let endpoint = endpoint.http2_keep_alive_interval(Duration::from_secs(20));
-    Ok(endpoint.keep_alive_timeout(Duration::from_secs(10)).connect_lazy())
+    let endpoint = endpoint.tcp_nodelay(true).http2_keep_alive_interval(Duration::from_secs(20));
+    let endpoint = endpoint.keep_alive_timeout(Duration::from_secs(10));
+    if is_secure {
+        let host = endpoint.uri().host().unwrap_or_default();
+        let connector = tls.load()?.connector(host, CONNECT_TIMEOUT)?;
+        return Ok(endpoint.connect_with_connector_lazy(connector));
+    }
+    Ok(endpoint.connect_timeout(CONNECT_TIMEOUT).connect_lazy())
 }
 
 /// Waits for an answer, or for Ctrl-C.
@@ -56,18 +85,18 @@ pub(crate) async fn awaited<T>(interrupt: &Interrupt, answer: impl Future<Output
     }
 }
 
-pub(crate) fn vision(address: &str) -> Result<VisionClient<Channel>> {
-    let client = VisionClient::new(channel(address)?);
+pub(crate) fn vision(address: &str, tls: &TlsArgs) -> Result<VisionClient<Channel>> {
+    let client = VisionClient::new(channel(address, tls)?);
     Ok(client.max_decoding_message_size(MAX_MESSAGE_BYTES).max_encoding_message_size(MAX_MESSAGE_BYTES))
 }
 
-pub(crate) fn language(address: &str) -> Result<LanguageClient<Channel>> {
-    let client = LanguageClient::new(channel(address)?);
+pub(crate) fn language(address: &str, tls: &TlsArgs) -> Result<LanguageClient<Channel>> {
+    let client = LanguageClient::new(channel(address, tls)?);
     Ok(client.max_decoding_message_size(MAX_MESSAGE_BYTES).max_encoding_message_size(MAX_MESSAGE_BYTES))
 }
 
-pub(crate) fn retrieval(address: &str) -> Result<RetrievalClient<Channel>> {
-    let client = RetrievalClient::new(channel(address)?);
+pub(crate) fn retrieval(address: &str, tls: &TlsArgs) -> Result<RetrievalClient<Channel>> {
+    let client = RetrievalClient::new(channel(address, tls)?);
     Ok(client.max_decoding_message_size(MAX_MESSAGE_BYTES).max_encoding_message_size(MAX_MESSAGE_BYTES))
 }
 
@@ -103,9 +132,10 @@ pub(crate) struct Eyes {
 }
 
 impl Eyes {
-    pub(crate) fn open(vision: &str, language: &str) -> Result<Self> {
+    pub(crate) fn open(vision: &str, language: &str, tls: &TlsArgs) -> Result<Self> {
         let addresses = (vision.to_owned(), language.to_owned());
-        Ok(Self { vision: self::vision(vision)?, language: self::language(language)?, addresses })
+        let (vision, language) = (self::vision(vision, tls)?, self::language(language, tls)?);
+        Ok(Self { vision, language, addresses })
     }
 
     /// Fingerprints of vision's model and of language's.

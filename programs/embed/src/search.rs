@@ -59,6 +59,8 @@ pub struct Args {
     /// Vision service, for --image.
     #[arg(long, value_name = "ADDR", default_value = remote::VISION)]
     vision: String,
+    #[command(flatten)]
+    tls: remote::TlsArgs,
     /// Model folder to load instead of asking services.
     #[arg(long, value_name = "DIR", conflicts_with_all = ["language", "vision"])]
     model: Option<PathBuf>,

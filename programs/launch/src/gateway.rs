@@ -1,10 +1,21 @@
-//! The connection to the gateway.
+//! The connection to the gateway: with TLS where its address says so, and with what proves who calls.
 
-use std::time::Duration;
+use std::{
+    fmt::{self, Debug, Formatter},
+    path::PathBuf,
+    str::FromStr,
+    time::Duration,
+};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use fondue_proto::dialogue::dialogue_client::DialogueClient;
-use tonic::transport::{Channel, Endpoint};
+use fondue_tls::{ClientFiles, ClientTls};
+use tonic::{
+    Request, Status,
+    metadata::{Ascii, MetadataValue},
+    service::{Interceptor, interceptor::InterceptedService},
+    transport::{Channel, Endpoint},
+};
 
 /// Where `fondue up` puts the gateway.
 pub(crate) const DEFAULT: &str = "http://127.0.0.1:7400";
@@ -18,25 +29,92 @@ const PING_TIMEOUT: Duration = Duration::from_secs(10);
 /// What every command that talks to a gateway takes.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct GatewayArgs {
-    /// Address of the gateway.
+    /// Address of the gateway; https://HOST:PORT speaks TLS.
     #[arg(long, value_name = "ADDR", default_value = DEFAULT, env = "FONDUE_GATEWAY")]
     pub(crate) gateway: String,
+    /// Authorities in PEM that sign the certificate of an https:// gateway [default: the system's].
+    #[arg(long, value_name = "FILE", env = "FONDUE_CA")]
+    ca: Option<PathBuf>,
+    /// API key or JWT, sent as `authorization: Bearer …`. Others on this machine can see a command line: the variable is safer.
+    #[arg(long, value_name = "TOKEN", env = "FONDUE_TOKEN", hide_env_values = true)]
+    token: Option<Token>,
 }
 
-/// A client of the gateway at `address` (`HOST:PORT` or `http://HOST:PORT`). Connects with the first call, so that
-/// a gateway that is down shows as `UNAVAILABLE` there.
-pub(crate) fn client(address: &str) -> Result<DialogueClient<Channel>> {
-    let url = if address.contains("://") { address.to_owned() } else { format!("http://{address}") };
-    if !url.starts_with("http://") {
-        bail!("the gateway's address `{address}` must be HOST:PORT or http://HOST:PORT");
+/// What proves who calls. It is printed nowhere.
+#[derive(Clone)]
+struct Token(MetadataValue<Ascii>);
+
+impl Debug for Token {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(…)")
     }
+}
+
+impl FromStr for Token {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, &'static str> {
+        let text = text.trim();
+        if text.is_empty() || text.contains(char::is_whitespace) {
+            return Err("a token has no blanks, and is not empty");
+        }
+        let value = format!("Bearer {text}").parse();
+        let mut value: MetadataValue<Ascii> = value.map_err(|_| "a token has ASCII characters alone")?;
+        value.set_sensitive(true);
+        Ok(Self(value))
+    }
+}
+
+/// Sends the token with each call.
+#[derive(Clone, Debug)]
+pub(crate) struct Bearer(Option<Token>);
+
+impl Interceptor for Bearer {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        if let Some(Token(value)) = &self.0 {
+            request.metadata_mut().insert("authorization", value.clone());
+        }
+        Ok(request)
+    }
+}
+
+/// A client of the gateway.
+pub(crate) type Client = DialogueClient<InterceptedService<Channel, Bearer>>;
+
+impl GatewayArgs {
+    /// A client of the gateway, as the flags say.
+    pub(crate) fn client(&self) -> Result<Client> {
+        client(&self.gateway, self.ca.clone(), self.token.clone())
+    }
+}
+
+/// A client of the gateway at `address` without TLS, which knows nobody.
+pub(crate) fn local(address: &str) -> Result<Client> {
+    client(address, None, None)
+}
+
+/// A client of the gateway at `address` (`HOST:PORT`, or with `http://` or `https://`). Connects with the first call, so that
+/// a gateway that is down shows as `UNAVAILABLE` there.
+fn client(address: &str, ca: Option<PathBuf>, token: Option<Token>) -> Result<Client> {
+    let url = if address.contains("://") { address.to_owned() } else { format!("http://{address}") };
+    let is_secure = url.starts_with("https://");
+    if !is_secure && !url.starts_with("http://") {
+        bail!("the gateway's address `{address}` must be HOST:PORT, http://HOST:PORT or https://HOST:PORT");
+    }
+    ensure!(is_secure || ca.is_none(), "--ca is for https:// gateways, and the address is `{address}`");
     let endpoint =
         Endpoint::from_shared(url).with_context(|| format!("the gateway's address `{address}`"))?;
-    let endpoint = endpoint.connect_timeout(CONNECT_TIMEOUT).tcp_nodelay(true);
+    let endpoint = endpoint.tcp_nodelay(true);
     // A gateway whose machine has vanished is noticed while an answer is awaited.
     let endpoint = endpoint.http2_keep_alive_interval(PING_EVERY).keep_alive_timeout(PING_TIMEOUT);
-    let channel = endpoint.connect_lazy();
-    Ok(DialogueClient::new(channel)
+    let channel = if is_secure {
+        let tls = ClientTls::load(ClientFiles { ca, ..ClientFiles::default() })?;
+        let host = endpoint.uri().host().unwrap_or_default().to_owned();
+        endpoint.connect_with_connector_lazy(tls.connector(&host, CONNECT_TIMEOUT)?)
+    } else {
+        endpoint.connect_timeout(CONNECT_TIMEOUT).connect_lazy()
+    };
+    Ok(DialogueClient::with_interceptor(channel, Bearer(token))
         .max_decoding_message_size(MAX_MESSAGE_BYTES)
         .max_encoding_message_size(MAX_MESSAGE_BYTES))
 }
@@ -47,10 +125,24 @@ mod tests {
 
     #[tokio::test]
     async fn takes_addresses_with_and_without_scheme() {
-        assert!(client("127.0.0.1:7400").is_ok());
-        assert!(client(DEFAULT).is_ok());
-        for wrong in ["https://example.org", "http://", "a b"] {
-            assert!(client(wrong).is_err(), "{wrong}");
+        assert!(local("127.0.0.1:7400").is_ok());
+        assert!(local(DEFAULT).is_ok());
+        for wrong in ["ftp://example.org", "http://", "a b"] {
+            assert!(local(wrong).is_err(), "{wrong}");
         }
+        let error = client("127.0.0.1:7400", Some("ca.pem".into()), None).unwrap_err();
+        assert!(error.to_string().starts_with("--ca is for https://"), "{error}");
+        let error = client("https://127.0.0.1:7400", Some("/none/ca.pem".into()), None).unwrap_err();
+        assert!(error.to_string().starts_with("/none/ca.pem: "), "{error}");
+    }
+
+    #[test]
+    fn a_token_is_one_word_and_is_not_shown() {
+        for wrong in ["", "  ", "two words", "Bearer x", "ключ"] {
+            assert!(wrong.parse::<Token>().is_err(), "{wrong}");
+        }
+        let token: Token = "fk_secret\n".parse().unwrap();
+        assert_eq!(token.0.to_str().unwrap(), "Bearer fk_secret");
+        assert!(!format!("{token:?} {:?}", token.0).contains("secret"));
     }
 }

@@ -1,5 +1,7 @@
 //! Plain HTTP beside gRPC: `/livez`, `/readyz`, `/metrics`.
 
+use std::time::Duration;
+
 use axum::{
     Router,
     extract::Request,
@@ -9,8 +11,19 @@ use axum::{
     routing::get,
 };
 
-use super::Readiness;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tonic::{service::Routes, transport::Server};
+
+use super::{
+    Readiness,
+    incoming::{Entrance, incoming},
+};
 use crate::telemetry::metrics_handle;
+
+/// Connections to a port for probes that are open at once, and the time that each has until it asks.
+const CONNECTIONS: usize = 64;
+const WITHIN: Duration = Duration::from_secs(10);
 
 pub(super) fn router(readiness: Readiness) -> Router {
     let ready = move || {
@@ -44,6 +57,25 @@ pub(super) async fn only_grpc(request: Request, next: Next) -> Response {
 }
 
 pub(super) const PATHS: [&str; 3] = ["/livez", "/readyz", "/metrics"];
+
+/// Serves probes and `grpc.health.v1` alone, without TLS. It ends when it is dropped.
+pub(super) async fn serve(
+    listener: TcpListener,
+    readiness: Readiness,
+    health: Routes,
+    closed: CancellationToken,
+) {
+    if let Ok(address) = listener.local_addr() {
+        tracing::info!(%address, "probes have a port of their own");
+    }
+    let router = health.into_axum_router().merge(router(readiness));
+    let router = router.layer(axum::middleware::from_fn(only_grpc));
+    let incoming = incoming(listener, Entrance { tls: None, max: CONNECTIONS, within: WITHIN, closed });
+    let server = Server::builder().accept_http1(true).add_routes(router.into());
+    if let Err(error) = server.serve_with_incoming(incoming).await {
+        tracing::error!(%error, "the port for probes has ended");
+    }
+}
 
 async fn metrics() -> impl IntoResponse {
     let text = metrics_handle().map(|handle| {

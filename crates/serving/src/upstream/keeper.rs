@@ -19,10 +19,11 @@ use tonic_health::pb::{
 };
 
 use super::{
-    Upstream, endpoint,
+    Upstream,
     pool::{Pool, Resolved},
     replica::{Health, Replica},
     targets::Target,
+    way,
 };
 use crate::status::fault_of;
 
@@ -142,8 +143,8 @@ impl Known {
             if self.replicas.contains_key(&address) {
                 continue;
             }
-            let channel = match endpoint(address, &target, upstream) {
-                Ok(endpoint) => endpoint.connect_lazy(),
+            let channel = match way(address, &target, upstream) {
+                Ok(channel) => channel,
                 Err(error) => {
                     tracing::error!(service, %address, %error, "an address cannot be used");
                     continue;

@@ -16,6 +16,7 @@ pub struct Targets(Vec<Target>);
 /// One of them.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Target {
+    has_tls: bool,
     host: String,
     port: u16,
 }
@@ -62,17 +63,19 @@ impl FromStr for Target {
         let authority = uri.authority().ok_or_else(wrong)?;
         let bare =
             !authority.as_str().contains('@') && uri.path_and_query().is_none_or(|path| path.as_str() == "/");
-        // Without TLS, `https` would only fail at the first call.
-        if uri.scheme() != Some(&Scheme::HTTP) || authority.host().is_empty() || !bare {
+        let has_tls = uri.scheme() == Some(&Scheme::HTTPS);
+        let speaks = has_tls || uri.scheme() == Some(&Scheme::HTTP);
+        if !speaks || authority.host().is_empty() || !bare {
             return Err(wrong());
         }
         let port = match authority.port() {
             Some(port) => port.as_str().parse().map_err(|_| wrong())?,
             // A port that is none is no port to the parser.
             None if authority.as_str() != authority.host() => return Err(wrong()),
+            None if has_tls => 443,
             None => 80,
         };
-        Ok(Self { host: authority.host().to_owned(), port })
+        Ok(Self { has_tls, host: authority.host().to_owned(), port })
     }
 }
 
@@ -99,19 +102,33 @@ impl fmt::Display for Targets {
 
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.host, self.port)
+        write!(f, "{}{}:{}", if self.has_tls { "https://" } else { "" }, self.host, self.port)
     }
 }
 
 impl Target {
-    /// What calls are told to be for, and certificates are compared with.
+    /// Whether it is called with TLS.
+    pub fn has_tls(&self) -> bool {
+        self.has_tls
+    }
+
+    /// The name or address, which certificates are compared with.
+    pub(super) fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The same with the port: what calls are told to be for.
     pub(super) fn authority(&self) -> Option<Authority> {
-        self.to_string().parse().ok()
+        self.bare().parse().ok()
+    }
+
+    fn bare(&self) -> String {
+        format!("{}:{}", self.host, self.port)
     }
 
     /// The address, if it is one.
     fn fixed(&self) -> Option<SocketAddr> {
-        self.to_string().parse().ok()
+        self.bare().parse().ok()
     }
 
     /// All addresses that it has now, at least one.
@@ -140,13 +157,17 @@ mod tests {
         assert_eq!(read("http://vision:7401").unwrap(), "vision:7401");
         assert_eq!(read("127.0.0.1:1, b:2,[::1]:3,b:2").unwrap(), "127.0.0.1:1,b:2,[::1]:3");
         assert_eq!(read("vision").unwrap(), "vision:80");
+        assert_eq!(
+            read("https://vision, https://vision:7401").unwrap(),
+            "https://vision:443,https://vision:7401"
+        );
         for wrong in [
             "",
             "a,,b",
             "http://",
             "not an address",
             "/path",
-            "https://vision:7401",
+            "ftp://vision:7401",
             "a:1/x",
             "u@a:1",
             "a:",

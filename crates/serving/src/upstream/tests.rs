@@ -22,7 +22,7 @@ const BALANCE: Balance = Balance {
 fn pool(peers: &[&Peer], balance: Balance) -> Channel {
     let addresses: Vec<_> = peers.iter().map(|peer| peer.address.as_str()).collect();
     let targets = addresses.join(",").parse().unwrap();
-    balanced(Upstream { service: "test".into(), targets, slow_readers: true, balance })
+    balanced(Upstream { service: "test".into(), targets, slow_readers: true, balance, tls: None })
 }
 
 /// How a call is made.
@@ -94,9 +94,11 @@ fn addresses_are_checked_and_the_scheme_may_be_left_out() {
     let _guard = runtime.enter();
     assert!(connect_lazy("127.0.0.1:7401").is_ok());
     assert!(connect_lazy("http://vision:7401").is_ok());
-    for wrong in ["", "http://", "not an address", "/path", "https://vision:7401"] {
+    for wrong in ["", "http://", "not an address", "/path", "ftp://vision:7401"] {
         assert!(connect_lazy(wrong).is_err(), "{wrong}");
     }
+    let error = connect_lazy("https://vision:7401").unwrap_err();
+    assert!(matches!(error, UpstreamError::NoTls(_)), "{error}");
 }
 
 #[tokio::test]
@@ -108,6 +110,7 @@ async fn a_silent_service_is_a_deadline_and_one_that_is_down_is_unavailable() {
         targets: address.parse().unwrap(),
         slow_readers: false,
         balance: BALANCE,
+        tls: None,
     });
     let ask = async |channel: &Channel| {
         let mut client = HealthClient::new(channel.clone());
@@ -127,7 +130,13 @@ async fn a_silent_service_is_a_deadline_and_one_that_is_down_is_unavailable() {
 #[tokio::test]
 async fn a_name_without_addresses_is_told_as_such() {
     let targets = "no-such-host.invalid:1".parse().unwrap();
-    let channel = balanced(Upstream { service: "test".into(), targets, slow_readers: false, balance: BALANCE });
+    let channel = balanced(Upstream {
+        service: "test".into(),
+        targets,
+        slow_readers: false,
+        balance: BALANCE,
+        tls: None,
+    });
     let status = stream(&channel, AGAIN).await.unwrap_err();
     assert_eq!(fault_of(&status), Fault::Unavailable);
     assert!(status.message().starts_with("no-such-host.invalid:1: "), "{}", status.message());
@@ -332,7 +341,13 @@ async fn a_frozen_replica_is_found_out() {
     // It accepts connections and says nothing.
     let frozen = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let targets = format!("{},{}", well.address, frozen.local_addr().unwrap()).parse().unwrap();
-    let channel = balanced(Upstream { service: "test".into(), targets, slow_readers: false, balance: BALANCE });
+    let channel = balanced(Upstream {
+        service: "test".into(),
+        targets,
+        slow_readers: false,
+        balance: BALANCE,
+        tls: None,
+    });
     let begun = Instant::now();
     known(&channel, 1).await;
     eventually(async || {

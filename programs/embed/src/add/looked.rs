@@ -46,7 +46,8 @@ struct Read {
 impl Glasses {
     pub(super) fn of(args: &Args, fetcher: Option<Arc<Fetcher>>) -> Result<Self> {
         let limits = ImageLimits { max_pixels: args.max_pixels, max_bytes: args.max_bytes };
-        Ok(Self { eyes: Eyes::open(&args.vision, &args.language)?, fetcher, store: args.store(), limits })
+        let eyes = Eyes::open(&args.vision, &args.language, &args.tls)?;
+        Ok(Self { eyes, fetcher, store: args.store(), limits })
     }
 
     /// The services must run the models that made the index, as far as it is known which.

@@ -46,7 +46,7 @@ pub(super) fn ask(args: &Args, interrupt: &Interrupt) -> Result<Question> {
 
 async fn text_there(args: &Args, text: &str) -> Result<Question> {
     let failed = |status| remote::failed("language", &args.language, &status);
-    let mut client = remote::language(&args.language)?;
+    let mut client = remote::language(&args.language, &args.tls)?;
     let part = language::Part { kind: Some(language::part::Kind::Text(text.to_owned())) };
     let query =
         client.query(QueryRequest { parts: vec![part], ..Default::default() }).await.map_err(failed)?;
@@ -57,7 +57,7 @@ async fn text_there(args: &Args, text: &str) -> Result<Question> {
 
 async fn image_there(args: &Args, image: &Path) -> Result<Question> {
     let file = fs::read(image).with_context(|| image.display().to_string())?;
-    let mut eyes = remote::Eyes::open(&args.vision, &args.language)?;
+    let mut eyes = remote::Eyes::open(&args.vision, &args.language, &args.tls)?;
     let (vision, language) = eyes.fingerprints().await?;
     let mut embeddings = eyes.embed(vec![file]).await.map_err(|failed| failed.1)?;
     Ok(Question { embedding: embeddings.pop().unwrap_or_default(), language, vision: Some(vision) })

@@ -213,6 +213,20 @@ pub(crate) async fn watched(edits: bool) -> (String, Seen) {
     (address, seen)
 }
 
+/// Serves one that answers nobody but who shows this API key.
+pub(crate) async fn guarded(key: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let check = move |request: Request<()>| match request.metadata().get("authorization") {
+        Some(shown) if shown.as_bytes() == format!("Bearer {key}").as_bytes() => Ok(request),
+        _ => Err(Status::unauthenticated("who are you?")),
+    };
+    let fake = DialogueServer::with_interceptor(Fake { edits: true, seen: Seen::default() }, check);
+    let server = tonic::transport::Server::builder().add_service(fake);
+    tokio::spawn(server.serve_with_incoming(TcpListenerStream::new(listener)));
+    address
+}
+
 /// Serves one at an address, on threads of its own that can be stopped with all their connections.
 pub(crate) fn at(address: &str) -> Runtime {
     let runtime = Runtime::new().unwrap();

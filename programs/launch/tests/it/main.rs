@@ -8,4 +8,5 @@ mod demo;
 mod dialogue;
 mod fake;
 mod pages;
+mod secure;
 mod terminal;
