@@ -28,6 +28,7 @@ use axum::{
     Router,
     extract::DefaultBodyLimit,
     http::Uri,
+    response::IntoResponse,
     routing::{get, post},
 };
 use fondue_domain::Fault;
@@ -79,6 +80,11 @@ async fn nothing(uri: Uri) -> Problem {
 
 async fn wrong_method(uri: Uri) -> Problem {
     Problem::method(format!("{} does not take this method; the header `allow` tells which", uri.path()))
+}
+
+/// A call that the guard refused, in the words of this API.
+pub(crate) fn refused(failure: Failure) -> impl IntoResponse {
+    Problem::from(failure)
 }
 
 /// Seconds since 1970.

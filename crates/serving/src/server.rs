@@ -1,5 +1,6 @@
 //! Serving: one stack of layers, health, reflection, probes and metrics on the service's own port, a bounded drain.
 
+mod guard;
 mod http;
 mod observe;
 mod probes;
@@ -8,7 +9,8 @@ mod timeout;
 
 use std::{thread, time::Duration};
 
-use axum::Router;
+use axum::{Router, middleware::from_fn_with_state};
+pub use guard::{Guard, Refused, Tongue};
 pub use http::Http;
 pub use readiness::Readiness;
 use tokio::{net::TcpListener, sync::oneshot, task::JoinSet};
@@ -67,6 +69,8 @@ pub struct Site<'a> {
     pub descriptors: &'static [u8],
     /// Plain HTTP and gRPC from browsers, if it offers any.
     pub http: Option<Http>,
+    /// Who may call, where not everybody may.
+    pub guard: Option<Guard>,
 }
 
 impl Site<'_> {
@@ -126,7 +130,7 @@ impl Site<'_> {
     /// # Errors
     /// [`ServeError`].
     pub async fn serve(self, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<(), ServeError> {
-        let Self { serving, listener, mut routes, readiness, descriptors, http } = self;
+        let Self { serving, listener, mut routes, readiness, descriptors, http, guard } = self;
         // Before the first call, so that none goes uncounted and the count is there from the start.
         metrics_handle();
         observe::begin();
@@ -134,11 +138,13 @@ impl Site<'_> {
         routes.add_service(health);
         reflect(&mut routes, &readiness, descriptors)?;
         let router: Router = routes.routes().into_axum_router().merge(probes::router(readiness.clone()));
-        // Innermost first: the trace and the count of a call take in whatever happens within it.
+        // Innermost first: the trace and the count of a call take in whatever happens within it, and who may not call is refused
+        // before anything else is looked at.
         let router = router
             .layer(axum::middleware::map_response(observe::explain_oversize))
-            .layer(axum::middleware::from_fn(timeout::bound))
-            .layer(observe::layer());
+            .layer(axum::middleware::from_fn(timeout::bound));
+        let router = guarded(router, guard.as_ref()).layer(observe::layer());
+        let http = http.map(|http| Http { routes: guarded(http.routes, guard.as_ref()), ..http });
         let router = http::beside(router, http);
 
         // Before the first client: by itself the health service would begin as serving.
@@ -178,6 +184,14 @@ impl Site<'_> {
                 Ok(())
             }
         }
+    }
+}
+
+/// Routes behind the guard, if there is one.
+fn guarded(routes: Router, guard: Option<&Guard>) -> Router {
+    match guard {
+        Some(guard) => routes.layer(from_fn_with_state(guard.clone(), guard::guard)),
+        None => routes,
     }
 }
 

@@ -3,7 +3,7 @@
 use fondue_serving::settings::{ServingSettings, SettingsError};
 use serde::{Deserialize, Serialize};
 
-use super::{http::HttpSettings, images::ImageSettings};
+use super::{auth::AuthSettings, http::HttpSettings, images::ImageSettings};
 
 /// What can be set. Unset settings take the file's, then the defaults.
 #[derive(Clone, Debug, clap::Args, Serialize, Deserialize)]
@@ -147,6 +147,10 @@ pub struct Settings {
     #[command(flatten)]
     #[serde(flatten)]
     pub http: HttpSettings,
+    /// Who may call.
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub auth: AuthSettings,
 }
 
 /// Bytes of an index's name.

@@ -10,10 +10,11 @@ use std::time::Instant;
 use axum::{
     Json,
     body::Body,
-    extract::State,
+    extract::{Extension, State},
     http::HeaderMap,
     response::{IntoResponse, Response},
 };
+use fondue_auth::Caller;
 use fondue_proto::dialogue::event::Kind;
 use tokio_stream::StreamExt;
 use tonic::Status;
@@ -25,6 +26,7 @@ use crate::single;
 /// Answers a turn.
 pub(super) async fn complete(
     State(front): State<Front>,
+    Extension(caller): Extension<Caller>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
@@ -32,7 +34,7 @@ pub(super) async fn complete(
     let asked: Asked = body::json(desk, &headers, body).await?;
     models::check(&front, &asked.model)?;
     asked.check()?;
-    let room = desk.admit_turn()?;
+    let room = desk.admit_turn(&caller)?;
     let hosts = Hosts::of(&headers, &front.desk.config.http.public_url);
     let telling = Telling::new(asked.model.clone(), desk.config.http.public_url.clone());
     let (streamed, with_usage) = (asked.stream(), asked.include_usage());

@@ -5,6 +5,7 @@
 mod fakes;
 mod scene;
 
+mod auth;
 mod calls;
 mod conversation;
 mod cuts;

@@ -111,7 +111,7 @@ enum Next {
 
 /// Talks until the person leaves; gives the exit code.
 pub(crate) async fn run(args: Args) -> Result<u8> {
-    let client = gateway::client(&args.gateway.gateway)?;
+    let client = gateway::client(&args.gateway.gateway, args.gateway.api_key.clone())?;
     let mut options = args.options.options();
     options.conditions = args.filter.into_iter().map(|filter| filter.0).collect();
     // Options go with each turn, so that /set can take one back; the conversation itself has none.

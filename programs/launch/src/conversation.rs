@@ -10,13 +10,13 @@ use std::{mem::take, time::Duration};
 
 use fondue_proto::dialogue::{
     BranchHistory, CancelTurn, Event, OpenDialogue, Part, ResetHistory, Turn as Said, TurnOptions, UndoTurns,
-    converse_request::Action, dialogue_client::DialogueClient, event::Kind,
+    converse_request::Action, event::Kind,
 };
 use tokio::time::timeout;
-use tonic::transport::Channel;
 
 use crate::{
     failure::Failure,
+    gateway::Client,
     transcript::{Transcript, Turn},
 };
 use live::Live;
@@ -27,7 +27,7 @@ const EDIT_WITHIN: Duration = Duration::from_secs(5);
 /// Turns with one gateway, one at a time.
 #[derive(Debug)]
 pub(crate) struct Conversation {
-    client: DialogueClient<Channel>,
+    client: Client,
     defaults: TurnOptions,
     generation: String,
     transcript: Transcript,
@@ -48,7 +48,7 @@ struct Running {
 
 impl Conversation {
     /// Nothing is sent before the first turn. `generation`: where to find pictures; empty for the active one.
-    pub(crate) fn new(client: DialogueClient<Channel>, defaults: TurnOptions, generation: String) -> Self {
+    pub(crate) fn new(client: Client, defaults: TurnOptions, generation: String) -> Self {
         Self {
             client,
             defaults,

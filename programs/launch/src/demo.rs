@@ -77,7 +77,7 @@ async fn hold(args: &Args, script: &Script, turns: Vec<Vec<Part>>, cluster: &mut
         start.elapsed().as_secs_f32(),
         cluster.gateway()?
     );
-    let client = gateway::client(&cluster.gateway()?)?;
+    let client = gateway::client(&cluster.gateway()?, None)?;
     let dialogue =
         talk(args, script, turns, Conversation::new(client, script.defaults.clone(), String::new()));
     let watch = async {

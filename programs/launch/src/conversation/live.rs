@@ -3,15 +3,14 @@
 use std::collections::HashMap;
 
 use fondue_proto::dialogue::{
-    ConverseRequest, Event, OpenDialogue, Turn, converse_request::Action, dialogue_client::DialogueClient,
-    event::Kind,
+    ConverseRequest, Event, OpenDialogue, Turn, converse_request::Action, event::Kind,
 };
 use futures::FutureExt;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Streaming, transport::Channel};
+use tonic::Streaming;
 
-use crate::failure::Failure;
+use crate::{failure::Failure, gateway::Client};
 
 /// Messages on their way: settings, a turn and a few cancels.
 const OUTBOX: usize = 8;
@@ -26,7 +25,7 @@ pub(super) struct Live {
 
 impl Live {
     pub(super) async fn open(
-        client: &mut DialogueClient<Channel>,
+        client: &mut Client,
         open: OpenDialogue,
         turn: Turn,
     ) -> Result<Self, Failure> {
