@@ -7,12 +7,7 @@ use std::{net::IpAddr, sync::Arc};
 
 use axum::{
     body::Body,
-    http::{
-        Extensions, Method,
-        header::HOST,
-        request::Parts,
-        uri::Authority,
-    },
+    http::{Extensions, Method, header::HOST, request::Parts, uri::Authority},
     response::{IntoResponse, Response},
 };
 use fondue_auth::{Caller, Door, Refusal};
@@ -103,7 +98,8 @@ struct Hosts(Vec<String>);
 
 impl Hosts {
     fn of(config: &Config) -> Self {
-        let public = config.http.public_url.split_once("://").and_then(|(_, at)| at.parse::<Authority>().ok());
+        let public =
+            config.http.public_url.split_once("://").and_then(|(_, at)| at.parse::<Authority>().ok());
         let public = public.map(|at| at.host().to_ascii_lowercase());
         Self(config.auth.hosts.iter().cloned().chain(public).collect())
     }
@@ -151,14 +147,29 @@ mod tests {
     fn only_names_can_lead_a_browser_astray() {
         let hosts = Hosts(vec!["fondue.example.org".to_owned()]);
         for known in [
-            "localhost", "LOCALHOST:7400", "localhost.", "chat.localhost:1", "127.0.0.1", "127.0.0.1:80", "[::1]:7400",
-            "10.0.0.7:1", "fondue.example.org", "Fondue.example.org:443",
+            "localhost",
+            "LOCALHOST:7400",
+            "localhost.",
+            "chat.localhost:1",
+            "127.0.0.1",
+            "127.0.0.1:80",
+            "[::1]:7400",
+            "10.0.0.7:1",
+            "fondue.example.org",
+            "Fondue.example.org:443",
         ] {
             assert!(hosts.check(&parts(Request::get("/").header("host", known))).is_ok(), "{known}");
         }
-        for strange in
-            ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "xlocalhost", "a b", "", "[::1", "x@127.0.0.1.nip.io"]
-        {
+        for strange in [
+            "evil.example",
+            "localhost.evil.example",
+            "127.0.0.1.evil.example",
+            "xlocalhost",
+            "a b",
+            "",
+            "[::1",
+            "x@127.0.0.1.nip.io",
+        ] {
             let refused = hosts.check(&parts(Request::get("/").header("host", strange))).unwrap_err();
             assert_eq!(refused.fault(), Fault::Denied, "{strange}");
         }
@@ -171,19 +182,29 @@ mod tests {
 
     #[test]
     fn little_is_open() {
-        let open = |method: &str, path: &str| {
-            is_open(&parts(Request::builder().method(method).uri(path)), false)
-        };
+        let open =
+            |method: &str, path: &str| is_open(&parts(Request::builder().method(method).uri(path)), false);
         for (method, path) in [
-            ("GET", "/livez"), ("GET", "/readyz"), ("POST", "/grpc.health.v1.Health/Check"), ("GET", "/"), ("HEAD", "/assets/a.js"),
+            ("GET", "/livez"),
+            ("GET", "/readyz"),
+            ("POST", "/grpc.health.v1.Health/Check"),
+            ("GET", "/"),
+            ("HEAD", "/assets/a.js"),
             ("GET", "/?x=1"),
         ] {
             assert!(open(method, path), "{path}");
         }
         for (method, path) in [
-            ("GET", "/metrics"), ("GET", "/openapi.json"), ("GET", "/v1/models"), ("POST", "/"), ("GET", "//livez"),
-            ("GET", "/livez/"), ("GET", "/v1/images/a/b"), ("POST", "/fondue.dialogue.v1.Dialogue/Reply"),
-            ("POST", "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"), ("POST", "/grpc.health.v1.Healthy/Check"),
+            ("GET", "/metrics"),
+            ("GET", "/openapi.json"),
+            ("GET", "/v1/models"),
+            ("POST", "/"),
+            ("GET", "//livez"),
+            ("GET", "/livez/"),
+            ("GET", "/v1/images/a/b"),
+            ("POST", "/fondue.dialogue.v1.Dialogue/Reply"),
+            ("POST", "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"),
+            ("POST", "/grpc.health.v1.Healthy/Check"),
         ] {
             assert!(!open(method, path), "{path}");
         }

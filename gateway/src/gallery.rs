@@ -112,7 +112,8 @@ impl GalleryApi for Gallery {
             let size = taken.len() as u64;
             if !taken.is_empty() {
                 // A key may go while pictures come.
-                let may = caller.may_change_gallery().map_err(|refusal| Stopped::from(auth::failure(refusal)));
+                let may =
+                    caller.may_change_gallery().map_err(|refusal| Stopped::from(auth::failure(refusal)));
                 let came = match may {
                     Ok(()) => self.take(taken, first).await,
                     Err(stopped) => Err(stopped),

@@ -66,7 +66,8 @@ pub(crate) fn packages(folder: &Path, words: &[&str]) -> Result<()> {
     }
     let mut npm = Command::new("npm");
     npm.args(words).args(["--no-audit", "--no-fund", "--silent"]).current_dir(folder);
-    run::call(&mut npm).with_context(|| format!("the packages of {} could not be installed", folder.display()))?;
+    run::call(&mut npm)
+        .with_context(|| format!("the packages of {} could not be installed", folder.display()))?;
     fs::write(&stamp, digest).with_context(|| stamp.display().to_string())
 }
 

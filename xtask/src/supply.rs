@@ -25,7 +25,9 @@ pub(crate) fn deny(root: &Path) -> Result<()> {
     if fetched.status.success() {
         return run::call(&mut cargo_deny(&["check", "advisories"]));
     }
-    println!("advisories are NOT checked: their database (github.com/RustSec/advisory-db) cannot be fetched here");
+    println!(
+        "advisories are NOT checked: their database (github.com/RustSec/advisory-db) cannot be fetched here"
+    );
     Ok(())
 }
 
@@ -39,7 +41,13 @@ pub(crate) fn sbom(root: &Path, out: &Path) -> Result<()> {
     }
     let tool = folder.join("node_modules/@cyclonedx/cdxgen/bin/cdxgen.js");
     let mut cdxgen = Command::new("node");
-    cdxgen.current_dir(root).arg(tool).args(["--type", "rust", "--project-name", "fondue", "--no-install-deps"]);
+    cdxgen.current_dir(root).arg(tool).args([
+        "--type",
+        "rust",
+        "--project-name",
+        "fondue",
+        "--no-install-deps",
+    ]);
     cdxgen.args(["--exclude", "fuzz/**", "--output"]).arg(out).arg(".");
     // It warns of who runs it, and looks nothing up: all that it needs is in the lock file.
     let told = cdxgen.output().context("cdxgen could not be started; it needs Node.js 20 or later")?;
@@ -78,7 +86,8 @@ mod tests {
     #[test]
     fn a_list_that_lacks_a_crate_is_none() {
         let lock = "[[package]]\nname = \"a\"\nversion = \"1.0.0+x\"\nsource = \"registry\"\n[[package]]\nname = \"own\"\nversion = \"0\"";
-        let list = |purl: &str| format!(r#"{{"bomFormat": "CycloneDX", "components": [{{"purl": "{purl}"}}]}}"#);
+        let list =
+            |purl: &str| format!(r#"{{"bomFormat": "CycloneDX", "components": [{{"purl": "{purl}"}}]}}"#);
         assert_eq!(check(&list("pkg:cargo/a@1.0.0%2Bx"), lock).unwrap(), 1);
         let error = check(&list("pkg:cargo/b@1.0.0"), lock).unwrap_err().to_string();
         assert_eq!(error, "the list lacks pkg:cargo/a@1.0.0%2Bx");

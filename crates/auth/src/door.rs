@@ -214,7 +214,9 @@ mod tests {
         assert_eq!(of(&["bEARER  x "]).unwrap(), "x");
         assert_eq!(of(&[]).unwrap_err(), Refusal::Missing);
         let long = format!("Bearer {}", "x".repeat(MAX_CREDENTIAL + 1));
-        for wrong in [&["Bearer"][..], &["Bearer "], &["Basic YTpi"], &["fdk_a"], &["Bearer a", "Bearer a"], &[&long]] {
+        for wrong in
+            [&["Bearer"][..], &["Bearer "], &["Basic YTpi"], &["fdk_a"], &["Bearer a", "Bearer a"], &[&long]]
+        {
             assert_eq!(of(wrong).unwrap_err(), Refusal::Malformed, "{wrong:?}");
         }
     }
@@ -223,9 +225,8 @@ mod tests {
     fn a_changed_file_is_read_and_a_broken_one_is_not() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("keys.toml");
-        let file = |key: &str| {
-            format!("[[key]]\nid = \"a\"\ntenant = \"t\"\nhash = \"{}\"\n", told(&digest(key)))
-        };
+        let file =
+            |key: &str| format!("[[key]]\nid = \"a\"\ntenant = \"t\"\nhash = \"{}\"\n", told(&digest(key)));
         std::fs::write(&path, file("fdk_one")).unwrap();
         let sources = Sources { api_keys: Some(path.clone()), ..Sources::default() };
         let door = Door::open(sources.clone(), None).unwrap();

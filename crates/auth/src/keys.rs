@@ -170,9 +170,7 @@ fn parse(text: &str, is_json: bool) -> Result<File, KeysError> {
     }
     let syntax = |error: toml::de::Error| KeysError::Syntax(error.message().to_owned());
     let mut table: toml::Table = text.parse().map_err(syntax)?;
-    for value in table.values_mut() {
-        plain(value);
-    }
+    table.iter_mut().for_each(|(_, value)| plain(value));
     toml::Value::Table(table).try_into().map_err(syntax)
 }
 
@@ -218,7 +216,9 @@ fn check(entries: Vec<Entry>) -> Result<Vec<Checked>, KeysError> {
             None => None,
             Some(text) => {
                 let time = OffsetDateTime::parse(text, &Rfc3339);
-                let what = || wrong(format!("`expires` must be a time such as 2027-01-31T00:00:00Z, got {text:.40}"));
+                let what = || {
+                    wrong(format!("`expires` must be a time such as 2027-01-31T00:00:00Z, got {text:.40}"))
+                };
                 Some(SystemTime::from(time.map_err(|_| what())?))
             }
         };

@@ -17,7 +17,9 @@ pub enum Refusal {
     #[error("this server must know who calls; send the header `authorization: Bearer KEY`")]
     Missing,
     /// What says who calls cannot be read.
-    #[error("the header `authorization` must be there once, as `Bearer KEY` of at most {MAX_CREDENTIAL} bytes")]
+    #[error(
+        "the header `authorization` must be there once, as `Bearer KEY` of at most {MAX_CREDENTIAL} bytes"
+    )]
     Malformed,
     /// An unknown key, or a token that does not hold; it is not told why.
     #[error("the key or token is not valid here; ask the server's operator for one that is")]

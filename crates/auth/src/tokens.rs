@@ -161,7 +161,8 @@ fn jwks(text: &str) -> Result<Vec<TokenKey>, TokenKeysError> {
                 Err(_) => continue,
             },
         };
-        let reason = |error: jsonwebtoken::errors::Error| TokenKeysError::Key { at, reason: error.to_string() };
+        let reason =
+            |error: jsonwebtoken::errors::Error| TokenKeysError::Key { at, reason: error.to_string() };
         let key = DecodingKey::from_jwk(jwk).map_err(reason)?;
         keys.push(TokenKey { id: jwk.common.key_id.clone(), algorithm, key });
     }
@@ -185,9 +186,12 @@ fn pem(text: &str) -> Result<Vec<TokenKey>, TokenKeysError> {
     for (at, block) in (1..).zip(blocks) {
         let wrong = |reason: &str| TokenKeysError::Key { at, reason: reason.to_owned() };
         if !["PUBLIC KEY-", "RSA PUBLIC KEY-", "CERTIFICATE-"].iter().any(|kind| block.starts_with(kind)) {
-            return Err(wrong("only public keys belong here (BEGIN PUBLIC KEY); a private one must never leave whoever signs"));
+            return Err(wrong(
+                "only public keys belong here (BEGIN PUBLIC KEY); a private one must never leave whoever signs",
+            ));
         }
-        let whole = block.find(END).and_then(|end| Some(end + block[end..].find('\n').unwrap_or(block.len() - end)));
+        let whole =
+            block.find(END).and_then(|end| Some(end + block[end..].find('\n').unwrap_or(block.len() - end)));
         let block = format!("-----BEGIN {}\n", &block[..whole.ok_or_else(|| wrong("it has no end"))?]);
         let bytes = block.as_bytes();
         let key = DecodingKey::from_rsa_pem(bytes)
@@ -224,8 +228,10 @@ impl Judge {
             tracing::debug!("a token names no tenant that could be one");
             return Err(Refusal::Invalid);
         }
-        let seconds = claims.get("exp").and_then(|exp| exp.as_u64().or_else(|| exp.as_f64().map(|exp| exp as u64)));
-        let expires = seconds.and_then(|exp| UNIX_EPOCH.checked_add(Duration::from_secs(exp))?.checked_add(LEEWAY));
+        let seconds =
+            claims.get("exp").and_then(|exp| exp.as_u64().or_else(|| exp.as_f64().map(|exp| exp as u64)));
+        let expires =
+            seconds.and_then(|exp| UNIX_EPOCH.checked_add(Duration::from_secs(exp))?.checked_add(LEEWAY));
         let expires: SystemTime = expires.ok_or(Refusal::Invalid)?;
         let scope = text("scope").unwrap_or_default().split(' ').any(|word| word == GALLERY);
         let listed = claims.get("scp").and_then(Value::as_array);
@@ -253,7 +259,9 @@ impl Judge {
             match decode::<Map<String, Value>>(token, key, &validation) {
                 Ok(read) => return Ok(read.claims),
                 // Told only of a token whose signature holds.
-                Err(error) if matches!(error.kind(), ErrorKind::ExpiredSignature) => refusal = Refusal::Expired,
+                Err(error) if matches!(error.kind(), ErrorKind::ExpiredSignature) => {
+                    refusal = Refusal::Expired
+                }
                 Err(error) => tracing::debug!(%error, "a token does not hold"),
             }
         }

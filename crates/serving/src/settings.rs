@@ -298,7 +298,8 @@ mod tests {
             assert!(listening(local, None).refuse_exposure(false, "x").is_ok(), "{local}");
         }
         for open in ["0.0.0.0:5", "[::]:5", "10.0.0.1:5", "[::ffff:10.0.0.1]:5"] {
-            let error = listening(open, Some(false)).refuse_exposure(false, "set a key").unwrap_err().to_string();
+            let error =
+                listening(open, Some(false)).refuse_exposure(false, "set a key").unwrap_err().to_string();
             assert!(error.contains(": set a key, listen on 127.0.0.1, or set open_to_network"), "{error}");
             assert!(listening(open, None).refuse_exposure(true, "x").is_ok(), "{open}");
             assert!(listening(open, Some(true)).refuse_exposure(false, "x").is_ok(), "{open}");

@@ -104,7 +104,10 @@ impl AuthSettings {
         if by_secret != self.jwt_secret_file.is_some() {
             let (setting, reason) = match by_secret {
                 true => ("jwt_algorithms", "HS256 needs a shared secret: set jwt_secret_file"),
-                false => ("jwt_secret_file", "a secret is used by HS256 alone, which jwt_algorithms does not allow"),
+                false => (
+                    "jwt_secret_file",
+                    "a secret is used by HS256 alone, which jwt_algorithms does not allow",
+                ),
             };
             return Err(SettingsError::Parse { setting, reason: reason.to_owned() });
         }
@@ -193,7 +196,10 @@ mod tests {
             (AuthSettings { jwt_algorithms: list("none"), ..tokens() }, "jwt_algorithms: must be RS256"),
             (AuthSettings { jwt_algorithms: list("HS512"), ..tokens() }, "jwt_algorithms: must be RS256"),
             (AuthSettings { jwt_algorithms: list("HS256"), ..tokens() }, "jwt_algorithms: HS256 needs"),
-            (AuthSettings { jwt_secret_file: Some("s".into()), ..tokens() }, "jwt_secret_file: a secret is used"),
+            (
+                AuthSettings { jwt_secret_file: Some("s".into()), ..tokens() },
+                "jwt_secret_file: a secret is used",
+            ),
             (AuthSettings { allowed_hosts: list("a.org:80"), ..tokens() }, "allowed_hosts: must be a name"),
         ];
         for (settings, expected) in cases {

@@ -67,8 +67,11 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let made = key::generate().context("the system gives no random numbers")?;
     let entry = entry(new, &made);
     // The gateway's own reader has the last word, of a time above all.
-    fondue_auth::keys::Keys::read(&entry, false, &Default::default()).map_err(|error| exit::wrong(error.into()))?;
-    println!("The key, shown this once:\n\n{made}\n\nThe entry for the file of `fondue-gateway --api-keys`:\n\n{entry}");
+    fondue_auth::keys::Keys::read(&entry, false, &Default::default())
+        .map_err(|error| exit::wrong(error.into()))?;
+    println!(
+        "The key, shown this once:\n\n{made}\n\nThe entry for the file of `fondue-gateway --api-keys`:\n\n{entry}"
+    );
     Ok(())
 }
 
@@ -119,13 +122,16 @@ mod tests {
     fn an_entry_is_what_the_gateway_reads_and_never_holds_the_key() {
         let words = "x new --id alice --tenant acme --requests-per-minute 60 --burst 5 --concurrent-turns 2 \
                      --conversations 3 --tokens-per-day 9 --expires 2999-01-31T00:00:00Z --gallery";
-        let What::New(new) = Line::try_parse_from(words.split_whitespace()).unwrap_or_else(|e| panic!("{e}")).args.what;
+        let What::New(new) =
+            Line::try_parse_from(words.split_whitespace()).unwrap_or_else(|e| panic!("{e}")).args.what;
         let made = key::generate().unwrap();
         let entry = entry(&new, &made);
         let keys = fondue_auth::keys::Keys::read(&entry, false, &Default::default()).unwrap();
         assert_eq!((keys.len(), entry.lines().count()), (1, 11));
         assert!(!entry.contains(&made) && entry.contains("burst = 5\n"), "{entry}");
-        for wrong in ["x new --id a --tenant", "x new --id a\"b --tenant t", "x new --id a --tenant t --burst 1"] {
+        for wrong in
+            ["x new --id a --tenant", "x new --id a\"b --tenant t", "x new --id a --tenant t --burst 1"]
+        {
             assert!(Line::try_parse_from(wrong.split_whitespace()).is_err(), "{wrong}");
         }
         let late = "x new --id a --tenant t --expires soon".split_whitespace();

@@ -105,7 +105,8 @@ pub(crate) async fn run(args: Args) -> Result<()> {
         history: turns.iter().map(Turn::exchange).collect(),
         generation: args.generation.clone(),
     };
-    let mut client = gateway::client(&args.gateway.gateway, args.gateway.api_key.clone()).map_err(exit::wrong)?;
+    let mut client =
+        gateway::client(&args.gateway.gateway, args.gateway.api_key.clone()).map_err(exit::wrong)?;
     let mut events = client.reply(request).await.map_err(Failure::from)?.into_inner();
     let mut turn = Turn::new(parts);
     if args.json {

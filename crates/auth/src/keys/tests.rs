@@ -4,7 +4,10 @@ use super::*;
 use crate::{caller::Caller, refusal::Refusal};
 
 fn entry(id: &str, key: &str, more: &str) -> String {
-    format!("[[key]]\nid = \"{id}\"\nhash = \"{}\"\ntenant = \"acme\"\n{more}\n", key::told(&key::digest(key)))
+    format!(
+        "[[key]]\nid = \"{id}\"\nhash = \"{}\"\ntenant = \"acme\"\n{more}\n",
+        key::told(&key::digest(key))
+    )
 }
 
 fn read(text: &str) -> Result<Keys, String> {
@@ -32,7 +35,9 @@ fn a_key_is_found_by_its_digest_alone() {
 #[test]
 fn json_and_toml_say_the_same() {
     let hash = key::told(&key::digest("k"));
-    let json = format!(r#"{{"key": [{{"id": "a", "hash": "{hash}", "tenant": "t", "expires": "2020-01-31T00:00:00Z"}}]}}"#);
+    let json = format!(
+        r#"{{"key": [{{"id": "a", "hash": "{hash}", "tenant": "t", "expires": "2020-01-31T00:00:00Z"}}]}}"#
+    );
     let keys = Keys::read(&json, true, &Keys::default()).unwrap();
     assert_eq!(caller(&keys, "k").unwrap().turn().unwrap_err(), Refusal::Expired);
     for time in ["2020-01-31T00:00:00Z", "\"2020-01-31T00:00:00+01:00\""] {

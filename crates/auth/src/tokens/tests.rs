@@ -60,7 +60,8 @@ fn signed(header: &Header, claims: &Value, key: &EncodingKey) -> String {
 fn set() -> String {
     let mut jwk = Jwk::from_encoding_key(&rsa(), Algorithm::RS256).unwrap();
     jwk.common.key_id = Some("one".to_owned());
-    json!({ "keys": [jwk, { "kty": "oct", "k": URL_SAFE_NO_PAD.encode(SECRET) }, { "kty": "new" }] }).to_string()
+    json!({ "keys": [jwk, { "kty": "oct", "k": URL_SAFE_NO_PAD.encode(SECRET) }, { "kty": "new" }] })
+        .to_string()
 }
 
 fn judge(rules: Rules, keys: &[&TokenKeys], token: &str) -> Result<Caller, Refusal> {
@@ -122,7 +123,8 @@ fn claims_that_do_not_hold_are_refused() {
 #[test]
 fn a_token_chooses_neither_algorithm_nor_key() {
     let encoded = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
-    let unsigned = |alg: &str| format!("{}.{}.", encoded(&json!({ "alg": alg, "kid": "one" })), encoded(&claims()));
+    let unsigned =
+        |alg: &str| format!("{}.{}.", encoded(&json!({ "alg": alg, "kid": "one" })), encoded(&claims()));
     // The public key of RSA as HMAC's secret: what a server that takes the token's word for it would check with.
     let confused = |bytes: &[u8]| {
         let key = EncodingKey::from_secret(bytes);
@@ -133,9 +135,10 @@ fn a_token_chooses_neither_algorithm_nor_key() {
     let (body, signature) = rest.split_once('.').unwrap();
     let other = encoded(&with(json!({ "tenant": "other" })));
     let jwk_inside = {
-        let own = ed25519();
-        let mut header = header(Algorithm::EdDSA, Some("one"));
-        header.jwk = Some(Jwk::from_encoding_key(&own, Algorithm::EdDSA).unwrap());
+        let own = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).unwrap();
+        let own = EncodingKey::from_ec_der(&own.serialize_der());
+        let mut header = header(Algorithm::ES256, Some("one"));
+        header.jwk = Some(Jwk::from_encoding_key(&own, Algorithm::ES256).unwrap());
         signed(&header, &claims(), &own)
     };
     let critical = signed(&Header { crit: Some(vec!["exp".to_owned()]), ..one() }, &claims(), &rsa());
@@ -146,7 +149,10 @@ fn a_token_chooses_neither_algorithm_nor_key() {
         ("the key of RSA as a secret", confused(PUBLIC_RSA.as_bytes())),
         ("the set as a secret", confused(set().as_bytes())),
         ("the set's own secret", confused(SECRET)),
-        ("an algorithm that is not allowed", signed(&header(Algorithm::RS512, Some("one")), &claims(), &rsa())),
+        (
+            "an algorithm that is not allowed",
+            signed(&header(Algorithm::RS512, Some("one")), &claims(), &rsa()),
+        ),
         ("an unknown key", signed(&header(Algorithm::RS256, Some("two")), &claims(), &rsa())),
         ("a key of its own", jwk_inside),
         ("something critical", critical),

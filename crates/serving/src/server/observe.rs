@@ -87,7 +87,13 @@ where
 
 /// The span of a call, child of the caller's.
 fn span(method: &str, headers: &HeaderMap) -> Span {
-    let span = tracing::info_span!("rpc", method, trace_id = field::Empty, tenant = field::Empty, otel.kind = "server");
+    let span = tracing::info_span!(
+        "rpc",
+        method,
+        trace_id = field::Empty,
+        tenant = field::Empty,
+        otel.kind = "server"
+    );
     continue_trace(&span, headers);
     span
 }

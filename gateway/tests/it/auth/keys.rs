@@ -38,7 +38,8 @@ async fn only_a_right_key_is_let_in_by_grpc() {
     answer(&scene, BOB).await.unwrap();
     // A method that does not exist is nobody's business either.
     let path = "/fondue.dialogue.v1.Dialogue/Nothing";
-    let asked = request("POST", path).header("content-type", "application/grpc").body(Full::default()).unwrap();
+    let asked =
+        request("POST", path).header("content-type", "application/grpc").body(Full::default()).unwrap();
     assert_eq!(open(&scene, asked).await.headers()["grpc-status"], "16");
 }
 
@@ -52,7 +53,8 @@ async fn only_a_right_key_is_let_in_by_http() {
         assert_eq!(refused.header("www-authenticate"), "Bearer");
         assert_eq!(refused.header("x-request-id").len(), 32);
     }
-    for path in ["/v1/models", "/v1/fondue", "/openapi.json", "/v1/images/first/one", "/metrics", "/nothing"] {
+    for path in ["/v1/models", "/v1/fondue", "/openapi.json", "/v1/images/first/one", "/metrics", "/nothing"]
+    {
         let asked = request("GET", path).body(Full::default()).unwrap();
         assert_eq!(open(&scene, asked).await.status(), 401, "{path}");
     }
@@ -75,7 +77,8 @@ async fn probes_health_and_the_page_need_no_key() {
         let asked = request("GET", path).body(Full::default()).unwrap();
         assert_eq!(open(&scene, asked).await.status(), 200, "{path}");
     }
-    let channel = tonic::transport::Channel::from_shared(scene.address.clone()).unwrap().connect().await.unwrap();
+    let channel =
+        tonic::transport::Channel::from_shared(scene.address.clone()).unwrap().connect().await.unwrap();
     let health = HealthClient::new(channel).check(HealthCheckRequest::default()).await;
     assert_eq!(health.unwrap().into_inner().status, 1);
     let asked = request("OPTIONS", "/v1/models")
@@ -83,10 +86,17 @@ async fn probes_health_and_the_page_need_no_key() {
         .header("access-control-request-method", "GET")
         .header("access-control-request-headers", "authorization");
     let leave = open(&scene, asked.body(Full::default()).unwrap()).await;
-    assert_eq!((leave.status().as_u16(), &leave.headers()["access-control-allow-headers"]), (200, &"authorization".parse().unwrap()));
+    assert_eq!(
+        (leave.status().as_u16(), &leave.headers()["access-control-allow-headers"]),
+        (200, &"authorization".parse().unwrap())
+    );
     let asked = request("GET", "/v1/models").header("origin", "https://chat.example.org");
     let refused = open(&scene, asked.body(Full::default()).unwrap()).await;
-    assert_eq!(refused.headers()["access-control-allow-origin"], "https://chat.example.org", "a page can read why");
+    assert_eq!(
+        refused.headers()["access-control-allow-origin"],
+        "https://chat.example.org",
+        "a page can read why"
+    );
     assert_eq!(refused.status(), 401);
     let metrics = open(&scene, request("GET", "/metrics").body(Full::default()).unwrap()).await;
     let metrics = http_body_util::BodyExt::collect(metrics.into_body()).await.unwrap().to_bytes();
@@ -140,12 +150,14 @@ async fn the_gallery_is_changed_by_those_who_have_leave() {
     for (key, code) in [("", Code::Unauthenticated), (BOB, Code::PermissionDenied)] {
         let refused = scene.gallery.clone().ingest(by(key, tokio_stream::iter([picture()]))).await;
         assert_eq!(refused.unwrap_err().code(), code);
-        let refused = scene.gallery.clone().delete(by(key, DeleteRequest { ids: vec!["one".to_owned()] })).await;
+        let refused =
+            scene.gallery.clone().delete(by(key, DeleteRequest { ids: vec!["one".to_owned()] })).await;
         assert_eq!(refused.unwrap_err().code(), code);
     }
     assert!(scene.retrieval.ingested().is_empty());
     let done = scene.gallery.clone().ingest(by(ALICE, tokio_stream::iter([picture()]))).await.unwrap();
     assert_eq!(done.into_inner().accepted, 1);
-    let removed = scene.gallery.clone().delete(by(ALICE, DeleteRequest { ids: vec!["one".to_owned()] })).await;
+    let removed =
+        scene.gallery.clone().delete(by(ALICE, DeleteRequest { ids: vec!["one".to_owned()] })).await;
     assert_eq!(removed.unwrap().into_inner().deleted, 1);
 }

@@ -94,10 +94,7 @@ async fn conversations_have_room_of_their_own() {
     let refused = scene.client.clone().converse(by(ALICE, tokio_stream::pending())).await.unwrap_err();
     assert_eq!(refused.code(), Code::ResourceExhausted);
     drop(talk);
-    becomes(async || {
-        scene.client.clone().converse(by(ALICE, tokio_stream::pending())).await.is_ok()
-    })
-    .await;
+    becomes(async || scene.client.clone().converse(by(ALICE, tokio_stream::pending())).await.is_ok()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

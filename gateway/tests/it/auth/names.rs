@@ -23,7 +23,15 @@ async fn a_browser_that_was_led_here_by_a_strange_name_gets_nothing() {
         assert_eq!(status(&scene, "evil.example:7400", path).await, 403, "{path}");
     }
     // A tunnel has another port, a container another address.
-    for host in ["localhost", "localhost:9000", "127.0.0.1:7400", "[::1]", "172.17.0.2:7400", "fondue.lan:7400", "fondue.example.org"] {
+    for host in [
+        "localhost",
+        "localhost:9000",
+        "127.0.0.1:7400",
+        "[::1]",
+        "172.17.0.2:7400",
+        "fondue.lan:7400",
+        "fondue.example.org",
+    ] {
         assert_eq!(status(&scene, host, "/v1/models").await, 200, "{host}");
     }
     let by_name = |name: &str| {

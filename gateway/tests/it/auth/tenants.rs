@@ -5,7 +5,10 @@ use std::collections::HashSet;
 use fondue_proto::dialogue::{ReplyRequest, RetrieveRequest, ScoreRequest, TurnOptions};
 use serde_json::json;
 
-use super::{ALICE, BOB, Folder, by, limits::{converse, said}};
+use super::{
+    ALICE, BOB, Folder, by,
+    limits::{converse, said},
+};
 use crate::{
     http::{CHAT, posted, question, send},
     scene::{Events, Scene, text, turn_with},
@@ -45,12 +48,18 @@ async fn a_tenants_cache_keys_are_its_own() {
     let sent = scene.language.asked().last().unwrap().cache_key.clone();
     assert_eq!(sent, asked_with(&scene, BOB, "k").await, "and HTTP's");
 
-    let raw = RetrieveRequest { parts: vec![text("a")], cache_key: "k".to_owned(), ..RetrieveRequest::default() };
+    let raw =
+        RetrieveRequest { parts: vec![text("a")], cache_key: "k".to_owned(), ..RetrieveRequest::default() };
     scene.client.clone().retrieve(by(ALICE, raw)).await.unwrap();
     let alice_k = asked_with(&scene, ALICE, "k").await;
     assert_eq!(scene.language.queried_with(), alice_k);
     let candidates = vec!["b".to_owned()];
-    let raw = ScoreRequest { parts: vec![text("a")], candidates, cache_key: "k".to_owned(), ..ScoreRequest::default() };
+    let raw = ScoreRequest {
+        parts: vec![text("a")],
+        candidates,
+        cache_key: "k".to_owned(),
+        ..ScoreRequest::default()
+    };
     scene.client.clone().score(by(ALICE, raw)).await.unwrap();
     assert_eq!(scene.language.scored_with(), alice_k);
 }

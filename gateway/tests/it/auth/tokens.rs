@@ -7,16 +7,16 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use fondue_proto::{
-    dialogue::event::Kind,
-    retrieval::DeleteRequest,
-};
+use fondue_proto::{dialogue::event::Kind, retrieval::DeleteRequest};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tonic::Code;
 
-use super::{ALICE, answer, becomes, by, complete, entry, limits::{converse, said}};
+use super::{
+    ALICE, answer, becomes, by, complete, entry,
+    limits::{converse, said},
+};
 use crate::{
     fakes::language::Step::{Text, Wait},
     scene::{Scene, done, failed},
@@ -48,7 +48,8 @@ impl Issuer {
     }
 
     fn token(&self, exp: u64, more: Value) -> String {
-        let mut claims = json!({ "iss": "issuer", "aud": "fondue", "sub": "carol", "tenant": "acme", "exp": exp });
+        let mut claims =
+            json!({ "iss": "issuer", "aud": "fondue", "sub": "carol", "tenant": "acme", "exp": exp });
         claims.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         let key = EncodingKey::from_ed_der(&self.pair.serialize_der());
         encode(&Header::new(Algorithm::EdDSA), &claims, &key).unwrap()
@@ -140,6 +141,9 @@ async fn a_scope_gives_leave_for_the_gallery() {
         scene.gallery.clone().delete(by(&token, DeleteRequest { ids })).await
     };
     assert_eq!(delete(json!({})).await.unwrap_err().code(), Code::PermissionDenied);
-    assert_eq!(delete(json!({ "scope": "gallery-reader" })).await.unwrap_err().code(), Code::PermissionDenied);
+    assert_eq!(
+        delete(json!({ "scope": "gallery-reader" })).await.unwrap_err().code(),
+        Code::PermissionDenied
+    );
     assert!(delete(json!({ "scope": "chat gallery" })).await.is_ok());
 }

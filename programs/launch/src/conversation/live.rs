@@ -24,11 +24,7 @@ pub(super) struct Live {
 }
 
 impl Live {
-    pub(super) async fn open(
-        client: &mut Client,
-        open: OpenDialogue,
-        turn: Turn,
-    ) -> Result<Self, Failure> {
+    pub(super) async fn open(client: &mut Client, open: OpenDialogue, turn: Turn) -> Result<Self, Failure> {
         let (outbox, messages) = mpsc::channel(OUTBOX);
         // Both are on their way before the call: a server may wait for them with its answer's headers.
         send(&outbox, Action::Open(open)).await?;
