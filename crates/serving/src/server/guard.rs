@@ -45,6 +45,10 @@ impl Guard {
     }
 }
 
+/// In the answer to a call that was refused before anybody looked whether its method exists.
+#[derive(Clone, Copy)]
+pub(super) struct Unrouted;
+
 pub(super) async fn guard(State(Guard(judge)): State<Guard>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
     let kind = parts.headers.get(header::CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
@@ -56,8 +60,9 @@ pub(super) async fn guard(State(Guard(judge)): State<Guard>, request: Request, n
             }
             next.run(Request::from_parts(parts, body)).await
         }
-        Err(refused) => {
+        Err(mut refused) => {
             drop::<Body>(body);
+            refused.extensions_mut().insert(Unrouted);
             *refused
         }
     }

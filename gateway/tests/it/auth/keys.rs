@@ -73,6 +73,8 @@ async fn only_a_right_key_is_let_in_by_http() {
 async fn probes_health_and_the_page_need_no_key() {
     let folder = Folder::new("", "");
     let scene = folder.scene(&["--metrics-open", "--cors-origin", "https://chat.example.org"]).await;
+    let invented = request("POST", "/fondue.invented/Method").header("content-type", "application/grpc");
+    assert_eq!(open(&scene, invented.body(Full::default()).unwrap()).await.headers()["grpc-status"], "16");
     for path in ["/livez", "/readyz", "/metrics", "/", "/assets/main.js"] {
         let asked = request("GET", path).body(Full::default()).unwrap();
         assert_eq!(open(&scene, asked).await.status(), 200, "{path}");
@@ -102,6 +104,8 @@ async fn probes_health_and_the_page_need_no_key() {
     let metrics = http_body_util::BodyExt::collect(metrics.into_body()).await.unwrap().to_bytes();
     let metrics = String::from_utf8_lossy(&metrics).into_owned();
     assert!(metrics.contains("fondue_auth_refused_total{reason=\"missing\"}"), "{metrics}");
+    assert!(metrics.contains("method=\"unknown\",code=\"UNAUTHENTICATED\""), "{metrics}");
+    assert!(!metrics.contains("invented"), "what a stranger names is no label: {metrics}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
