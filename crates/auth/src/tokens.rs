@@ -190,8 +190,7 @@ fn pem(text: &str) -> Result<Vec<TokenKey>, TokenKeysError> {
                 "only public keys belong here (BEGIN PUBLIC KEY); a private one must never leave whoever signs",
             ));
         }
-        let whole =
-            block.find(END).and_then(|end| Some(end + block[end..].find('\n').unwrap_or(block.len() - end)));
+        let whole = block.find(END).map(|end| end + block[end..].find('\n').unwrap_or(block.len() - end));
         let block = format!("-----BEGIN {}\n", &block[..whole.ok_or_else(|| wrong("it has no end"))?]);
         let bytes = block.as_bytes();
         let key = DecodingKey::from_rsa_pem(bytes)
