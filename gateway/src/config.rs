@@ -1,5 +1,6 @@
 //! Configuration of the gateway: command line over file over defaults, checked once.
 
+pub mod auth;
 pub mod http;
 pub mod images;
 mod settings;
@@ -7,6 +8,7 @@ pub mod upstreams;
 
 use std::{path::PathBuf, time::Duration};
 
+use auth::AuthConfig;
 use clap::Parser;
 use fondue_domain::Compat;
 use fondue_serving::{
@@ -47,6 +49,8 @@ pub struct Config {
     pub images: Option<ImageLinks>,
     /// The HTTP API.
     pub http: HttpConfig,
+    /// Who may call.
+    pub auth: AuthConfig,
     /// Time for one search.
     pub search_timeout: Duration,
     /// Time after which a conversation without messages and turns ends.
@@ -172,6 +176,8 @@ impl Settings {
         let new_tokens = within("new_tokens_limit", self.new_tokens_limit, 1024, 1, 1024)?;
         let timeout_limit = within("timeout_limit_ms", self.timeout_limit_ms, 600_000, 1, 600_000)?;
         let serving = self.serving.resolve("127.0.0.1:7400")?;
+        let auth = self.auth.resolve()?;
+        serving.refuse_exposure(auth.is_on() || serving.knows_callers(), "set api_keys or jwt_keys")?;
         let ms = |ms: u32| Duration::from_millis(u64::from(ms));
         let upstreams = self.upstreams.resolve()?;
         Ok(Config {
@@ -229,6 +235,7 @@ impl Settings {
                 turn_separator: self.turn_separator,
             },
             http: self.http.resolve()?,
+            auth,
             images: self.images.resolve(serving.max_message_bytes)?,
             search_timeout: ms(within("search_timeout_ms", self.search_timeout_ms, 10_000, 1, 600_000)?),
             idle_timeout: ms(within("idle_timeout_ms", self.idle_timeout_ms, 600_000, 1, 86_400_000)?),
@@ -264,6 +271,16 @@ mod tests {
         assert_eq!((config.limits.branch_turns, config.limits.branch_bytes), (64, 8 << 20));
         assert_eq!((config.idle_timeout, config.vision_batch), (Duration::from_secs(600), 16));
         assert_eq!(config.limits.waiting_bytes, 64 << 20);
+    }
+
+    #[test]
+    fn everybody_on_the_network_may_call_only_if_that_is_meant() {
+        let open = ["--listen", "0.0.0.0:7400"];
+        let error = resolve(&open).unwrap_err();
+        assert!(error.starts_with("listen: 0.0.0.0:7400 can be reached from other machines"), "{error}");
+        for more in [["--open-to-network", "--max-turns=3"], ["--api-keys", "keys.toml"]] {
+            assert!(resolve(&[&open[..], &more].concat()).is_ok(), "{more:?}");
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use fondue_auth::Caller;
 use fondue_domain::Fault;
 use fondue_proto::dialogue::{BranchHistory, ConverseRequest, UndoTurns, converse_request::Action};
 use fondue_serving::status::{fault_of, status};
@@ -21,6 +22,7 @@ use tracing::Instrument;
 
 use self::waiting::{Edit, Next, Waiting};
 use crate::{
+    auth,
     desk::Desk,
     dialogue::Dialogue,
     failure::Failure,
@@ -50,6 +52,7 @@ enum Came {
 /// Holds a conversation until the client leaves, breaks the protocol or says nothing for long, or the server stops.
 pub async fn converse(
     desk: &Desk,
+    caller: &Caller,
     messages: impl Stream<Item = Result<ConverseRequest, Status>> + Send + Unpin,
     events: &Events,
     call_deadline: Instant,
@@ -57,6 +60,7 @@ pub async fn converse(
     let defaults = Overrides::default();
     let state = Conversation {
         desk,
+        caller,
         events,
         call_deadline,
         dialogue: Dialogue::default(),
@@ -77,6 +81,7 @@ pub async fn converse(
 
 struct Conversation<'a> {
     desk: &'a Desk,
+    caller: &'a Caller,
     events: &'a Events,
     call_deadline: Instant,
     dialogue: Dialogue,
@@ -296,11 +301,15 @@ impl<'a> Conversation<'a> {
         let reply = Reply::new(number, self.events.clone());
         let turn_id = turn_id();
         let span = tracing::info_span!("turn", turn_id, number);
-        let (desk, call_deadline, cancel) = (self.desk, self.call_deadline, self.cancel.clone());
+        let (desk, caller, cancel) = (self.desk, self.caller, self.cancel.clone());
+        let left = self.call_deadline.saturating_duration_since(Instant::now());
         let dialogue = self.dialogue.clone();
         let running = async move {
             let outcome = match said {
-                Ok(said) => run(desk, turn_id, &dialogue, said, call_deadline, &reply, &cancel).await?,
+                Ok(mut said) => {
+                    said.options.timeout = said.options.timeout.min(left);
+                    run(desk, caller, turn_id, &dialogue, said, &reply, &cancel).await?
+                }
                 Err(failure) => {
                     turn::refused(&turn_id, failure, &reply).await?;
                     None
@@ -372,22 +381,24 @@ impl<'a> Conversation<'a> {
 /// Runs one turn to its closing event. `None`: it was never taken, the dialogue has nothing to remember.
 async fn run(
     desk: &Desk,
+    caller: &Caller,
     turn_id: String,
     dialogue: &Dialogue,
     said: Turn,
-    call_deadline: Instant,
     reply: &Reply,
     cancel: &CancellationToken,
 ) -> Result<Option<Outcome>, Gone> {
     let Turn { parts, options } = said;
-    let deadline = call_deadline.min(Instant::now() + options.timeout);
-    let _room = match desk.admit_turn() {
+    let deadline = Instant::now() + options.timeout;
+    // A key may have gone or expired since the conversation began; then this turn is refused, and one that runs goes on.
+    let admitted = caller.request().map_err(auth::failure).and_then(|()| desk.admit_turn(caller));
+    let room = match admitted {
         Ok(room) => room,
         Err(failure) => return turn::refused(&turn_id, failure, reply).await.map(|()| None),
     };
     let begun = async {
         let draft = turn::draft(desk, dialogue, parts, deadline).await?;
-        turn::begin(desk, turn_id.clone(), draft, &options, deadline).await
+        turn::begin(desk, &room.caller, turn_id.clone(), draft, &options, deadline).await
     };
     let begun = tokio::select! {
         biased;

@@ -4,6 +4,7 @@ pub mod model;
 
 use std::sync::Arc;
 
+use fondue_auth::{Caller, account::Permit};
 use fondue_proto::{
     language::language_client::LanguageClient, retrieval::retrieval_client::RetrievalClient,
     vision::vision_client::VisionClient,
@@ -14,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::model::Model;
 use crate::{
-    RunError,
+    RunError, auth,
     config::Config,
     failure::Failure,
     turn::{fetch::Links, recall::index::Index, see::cache::Cache},
@@ -46,6 +47,15 @@ pub struct Desk {
     pub draining: CancellationToken,
     /// Cancelled shortly before the end of the drain: whatever still runs is closed.
     pub ending: CancellationToken,
+}
+
+/// Room for a turn or a conversation, of all and of its caller; both are given back when it is dropped.
+#[derive(Debug)]
+pub struct Room {
+    /// Who has it.
+    pub caller: Caller,
+    _own: Permit,
+    _shared: OwnedSemaphorePermit,
 }
 
 impl Desk {
@@ -102,19 +112,22 @@ impl Desk {
         &self.indexes[0] // made by `new`
     }
 
-    /// Room for a turn; it is given back when the permit is dropped, with the turn's stream.
+    /// Room for a turn; it is given back when it is dropped, with the turn's stream.
     ///
     /// # Errors
-    /// Busy [`Failure`] when there is none: nobody waits here. Once the server begins to stop there is none for anybody.
-    pub fn admit_turn(&self) -> Result<OwnedSemaphorePermit, Failure> {
+    /// [`Failure`]: there is none, for anybody or for this caller, the caller may not call any more, or the server begins to stop. Nobody
+    /// waits here.
+    pub fn admit_turn(&self, caller: &Caller) -> Result<Room, Failure> {
         self.takes_turns()?;
-        admit(&self.turns, || self.full())
+        let own = caller.turn().map_err(auth::failure)?;
+        let shared = admit(&self.turns, || self.full())?;
+        Ok(Room { caller: caller.clone(), _own: own, _shared: shared })
     }
 
     /// Whether there is room for a turn now, which may be gone before it is asked for.
     ///
     /// # Errors
-    /// As of [`Desk::admit_turn`].
+    /// Busy [`Failure`] when there is none, or the server begins to stop.
     pub fn has_room(&self) -> Result<(), Failure> {
         self.takes_turns()?;
         if self.turns.available_permits() == 0 { Err(Failure::busy(self.full())) } else { Ok(()) }
@@ -131,11 +144,14 @@ impl Desk {
     /// Room for a conversation.
     ///
     /// # Errors
-    /// Busy [`Failure`] when there is none.
-    pub fn admit_conversation(&self) -> Result<OwnedSemaphorePermit, Failure> {
+    /// As of [`Desk::admit_turn`].
+    pub fn admit_conversation(&self, caller: &Caller) -> Result<Room, Failure> {
         self.takes_turns()?;
+        let own = caller.conversation().map_err(auth::failure)?;
         let most = self.config.limits.conversations;
-        admit(&self.conversations, || format!("{most} conversations are open, the limit; try again"))
+        let full = || format!("{most} conversations are open, the limit; try again");
+        let shared = admit(&self.conversations, full)?;
+        Ok(Room { caller: caller.clone(), _own: own, _shared: shared })
     }
 }
 

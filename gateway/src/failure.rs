@@ -101,7 +101,8 @@ impl Failure {
         let fault = match fault_of(&status) {
             _ if broken => Fault::Unavailable,
             Fault::Cancelled => Fault::Unavailable, // not by us: we have not left
-            Fault::Unsupported => Fault::Internal,
+            // What the services think of the gateway is not the client's matter.
+            Fault::Unsupported | Fault::Unauthenticated | Fault::Denied => Fault::Internal,
             Fault::Invalid if status.details().is_empty() => Fault::Internal,
             fault => fault,
         };

@@ -5,6 +5,7 @@
 
 use std::{sync::Arc, time::Instant};
 
+use fondue_auth::Caller;
 use fondue_domain::{Fault, Violation};
 use fondue_proto::{
     dialogue::gallery_server::Gallery as GalleryApi,
@@ -19,7 +20,7 @@ use fondue_serving::{
 use futures::{FutureExt, Stream, StreamExt};
 use tonic::{Request, Response, Status, Streaming};
 
-use crate::{desk::Desk, failure::Failure, turn::clock};
+use crate::{auth, desk::Desk, failure::Failure, turn::clock};
 
 /// Bytes of pictures at which a batch is full; half the vision service's default limit.
 const BATCH_BYTES: usize = 16 << 20;
@@ -36,12 +37,12 @@ impl Gallery {
         Self { desk }
     }
 
-    fn writable(&self) -> Result<(), Failure> {
+    fn writable(&self, caller: &Caller) -> Result<(), Failure> {
         if self.desk.draining.is_cancelled() {
             return Err(Failure::stopping());
         }
         if self.desk.config.gallery_writable {
-            return Ok(());
+            return caller.may_change_gallery().map_err(auth::failure);
         }
         let message = "the gallery cannot be changed through this gateway; its operator allows it with \
                        `gallery_writable = true`";
@@ -101,15 +102,23 @@ impl From<Failure> for Stopped {
 impl GalleryApi for Gallery {
     #[tracing::instrument(skip_all, err(level = "debug", Display))]
     async fn ingest(&self, asked: Request<Streaming<Picture>>) -> Result<Response<IngestResponse>, Status> {
-        self.writable().map_err(status)?;
-        let _room = self.desk.admit_turn().map_err(status)?;
+        let caller = auth::caller(asked.extensions()).map_err(status)?;
+        self.writable(&caller).map_err(status)?;
+        let _room = self.desk.admit_turn(&caller).map_err(status)?;
         let (mut pictures, mut first) = (asked.into_inner(), 0);
         let mut done = IngestResponse::default();
         loop {
             let Batch { taken, end } = Batch::next(&mut pictures, first, &self.desk).await;
             let size = taken.len() as u64;
             if !taken.is_empty() {
-                match self.take(taken, first).await {
+                // A key may go while pictures come.
+                let may =
+                    caller.may_change_gallery().map_err(|refusal| Stopped::from(auth::failure(refusal)));
+                let came = match may {
+                    Ok(()) => self.take(taken, first).await,
+                    Err(stopped) => Err(stopped),
+                };
+                match came {
                     Ok(more) => add(&mut done, more),
                     Err(stopped) => {
                         add(&mut done, stopped.done);
@@ -128,8 +137,9 @@ impl GalleryApi for Gallery {
 
     #[tracing::instrument(skip_all, err(level = "debug", Display))]
     async fn delete(&self, asked: Request<DeleteRequest>) -> Result<Response<DeleteResponse>, Status> {
-        self.writable().map_err(status)?;
-        let _room = self.desk.admit_turn().map_err(status)?;
+        let caller = auth::caller(asked.extensions()).map_err(status)?;
+        self.writable(&caller).map_err(status)?;
+        let _room = self.desk.admit_turn(&caller).map_err(status)?;
         let until = deadline(asked.metadata(), self.desk.config.defaults.timeout);
         self.desk.first_index().delete(asked.into_inner(), until).await.map(Response::new).map_err(status)
     }

@@ -16,6 +16,7 @@ use tonic::{Request, Response, Status, Streaming, metadata::MetadataMap};
 use tracing::Instrument;
 
 use crate::{
+    auth::caller,
     converse,
     desk::Desk,
     request,
@@ -53,14 +54,15 @@ impl DialogueApi for Handler {
         &self,
         request: Request<Streaming<ConverseRequest>>,
     ) -> Result<Response<EventStream>, Status> {
-        let room = self.desk.admit_conversation().map_err(status)?;
+        let caller = caller(request.extensions()).map_err(status)?;
+        let room = self.desk.admit_conversation(&caller).map_err(status)?;
         let call_deadline = deadline(request.metadata(), FOREVER);
         let (events, stream) = mpsc::channel(self.desk.config.limits.events);
         let desk = self.desk.clone();
         let conversation = async move {
             tokio::select! {
                 () = events.closed() => {}
-                () = converse::converse(&desk, request.into_inner(), &events, call_deadline) => {}
+                () = converse::converse(&desk, &caller, request.into_inner(), &events, call_deadline) => {}
             }
             drop(room);
         };
@@ -69,7 +71,8 @@ impl DialogueApi for Handler {
     }
 
     async fn reply(&self, request: Request<ReplyRequest>) -> Result<Response<EventStream>, Status> {
-        let room = self.desk.admit_turn().map_err(status)?;
+        let caller = caller(request.extensions()).map_err(status)?;
+        let room = self.desk.admit_turn(&caller).map_err(status)?;
         let (metadata, _, message) = request.into_parts();
         let events = single::answer(&self.desk, room, message, |timeout| deadline(&metadata, timeout));
         events.await.map(Response::new).map_err(status)
@@ -79,19 +82,21 @@ impl DialogueApi for Handler {
         &self,
         request: Request<RetrieveRequest>,
     ) -> Result<Response<RetrieveResponse>, Status> {
-        let _room = self.desk.admit_turn().map_err(status)?;
+        let caller = caller(request.extensions()).map_err(status)?;
+        let _room = self.desk.admit_turn(&caller).map_err(status)?;
         let deadline = self.unary_deadline(request.metadata());
         let config = &self.desk.config;
         let asked =
             request::retrieve(request.into_inner(), &config.defaults, &config.limits).map_err(status)?;
-        unary::retrieve(&self.desk, asked, deadline).await.map(Response::new).map_err(status)
+        unary::retrieve(&self.desk, &caller, asked, deadline).await.map(Response::new).map_err(status)
     }
 
     async fn score(&self, request: Request<ScoreRequest>) -> Result<Response<ScoreResponse>, Status> {
-        let _room = self.desk.admit_turn().map_err(status)?;
+        let caller = caller(request.extensions()).map_err(status)?;
+        let _room = self.desk.admit_turn(&caller).map_err(status)?;
         let deadline = self.unary_deadline(request.metadata());
         let config = &self.desk.config;
         let asked = request::score(request.into_inner(), &config.defaults, &config.limits).map_err(status)?;
-        unary::score(&self.desk, asked, deadline).await.map(Response::new).map_err(status)
+        unary::score(&self.desk, &caller, asked, deadline).await.map(Response::new).map_err(status)
     }
 }

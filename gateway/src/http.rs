@@ -91,6 +91,11 @@ async fn wrong_method(uri: Uri) -> Problem {
     Problem::method(format!("{} does not take this method; the header `allow` tells which", uri.path()))
 }
 
+/// A call that the guard refused, in the words of this API.
+pub(crate) fn refused(failure: Failure) -> impl IntoResponse {
+    Problem::from(failure)
+}
+
 /// Seconds since 1970.
 fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())

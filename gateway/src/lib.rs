@@ -1,6 +1,7 @@
 //! The gateway: the dialogue API, one turn composed of vision, language and retrieval.
 //! Start reading at [`turn`]. Touches the wire and `serving`; never files, tensors or the index.
 
+pub mod auth;
 pub mod config;
 pub mod handler;
 pub mod request;
@@ -19,6 +20,7 @@ pub mod http;
 
 use std::{sync::Arc, time::Duration};
 
+use fondue_auth::{Door, DoorError};
 use fondue_proto::dialogue::{dialogue_server::DialogueServer, gallery_server::GalleryServer};
 use fondue_serving::{
     server::{Readiness, ServeError, Site},
@@ -41,6 +43,9 @@ pub enum RunError {
     /// Pictures cannot be fetched.
     #[error("pictures cannot be fetched")]
     Links(#[source] fondue_fetch::Reason),
+    /// Nobody could be let in.
+    #[error(transparent)]
+    Auth(#[from] DoorError),
     /// Serving failed.
     #[error(transparent)]
     Serve(#[from] ServeError),
@@ -58,6 +63,11 @@ pub async fn run(
 ) -> Result<(), RunError> {
     tracing::info!(?config, "gateway starts");
     let serving = config.serving.clone();
+    let door = match config.auth.is_on() {
+        true => Some(Arc::new(Door::open(config.auth.sources.clone(), config.auth.rules.clone())?)),
+        false => None,
+    };
+    let guard = auth::guard(door.clone(), &config);
     let desk = Arc::new(Desk::new(config)?);
     let service = DialogueServer::new(Handler::new(desk.clone()))
         .max_decoding_message_size(serving.max_message_bytes)
@@ -79,6 +89,10 @@ pub async fn run(
         let all = keeper.indexes.iter().map(|index| index.keep_pinned(keeper.config.pin_interval));
         futures::future::join_all(all).await;
     }));
+    if let Some(door) = door {
+        let stopped = desk.ending.clone();
+        tokio::spawn(stopped.run_until_cancelled_owned(async move { door.watch().await }));
+    }
     let drain = serving.drain;
     let shutdown = async move {
         shutdown.await;
@@ -96,6 +110,7 @@ pub async fn run(
         readiness,
         descriptors: fondue_proto::DESCRIPTORS,
         http: Some(http),
+        guard: Some(guard),
     };
     Ok(site.serve_announced(shutdown).await?)
 }

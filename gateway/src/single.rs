@@ -6,14 +6,14 @@ use std::{
 };
 
 use fondue_proto::dialogue::{Event, ReplyRequest};
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 use tracing::Instrument;
 
 use crate::{
-    desk::Desk,
+    desk::{Desk, Room},
     failure::Failure,
     request,
     turn::{self, reply::Reply},
@@ -29,7 +29,7 @@ pub type EventStream = ReceiverStream<Result<Event, Status>>;
 /// [`Failure`]: the turn was not taken, nothing has been sent.
 pub async fn answer(
     desk: &Arc<Desk>,
-    room: OwnedSemaphorePermit,
+    room: Room,
     message: ReplyRequest,
     until: impl FnOnce(Duration) -> Instant,
 ) -> Result<EventStream, Failure> {
@@ -41,7 +41,7 @@ pub async fn answer(
     let begun = async {
         let dialogue = turn::opened(desk, open, deadline).await?;
         let draft = turn::draft(desk, &dialogue, said.parts, deadline).await?;
-        turn::begin(desk, turn_id, draft, &said.options, deadline).await
+        turn::begin(desk, &room.caller, turn_id, draft, &said.options, deadline).await
     };
     let turn = begun.instrument(span.clone()).await?;
 

@@ -11,6 +11,7 @@
 //! event, unless the client has left; dropping it at any point drops the language stream and the search.
 
 pub mod answer;
+pub mod bill;
 pub mod clock;
 pub mod fetch;
 pub mod recall;
@@ -23,6 +24,7 @@ mod tests;
 
 use std::time::{Duration, Instant};
 
+use fondue_auth::Caller;
 use fondue_proto::{
     dialogue::{FinishReason, HistoryCut, Timings, TurnDone, Usage, image_unavailable::Reason},
     language::{self, Done, Started},
@@ -32,6 +34,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::{
     answer::Answer,
+    bill::Bill,
     clock::ms,
     recall::{Allowance, Place, Recall, Recalled},
     reply::{CLOSING_GRACE, Gone, Reply},
@@ -54,6 +57,7 @@ pub struct Turn {
     pins: bool,
     feed_back: bool,
     speech: Speech,
+    bill: Bill,
     recall: Recall,
     answer: Answer,
     n_found: u32,
@@ -140,6 +144,7 @@ pub async fn draft(
 /// [`Failure`]: the turn was not taken.
 pub async fn begin(
     desk: &Desk,
+    caller: &Caller,
     turn_id: String,
     mut draft: Draft,
     options: &Options,
@@ -153,8 +158,9 @@ pub async fn begin(
         let parts = prompt::to_wire(&prompt.pieces, &draft.features)?;
         let cuts = prompt::cuts_to_wire(&prompt.cuts, MAX_CUTS);
         let n_cuts = cuts.len();
-        let affinity = draft.affinity(&options.cache_key);
-        let speech = speak::speak(&desk.language, parts, cuts, options, affinity, deadline);
+        let cache_key = caller.prompt_key(&options.cache_key);
+        let affinity = draft.affinity(&cache_key);
+        let speech = speak::speak(&desk.language, parts, cuts, options, cache_key, affinity, deadline);
         Ok((seen.took, n_cuts, speech.await?))
     };
     let (vision_took, n_cuts, speech) = tokio::select! {
@@ -174,6 +180,7 @@ pub async fn begin(
             queue_ms: speech.started.queue_ms,
             ..Timings::default()
         },
+        bill: Bill::new(caller.clone(), speech.started.prompt_tokens),
         speech,
         answer: Answer::new(options.compat),
         n_found: 0,
@@ -219,15 +226,20 @@ impl Turn {
             tokio::select! {
                 heard = self.speech.next() => match heard.map_err(Stop::Failed)? {
                     Heard::Text(delta) => {
+                        self.bill.hear();
                         self.first_token();
                         self.text(delta, reply).await?;
                     }
                     Heard::Ret(query) => {
+                        self.bill.hear();
                         self.first_token();
                         let text_offset = self.answer.ret(query.ret_index, query.text_offset);
                         self.recall.ask(Place { ret_index: query.ret_index, text_offset }, query.embedding);
                     }
-                    Heard::Done(done) => return Ok(done),
+                    Heard::Done(done) => {
+                        self.bill.settle(done.generated_tokens);
+                        return Ok(done);
+                    }
                 },
                 recalled = self.recall.next() => self.show(recalled, reply).await?,
             }

@@ -2,6 +2,7 @@
 
 use std::{collections::HashSet, time::Instant};
 
+use fondue_auth::Caller;
 use fondue_domain::{Compat, Fault};
 use fondue_proto::{
     dialogue::{CandidateScore, RetrieveResponse, ScoreResponse},
@@ -23,13 +24,14 @@ use crate::{
 /// [`Failure`] of any of the three.
 pub async fn retrieve(
     desk: &Desk,
+    caller: &Caller,
     mut asked: Retrieve,
     deadline: Instant,
 ) -> Result<RetrieveResponse, Failure> {
     desk.index(&asked.index)?; // before any work
     let asked_parts = std::mem::take(&mut asked.parts);
     let cache_key = std::mem::take(&mut asked.cache_key);
-    let query = query(desk, asked_parts, asked.compat, cache_key, deadline).await?;
+    let query = query(desk, caller, asked_parts, asked.compat, cache_key, deadline).await?;
     search(desk, query, asked, deadline).await
 }
 
@@ -39,12 +41,15 @@ pub async fn retrieve(
 /// [`Failure`] of either.
 pub async fn query(
     desk: &Desk,
+    caller: &Caller,
     parts: Vec<Part>,
     compat: Compat,
     cache_key: String,
     deadline: Instant,
 ) -> Result<Vec<f32>, Failure> {
     let parts = encode(desk, parts, deadline).await?;
+    caller.charge(estimated(&parts));
+    let cache_key = caller.prompt_key(&cache_key);
     let request = QueryRequest { parts, compat: language_compat(compat) as i32, cache_key };
     let query = clock::call("language", deadline, request, async |request| {
         desk.language.clone().query(request).await
@@ -111,10 +116,16 @@ pub async fn search(
 ///
 /// # Errors
 /// [`Failure`] of either.
-pub async fn score(desk: &Desk, asked: Score, deadline: Instant) -> Result<ScoreResponse, Failure> {
+pub async fn score(
+    desk: &Desk,
+    caller: &Caller,
+    asked: Score,
+    deadline: Instant,
+) -> Result<ScoreResponse, Failure> {
     let (n_candidates, with_prompt) = (asked.candidates.len(), asked.with_prompt);
     let parts = encode(desk, asked.parts, deadline).await?;
-    let cache_key = asked.cache_key;
+    caller.charge(estimated(&parts));
+    let cache_key = caller.prompt_key(&asked.cache_key);
     let request = language::ScoreRequest { parts, candidates: asked.candidates, with_prompt, cache_key };
     let scored = clock::call("language", deadline, request, async |request| {
         desk.language.clone().score(request).await
@@ -126,6 +137,7 @@ pub async fn score(desk: &Desk, asked: Score, deadline: Instant) -> Result<Score
             format!("the language service gave {} scores for {n_candidates} candidates", scores.len());
         return Err(Failure::new(Fault::Internal, message));
     }
+    caller.charge(scores.iter().map(|score| u64::from(score.tokens)).sum());
     if with_prompt != prompt.is_some() {
         let message = "the language service did not weigh what it was asked to";
         return Err(Failure::new(Fault::Internal, message));
@@ -142,6 +154,18 @@ pub async fn score(desk: &Desk, asked: Score, deadline: Instant) -> Result<Score
 fn path(field: &str) -> Option<String> {
     let known = ["parts", "candidates", "cache_key"].iter().any(|known| field.starts_with(known));
     (known && !field.contains(".image")).then(|| field.to_owned())
+}
+
+/// About how many tokens a prompt has; the service does not tell it of these calls.
+fn estimated(parts: &[language::Part]) -> u64 {
+    const TOKEN_BYTES: usize = 4;
+    const PICTURE_TOKENS: usize = 4;
+    let tokens = parts.iter().map(|part| match &part.kind {
+        Some(language::part::Kind::Text(text)) => text.len().div_ceil(TOKEN_BYTES),
+        Some(language::part::Kind::Image(_)) => PICTURE_TOKENS,
+        None => 0,
+    });
+    tokens.sum::<usize>() as u64
 }
 
 /// The prompt for language; parts stay as they are, one for one, so that paths stay true.

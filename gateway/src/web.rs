@@ -27,11 +27,11 @@ macro_rules! files {
 }
 
 /// The page and everything that it loads, by name.
-static FILES: [(&str, &[u8]); 38] = files! {
+static FILES: [(&str, &[u8]); 40] = files! {
     "index.html"
     "announce.js" "answer.js" "answer_view.js" "api.js" "button.js" "composer.js" "dialog.js" "dom.js" "fault_view.js"
-    "gestures.js" "icons.js" "index_browser.js" "limits.js" "links.js" "main.js" "picture_dialog.js" "picture_view.js" "points.js"
-    "request.js" "settings.js" "settings_dialog.js" "sse.js" "store.js" "strip.js" "theme.js" "timing.js" "toolbar.js"
+    "gestures.js" "icons.js" "index_browser.js" "key.js" "key_dialog.js" "limits.js" "links.js" "main.js" "picture_dialog.js"
+    "picture_view.js" "points.js" "request.js" "settings.js" "settings_dialog.js" "sse.js" "store.js" "strip.js" "theme.js" "timing.js" "toolbar.js"
     "transcript.js" "tree.js" "turn_view.js" "welcome.js"
     "composer.css" "dialog.css" "page.css" "theme.css" "turn.css"
     "icon.svg"

@@ -1,5 +1,6 @@
 // Talks to the gateway: one function a call. Whatever goes wrong comes out as an `ApiError`.
 
+import { keys } from "./key_dialog.js";
 import { chunksOf, events } from "./sse.js";
 
 /** A call that failed. */
@@ -75,7 +76,7 @@ async function call(path, body, signal) {
   }
   let response;
   try {
-    response = await fetch(path, init);
+    response = await keys.fetch(path, init);
   } catch (error) {
     if (signal?.aborted) throw error;
     throw local("The gateway cannot be reached. Is it running, and are you connected?", "unreachable");

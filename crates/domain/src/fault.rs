@@ -16,6 +16,10 @@ pub enum Fault {
         /// When to try again.
         retry_after: Duration,
     },
+    /// Nobody knows who asks, or what says so does not hold.
+    Unauthenticated,
+    /// Whoever asks may not do this.
+    Denied,
     /// Something that this needs is down.
     Unavailable,
     /// Time ran out.

@@ -1,6 +1,7 @@
 //! Serving: one stack of layers, health, reflection, probes and metrics on the service's own port, a bounded drain.
 
 mod bodies;
+mod guard;
 mod http;
 mod incoming;
 mod observe;
@@ -11,8 +12,9 @@ mod timeout;
 
 use std::{net::SocketAddr, thread, time::Duration};
 
-use axum::Router;
+use axum::{Router, middleware::from_fn_with_state};
 use fondue_tls::{ServerTls, TlsError};
+pub use guard::{Guard, Refused, Tongue};
 pub use http::Http;
 pub use incoming::Peer;
 use incoming::{Entrance, incoming};
@@ -87,6 +89,8 @@ pub struct Site<'a> {
     pub descriptors: &'static [u8],
     /// Plain HTTP and gRPC from browsers, if it offers any.
     pub http: Option<Http>,
+    /// Who may call, where not everybody may.
+    pub guard: Option<Guard>,
 }
 
 impl Site<'_> {
@@ -166,7 +170,7 @@ impl Site<'_> {
         begun: impl FnOnce(),
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), ServeError> {
-        let Self { serving, listener, mut routes, readiness, descriptors, http } = self;
+        let Self { serving, listener, mut routes, readiness, descriptors, http, guard } = self;
         let tls = serving.tls.clone();
         let tls = tls.map(|tls| Ok((ServerTls::load(tls.files)?, tls.client_names))).transpose();
         let tls = tls.map_err(|error: TlsError| ServeError::Tls(error))?;
@@ -179,15 +183,17 @@ impl Site<'_> {
         routes.add_service(health);
         reflect(&mut routes, &readiness, descriptors)?;
         let router: Router = routes.routes().into_axum_router().merge(probes::router(readiness.clone()));
-        // Innermost first: the trace and the count of a call take in whatever happens within it.
+        // Innermost first: the trace and the count of a call take in whatever happens within it, and who may not call is refused
+        // before anything else is looked at.
         let bodies = bodies::Bodies::new(serving, descriptors);
         let router = router
-            .layer(axum::middleware::from_fn_with_state(bodies.clone(), bodies::meter))
+            .layer(from_fn_with_state(bodies.clone(), bodies::meter))
             .layer(axum::middleware::map_response(observe::explain_oversize))
-            .layer(axum::middleware::from_fn(timeout::bound))
-            .layer(observe::layer());
+            .layer(axum::middleware::from_fn(timeout::bound));
+        let router = guarded(router, guard.as_ref()).layer(observe::layer());
+        let http = http.map(|http| Http { routes: guarded(http.routes, guard.as_ref()), ..http });
         let running = running::Running::default();
-        let counted = axum::middleware::from_fn_with_state(running.clone(), running::count);
+        let counted = from_fn_with_state(running.clone(), running::count);
         let router = http::beside(router, http, bodies).layer(counted);
 
         // Before the first client: by itself the health service would begin as serving.
@@ -240,6 +246,14 @@ impl Site<'_> {
                 Ok(())
             }
         }
+    }
+}
+
+/// Routes behind the guard, if there is one.
+fn guarded(routes: Router, guard: Option<&Guard>) -> Router {
+    match guard {
+        Some(guard) => routes.layer(from_fn_with_state(guard.clone(), guard::guard)),
+        None => routes,
     }
 }
 

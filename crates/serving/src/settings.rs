@@ -74,6 +74,17 @@ pub enum SettingsError {
         /// What the parser said.
         reason: String,
     },
+    /// A server that anybody on the network could use.
+    #[error(
+        "listen: {listen} can be reached from other machines, and nothing tells who calls: {protect}, listen on 127.0.0.1, or \
+         set open_to_network if something else stands before this server (a network policy, a proxy)"
+    )]
+    Exposed {
+        /// The address.
+        listen: SocketAddr,
+        /// What would tell.
+        protect: &'static str,
+    },
     /// Flags that cannot be kept.
     #[error("the flags cannot be read as settings: {0}")]
     Flags(String),
@@ -130,6 +141,11 @@ pub struct ServingSettings {
     #[arg(long, value_name = "HOST:PORT")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub listen: Option<String>,
+    /// Listen on an address that other machines may reach though nothing tells who calls: something else stands before this server,
+    /// such as a network policy or a proxy [default: false].
+    #[arg(long, num_args = 0..=1, default_missing_value = "true", require_equals = true, value_name = "BOOL")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub open_to_network: Option<bool>,
     /// Bytes of one message at most [default: 33554432].
     #[arg(long, value_name = "BYTES")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -193,6 +209,8 @@ pub enum LogFormat {
 pub struct Serving {
     /// Address to listen on.
     pub listen: SocketAddr,
+    /// Whether it may be one that others reach though nothing tells who calls.
+    pub open_to_network: bool,
     /// Bytes of one message at most.
     pub max_message_bytes: usize,
     /// Time for which the bytes of one request may be waited for.
@@ -217,11 +235,35 @@ pub struct Serving {
     pub tls: Option<Tls>,
 }
 
+impl Serving {
+    /// Whether this machine alone can reach the server.
+    pub fn is_local(&self) -> bool {
+        self.listen.ip().to_canonical().is_loopback()
+    }
+
+    /// Whether a connection's own certificate tells who calls (mutual TLS).
+    pub fn knows_callers(&self) -> bool {
+        self.tls.as_ref().is_some_and(|tls| tls.files.client_ca.is_some())
+    }
+
+    /// Refuses an address that others reach, unless the server `is_protected`: it knows who calls. `protect` tells how it would be.
+    ///
+    /// # Errors
+    /// [`SettingsError::Exposed`].
+    pub fn refuse_exposure(&self, is_protected: bool, protect: &'static str) -> Result<(), SettingsError> {
+        if is_protected || self.open_to_network || self.is_local() {
+            return Ok(());
+        }
+        Err(SettingsError::Exposed { listen: self.listen, protect })
+    }
+}
+
 impl std::fmt::Debug for Serving {
     /// For the log: a password in an address is left out.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self {
             listen,
+            open_to_network,
             max_message_bytes,
             body_timeout,
             max_bodies_bytes,
@@ -236,6 +278,7 @@ impl std::fmt::Debug for Serving {
         } = self;
         f.debug_struct("Serving")
             .field("listen", listen)
+            .field("open_to_network", open_to_network)
             .field("max_message_bytes", max_message_bytes)
             .field("body_timeout", body_timeout)
             .field("max_bodies_bytes", max_bodies_bytes)
@@ -280,6 +323,7 @@ impl ServingSettings {
         let body_timeout = within("body_timeout_ms", self.body_timeout_ms, 30_000, 1, 3_600_000)?;
         Ok(Serving {
             listen: address("listen", listen)?,
+            open_to_network: self.open_to_network.unwrap_or(false),
             max_message_bytes,
             body_timeout: Duration::from_millis(u64::from(body_timeout)),
             max_bodies_bytes: within(
@@ -304,6 +348,25 @@ impl ServingSettings {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_server_that_others_reach_is_protected_or_meant_to_be_open() {
+        let listening = |listen: &str, open| {
+            let listen = Some(listen.to_owned());
+            let settings = ServingSettings { listen, open_to_network: open, ..ServingSettings::default() };
+            settings.resolve("127.0.0.1:1").unwrap()
+        };
+        for local in ["127.0.0.1:0", "127.8.9.1:5", "[::1]:5", "[::ffff:127.0.0.1]:5"] {
+            assert!(listening(local, None).refuse_exposure(false, "x").is_ok(), "{local}");
+        }
+        for open in ["0.0.0.0:5", "[::]:5", "10.0.0.1:5", "[::ffff:10.0.0.1]:5"] {
+            let error =
+                listening(open, Some(false)).refuse_exposure(false, "set a key").unwrap_err().to_string();
+            assert!(error.contains(": set a key, listen on 127.0.0.1, or set open_to_network"), "{error}");
+            assert!(listening(open, None).refuse_exposure(true, "x").is_ok(), "{open}");
+            assert!(listening(open, Some(true)).refuse_exposure(false, "x").is_ok(), "{open}");
+        }
+    }
 
     #[test]
     fn a_password_does_not_get_into_the_log() {

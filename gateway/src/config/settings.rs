@@ -3,7 +3,7 @@
 use fondue_serving::settings::ServingSettings;
 use serde::{Deserialize, Serialize};
 
-use super::{http::HttpSettings, images::ImageSettings, upstreams::UpstreamSettings};
+use super::{auth::AuthSettings, http::HttpSettings, images::ImageSettings, upstreams::UpstreamSettings};
 
 /// What can be set. Unset settings take the file's, then the defaults.
 #[derive(Clone, Debug, clap::Args, Serialize, Deserialize)]
@@ -135,4 +135,8 @@ pub struct Settings {
     #[command(flatten)]
     #[serde(flatten)]
     pub http: HttpSettings,
+    /// Who may call.
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub auth: AuthSettings,
 }

@@ -8,17 +8,18 @@ use axum::{
     body::{Body, HttpBody},
     http::{HeaderMap, HeaderValue, header},
 };
+use fondue_auth::Caller;
 use fondue_domain::Fault;
 use http_body_util::BodyExt;
 use serde::de::DeserializeOwned;
-use tokio::{
-    runtime::{Handle, RuntimeFlavor},
-    sync::OwnedSemaphorePermit,
-};
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tonic::Status;
 
 use super::{errors::Problem, json};
-use crate::{desk::Desk, failure::Failure};
+use crate::{
+    desk::{Desk, Room},
+    failure::Failure,
+};
 
 /// Bytes that are read and decoded in about a tenth of a millisecond.
 const READ_AT_ONCE: usize = 64 << 10;
@@ -32,9 +33,10 @@ const READ_AT_ONCE: usize = 64 << 10;
 /// [`Problem`]: no room, not JSON, too large, too slow, or which field is wrong.
 pub(super) async fn admitted<T: DeserializeOwned>(
     desk: &Desk,
+    caller: &Caller,
     headers: &HeaderMap,
     mut body: Body,
-) -> Result<(OwnedSemaphorePermit, T), Problem> {
+) -> Result<(Room, T), Problem> {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let essence = kind.split(';').next().unwrap_or_default().trim();
     if !essence.eq_ignore_ascii_case("application/json") {
@@ -48,7 +50,7 @@ pub(super) async fn admitted<T: DeserializeOwned>(
     }
     desk.has_room()?;
     let bytes = read(desk, &mut body).await?;
-    let room = desk.admit_turn()?;
+    let room = desk.admit_turn(caller)?;
     let asked = aside(bytes.len(), || json::read(&bytes, desk.config.http.json_values))?;
     drop(body); // and with it its share of the bytes that all bodies may have
     Ok((room, asked))

@@ -10,10 +10,11 @@ use std::time::Instant;
 use axum::{
     Json,
     body::Body,
-    extract::State,
+    extract::{Extension, State},
     http::HeaderMap,
     response::{IntoResponse, Response},
 };
+use fondue_auth::Caller;
 use fondue_proto::dialogue::event::Kind;
 use tokio_stream::StreamExt;
 use tonic::Status;
@@ -25,11 +26,12 @@ use crate::single;
 /// Answers a turn.
 pub(super) async fn complete(
     State(front): State<Front>,
+    Extension(caller): Extension<Caller>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
     let desk = &front.desk;
-    let (room, asked): (_, Asked) = body::admitted(desk, &headers, body).await?;
+    let (room, asked): (_, Asked) = body::admitted(desk, &caller, &headers, body).await?;
     models::check(&front, &asked.model)?;
     asked.check()?;
     let hosts = Hosts::of(&headers, &front.desk.config.http.public_url);

@@ -3,8 +3,14 @@
 
 use std::{fmt, time::Instant};
 
-use axum::{Json, body::Body, extract::State, http::HeaderMap};
+use axum::{
+    Json,
+    body::Body,
+    extract::{Extension, State},
+    http::HeaderMap,
+};
 use base64::{Engine, engine::general_purpose::STANDARD};
+use fondue_auth::Caller;
 use fondue_proto::dialogue::RetrieveRequest;
 use futures::{StreamExt, TryStreamExt};
 use serde::{Deserialize, Deserializer, Serialize, de};
@@ -104,11 +110,12 @@ struct Usage {
 /// Embeds.
 pub(super) async fn embed(
     State(front): State<Front>,
+    Extension(caller): Extension<Caller>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<Rows>, Problem> {
     let desk = &front.desk;
-    let (_room, asked): (_, Asked) = body::admitted(desk, &headers, body).await?;
+    let (_room, asked): (_, Asked) = body::admitted(desk, &caller, &headers, body).await?;
     models::check(&front, &asked.model)?;
     let Input { list, items } = asked.input;
     if !(1..=MAX_INPUTS).contains(&items.len()) {
@@ -119,7 +126,7 @@ pub(super) async fn embed(
     let hosts = Hosts::of(&headers, &front.desk.config.http.public_url);
     let rows = items.into_iter().enumerate().map(|(index, content)| {
         let path = if list { format!("input[{index}]") } else { "input".to_owned() };
-        row(&front, content, path, hosts, deadline)
+        row(&front, &caller, content, path, hosts, deadline)
     });
     // Those that are not asked for yet are not held up by anything but these.
     let rows: Vec<Vec<f32>> = futures::stream::iter(rows).buffered(AT_ONCE).try_collect().await?;
@@ -141,6 +148,7 @@ pub(super) async fn embed(
 
 async fn row(
     front: &Front,
+    caller: &Caller,
     content: Content,
     path: String,
     hosts: Hosts<'_>,
@@ -158,7 +166,7 @@ async fn row(
             Sought::Prompt(parts) => {
                 let raw = RetrieveRequest { parts, ..RetrieveRequest::default() };
                 let asked = request::retrieve(raw, &desk.config.defaults, &desk.config.limits)?;
-                unary::query(desk, asked.parts, asked.compat, asked.cache_key, deadline).await
+                unary::query(desk, caller, asked.parts, asked.compat, asked.cache_key, deadline).await
             }
         }
     };

@@ -48,6 +48,8 @@ fn table(fault: Fault) -> (StatusCode, &'static str, &'static str) {
         Fault::NotFound => (StatusCode::NOT_FOUND, INVALID, "not_found"),
         Fault::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, INVALID, "too_large"),
         Fault::Busy { .. } => (StatusCode::TOO_MANY_REQUESTS, "rate_limit_error", "rate_limit_exceeded"),
+        Fault::Unauthenticated => (StatusCode::UNAUTHORIZED, INVALID, "invalid_api_key"),
+        Fault::Denied => (StatusCode::FORBIDDEN, INVALID, "permission_denied"),
         Fault::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, SERVER, "unavailable"),
         Fault::Deadline => (StatusCode::GATEWAY_TIMEOUT, SERVER, "deadline_exceeded"),
         // Nobody reads it: who takes a request back has left.
@@ -135,6 +137,9 @@ impl IntoResponse for Problem {
                 response.headers_mut().insert(header::RETRY_AFTER, seconds);
             }
         }
+        if status == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
         response
     }
 }
@@ -145,7 +150,15 @@ mod tests {
 
     #[test]
     fn a_turns_failure_is_the_failure_of_a_call() {
-        for fault in [Fault::Invalid, Fault::NotFound, Fault::TooLarge, Fault::Unavailable, Fault::Deadline] {
+        for fault in [
+            Fault::Invalid,
+            Fault::NotFound,
+            Fault::TooLarge,
+            Fault::Unauthenticated,
+            Fault::Denied,
+            Fault::Unavailable,
+            Fault::Deadline,
+        ] {
             let failed = Failure::new(fault, "x").event(String::new(), None);
             let (told, direct) =
                 (Problem::failed(failed, str::to_owned), Problem::from(Failure::new(fault, "x")));

@@ -20,6 +20,8 @@ use crate::{failure::Failure, request::parts::digest};
 
 /// A generation's files never change.
 const CACHED: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
+/// Where callers must say who they are, nobody between keeps what one of them may see.
+const CACHED_FOR_ONE: HeaderValue = HeaderValue::from_static("private, max-age=31536000, immutable");
 /// A picture that is looked at by itself does nothing, SVG included.
 const NOTHING: HeaderValue = HeaderValue::from_static("default-src 'none'; sandbox");
 const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
@@ -61,7 +63,8 @@ pub(super) async fn image(
     if let Ok(etag) = etag.parse() {
         headers.insert(header::ETAG, etag);
     }
-    headers.insert(header::CACHE_CONTROL, CACHED);
+    let cached = if front.desk.config.auth.is_on() { CACHED_FOR_ONE } else { CACHED };
+    headers.insert(header::CACHE_CONTROL, cached);
     headers.insert(header::CONTENT_SECURITY_POLICY, NOTHING);
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, NOSNIFF);
     Ok(response)

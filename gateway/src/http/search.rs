@@ -2,7 +2,13 @@
 
 use std::time::Instant;
 
-use axum::{Json, body::Body, extract::State, http::HeaderMap};
+use axum::{
+    Json,
+    body::Body,
+    extract::{Extension, State},
+    http::HeaderMap,
+};
+use fondue_auth::Caller;
 use fondue_proto::dialogue::{Condition, RetrieveRequest};
 use fondue_serving::telemetry::current_trace_id;
 use serde::{Deserialize, Serialize};
@@ -45,11 +51,12 @@ struct Trace {
 /// Searches.
 pub(super) async fn search(
     State(front): State<Front>,
+    Extension(caller): Extension<Caller>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<Found>, Problem> {
     let desk = &front.desk;
-    let (_room, asked): (_, Asked) = body::admitted(desk, &headers, body).await?;
+    let (_room, asked): (_, Asked) = body::admitted(desk, &caller, &headers, body).await?;
     let deadline = Instant::now() + desk.config.defaults.timeout;
     let hosts = Hosts::of(&headers, &front.desk.config.http.public_url);
     let (sought, paths) = vectors::sought(&front, asked.input, "input", hosts, deadline).await?;
@@ -67,7 +74,7 @@ pub(super) async fn search(
         match sought {
             Sought::Prompt(parts) => {
                 let asked = request::retrieve(RetrieveRequest { parts, ..raw }, defaults, limits)?;
-                unary::retrieve(desk, asked, deadline).await
+                unary::retrieve(desk, &caller, asked, deadline).await
             }
             Sought::Picture(picture) => {
                 let raw = RetrieveRequest { parts: vec![picture], ..raw };

@@ -32,8 +32,8 @@ pub enum Heard {
     Done(Done),
 }
 
-/// Asks for a reply and waits until the engine has taken the prompt. Turns with the same `affinity` go to one replica, whose
-/// prefix cache knows what they have in common.
+/// Asks for a reply and waits until the engine has taken the prompt. `cache_key` is the caller's, its tenant within it. Turns with
+/// the same `affinity` go to one replica, whose prefix cache knows what they have in common.
 ///
 /// # Errors
 /// [`Failure`]: the prompt does not fit, the queue is full, the service is down, or time ran out.
@@ -43,10 +43,11 @@ pub async fn speak(
     parts: Vec<Part>,
     cuts: Vec<Cut>,
     options: &Options,
+    cache_key: String,
     affinity: Affinity,
     deadline: Instant,
 ) -> Result<Speech, Failure> {
-    let request = generate_request(parts, cuts, options);
+    let request = generate_request(parts, cuts, options, cache_key);
     let stream = clock::call_near("language", deadline, affinity, request, async |request| {
         language.clone().generate(request).await
     });
@@ -115,7 +116,12 @@ pub fn language_compat(compat: Compat) -> language::Compat {
     }
 }
 
-fn generate_request(parts: Vec<Part>, cuts: Vec<Cut>, options: &Options) -> GenerateRequest {
+fn generate_request(
+    parts: Vec<Part>,
+    cuts: Vec<Cut>,
+    options: &Options,
+    cache_key: String,
+) -> GenerateRequest {
     let max_rets = match options.compat {
         Compat::Off => options.max_images,
         // The published code counts the `[RET]`s that it looks up, not the pictures.
@@ -136,7 +142,7 @@ fn generate_request(parts: Vec<Part>, cuts: Vec<Cut>, options: &Options) -> Gene
         stop: options.stop.clone(),
         ignore_newline: false,
         compat: language_compat(options.compat) as i32,
-        cache_key: options.cache_key.clone(),
+        cache_key,
         cuts,
     }
 }

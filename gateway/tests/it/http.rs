@@ -20,24 +20,24 @@ use crate::scene::{HANGS, Scene};
 
 /// A whole answer.
 #[derive(Debug)]
-struct Got {
-    status: StatusCode,
+pub(crate) struct Got {
+    pub(crate) status: StatusCode,
     headers: HeaderMap,
     body: Bytes,
 }
 
 impl Got {
-    fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         assert_eq!(self.header("content-type"), "application/json");
         serde_json::from_slice(&self.body).unwrap()
     }
 
-    fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
     /// Status, `code` and `param` of an error, whose shape is looked at.
-    fn error(&self) -> (u16, String, String) {
+    pub(crate) fn error(&self) -> (u16, String, String) {
         let body = self.json();
         let error = &body["error"];
         assert!(error["message"].as_str().is_some_and(|it| !it.is_empty()), "{body}");
@@ -47,12 +47,12 @@ impl Got {
     }
 }
 
-fn request(method: &str, path: &str) -> http::request::Builder {
+pub(crate) fn request(method: &str, path: &str) -> http::request::Builder {
     Request::builder().method(method).uri(path).header("host", "gateway")
 }
 
 /// The head of an answer; its body follows as it comes.
-async fn open(scene: &Scene, request: Request<Full<Bytes>>) -> Response<Incoming> {
+pub(crate) async fn open(scene: &Scene, request: Request<Full<Bytes>>) -> Response<Incoming> {
     let address = scene.address.strip_prefix("http://").unwrap();
     let socket = TcpStream::connect(address).await.unwrap();
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(socket)).await.unwrap();
@@ -60,7 +60,7 @@ async fn open(scene: &Scene, request: Request<Full<Bytes>>) -> Response<Incoming
     tokio::time::timeout(HANGS, sender.send_request(request)).await.expect("the gateway hangs").unwrap()
 }
 
-async fn send(scene: &Scene, request: Request<Full<Bytes>>) -> Got {
+pub(crate) async fn send(scene: &Scene, request: Request<Full<Bytes>>) -> Got {
     let (head, body) = open(scene, request).await.into_parts();
     let body = tokio::time::timeout(HANGS, body.collect()).await.expect("the gateway hangs").unwrap();
     let got = Got { status: head.status, headers: head.headers, body: body.to_bytes() };
@@ -68,11 +68,11 @@ async fn send(scene: &Scene, request: Request<Full<Bytes>>) -> Got {
     got
 }
 
-async fn get(scene: &Scene, path: &str) -> Got {
+pub(crate) async fn get(scene: &Scene, path: &str) -> Got {
     send(scene, request("GET", path).body(Full::default()).unwrap()).await
 }
 
-fn posted(path: &str, body: &Value) -> Request<Full<Bytes>> {
+pub(crate) fn posted(path: &str, body: &Value) -> Request<Full<Bytes>> {
     let request = request("POST", path).header("content-type", "application/json");
     request.body(Full::from(body.to_string())).unwrap()
 }
@@ -81,10 +81,10 @@ async fn post(scene: &Scene, path: &str, body: Value) -> Got {
     send(scene, posted(path, &body)).await
 }
 
-const CHAT: &str = "/v1/chat/completions";
+pub(crate) const CHAT: &str = "/v1/chat/completions";
 
 /// A question, with further fields.
-fn question(more: Value) -> Value {
+pub(crate) fn question(more: Value) -> Value {
     let mut asked = json!({ "model": "fondue", "messages": [{ "role": "user", "content": "hi" }] });
     let more = more.as_object().unwrap().clone();
     asked.as_object_mut().unwrap().extend(more);

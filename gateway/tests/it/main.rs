@@ -6,6 +6,7 @@ mod fakes;
 mod process;
 mod scene;
 
+mod auth;
 mod bodies;
 mod bursts;
 mod calls;

@@ -47,7 +47,8 @@ impl Scene {
         let language_server = Fake::serve(language.routes());
         let retrieval_server = Fake::serve(retrieval.routes());
         let (v, l, r) = (&vision_server.address, &language_server.address, &retrieval_server.address);
-        let args = ["fondue-gateway", "--vision", v, "--language", l, "--retrieval", r];
+        let args =
+            ["fondue-gateway", "--allowed-host", "gateway", "--vision", v, "--language", l, "--retrieval", r];
         let config = Args::parse_from(args.iter().chain(flags)).resolve().unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());

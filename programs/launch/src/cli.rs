@@ -2,7 +2,7 @@
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::{chat, demo, external, pages, say, up};
+use crate::{chat, demo, external, key, pages, say, up};
 
 const EXAMPLES: &str = "\
 Start here:
@@ -40,6 +40,8 @@ pub(crate) enum Command {
     Say(say::Args),
     /// A conversation of many turns.
     Chat(chat::Args),
+    /// Make keys for a gateway that asks who calls.
+    Key(key::Args),
     /// Print a shell's completions.
     Completions(pages::CompletionsArgs),
     /// Print the manual, or write all its pages.
@@ -47,7 +49,7 @@ pub(crate) enum Command {
 }
 
 /// Names of the commands that are built in.
-pub(crate) const BUILT_IN: [&str; 7] = ["up", "demo", "say", "chat", "completions", "man", "help"];
+pub(crate) const BUILT_IN: [&str; 8] = ["up", "demo", "say", "chat", "key", "completions", "man", "help"];
 
 impl Cli {
     /// Reads this process's command line; ends the process if it is wrong or asks for help.

@@ -35,9 +35,10 @@ pub(crate) struct GatewayArgs {
     /// Authorities in PEM that sign the certificate of an https:// gateway [default: the system's].
     #[arg(long, value_name = "FILE", env = "FONDUE_CA")]
     ca: Option<PathBuf>,
-    /// API key or JWT, sent as `authorization: Bearer …`. Others on this machine can see a command line: the variable is safer.
-    #[arg(long, value_name = "TOKEN", env = "FONDUE_TOKEN", hide_env_values = true)]
-    token: Option<Token>,
+    /// Key or token for a gateway that asks who calls, sent as `authorization: Bearer …`. Others on this machine can see a command
+    /// line: the variable is safer.
+    #[arg(long, value_name = "KEY", env = "FONDUE_API_KEY", hide_env_values = true)]
+    api_key: Option<Token>,
 }
 
 /// What proves who calls. It is printed nowhere.
@@ -84,7 +85,7 @@ pub(crate) type Client = DialogueClient<InterceptedService<Channel, Bearer>>;
 impl GatewayArgs {
     /// A client of the gateway, as the flags say.
     pub(crate) fn client(&self) -> Result<Client> {
-        client(&self.gateway, self.ca.clone(), self.token.clone())
+        client(&self.gateway, self.ca.clone(), self.api_key.clone())
     }
 }
 
@@ -144,5 +145,13 @@ mod tests {
         let token: Token = "fk_secret\n".parse().unwrap();
         assert_eq!(token.0.to_str().unwrap(), "Bearer fk_secret");
         assert!(!format!("{token:?} {:?}", token.0).contains("secret"));
+    }
+
+    #[test]
+    fn a_token_goes_with_each_call() {
+        let token: Token = " fdk_secret\n".parse().unwrap();
+        let call = Bearer(Some(token)).call(Request::new(())).unwrap();
+        assert_eq!(call.metadata().get("authorization").unwrap(), "Bearer fdk_secret");
+        assert!(Bearer(None).call(Request::new(())).unwrap().metadata().is_empty());
     }
 }

@@ -1,7 +1,7 @@
 //! The fondue command: starts the services, talks to them.
 //!
 //! Knows the gateway's contract and the services' flags; links no model. Read `cli` first, then the command that
-//! you came for: `up`, `demo`, `say`, `chat`, `pages`. Any other `fondue NAME` runs the program `fondue-NAME` beside it.
+//! you came for: `up`, `demo`, `say`, `chat`, `key`, `pages`. Any other `fondue NAME` runs the program `fondue-NAME` beside it.
 
 mod chat;
 mod cli;
@@ -13,6 +13,7 @@ mod failure;
 mod filter;
 mod gateway;
 mod generation;
+mod key;
 mod pages;
 mod picture;
 mod printer;
@@ -56,6 +57,7 @@ fn dispatch(command: Command) -> Result<u8> {
             Command::Demo(args) => demo::run(args).await.map(|()| 0),
             Command::Say(args) => say::run(args).await.map(|()| 0),
             Command::Chat(args) => chat::run(args).await,
+            Command::Key(args) => key::run(&args).map(|()| 0),
             Command::Completions(args) => pages::completions(&args).map(|()| 0),
             Command::Man(args) => pages::man(&args).map(|()| 0),
         }

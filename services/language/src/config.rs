@@ -160,6 +160,8 @@ impl Settings {
     /// # Errors
     /// [`SettingsError`] that names the setting and what would be right.
     pub fn resolve(self) -> Result<Config, SettingsError> {
+        let serving = self.serving.resolve("127.0.0.1:7402")?;
+        serving.refuse_exposure(serving.knows_callers(), "set tls_client_ca")?;
         let model = self.model.unwrap_or_else(|| "assets/model".into());
         let device = self.device.unwrap_or_else(|| "cpu".to_owned());
         let weights = self.weights.unwrap_or_else(|| "f32".to_owned());
@@ -171,7 +173,7 @@ impl Settings {
             placement.backend = parsed("backend", backend.parse())?;
         }
         Ok(Config {
-            serving: self.serving.resolve("127.0.0.1:7402")?,
+            serving,
             opt: self.opt.unwrap_or_else(|| model.join("opt")),
             mapping: self.mapping.unwrap_or_else(|| model.join("fromage")),
             placement,

@@ -64,6 +64,7 @@ pub async fn run(
         readiness,
         descriptors: fondue_proto::DESCRIPTORS,
         http: None,
+        guard: None,
     };
     site.serve_while_loading(&model, move || load(&config), |model| model.engine.ended(), shutdown).await
 }

@@ -261,6 +261,7 @@ impl Settings {
     /// [`SettingsError`] that names the setting and what would be right.
     pub fn resolve(self) -> Result<Config, SettingsError> {
         let serving = self.serving.resolve("127.0.0.1:7403")?;
+        serving.refuse_exposure(serving.knows_callers(), "set tls_client_ca")?;
         let backend = match self.backend.as_deref() {
             None => Backend::default(),
             Some(text) => parsed("backend", text.parse())?,

@@ -73,6 +73,7 @@ pub async fn run(
         readiness,
         descriptors: fondue_proto::DESCRIPTORS,
         http: None,
+        guard: None,
     };
     let runtime = Handle::current();
     let load = move || -> Result<Box<dyn Store>, RunError> {

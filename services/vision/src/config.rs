@@ -134,6 +134,7 @@ impl Settings {
     /// [`SettingsError`] that names the setting and what would be right.
     pub fn resolve(self) -> Result<Config, SettingsError> {
         let serving = self.serving.resolve("127.0.0.1:7401")?;
+        serving.refuse_exposure(serving.knows_callers(), "set tls_client_ca")?;
         let images = within("max_images", self.max_images, 64, 1, 4096)?;
         let device = self.device.unwrap_or_else(|| "cpu".to_owned());
         let weights = self.weights.unwrap_or_else(|| "f32".to_owned());

@@ -12,12 +12,13 @@ after(() => browser?.close());
 /**
  * @param {string} name
  * @param {(all: {page: import("playwright-core").Page, gateway: StandIn, context: import("playwright-core").BrowserContext}) => Promise<void>} check
- * @param {object} [options] Of the browser's context; `facts` are the gateway's.
+ * @param {object} [options] Of the browser's context; `facts` are the gateway's, and the `key` that it asks for.
  */
-export function pageTest(name, check, { facts, ...options } = {}) {
+export function pageTest(name, check, { facts, key = null, ...options } = {}) {
   test(name, { timeout: 60_000 }, async () => {
     const gateway = await StandIn.start();
     Object.assign(gateway.facts, facts);
+    gateway.key = key;
     let context;
     try {
       const visited = await visit(browser, gateway.url, options);

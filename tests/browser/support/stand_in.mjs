@@ -57,6 +57,8 @@ export class StandIn {
   asked = [];
   /** Bodies of the searches. */
   searched = [];
+  /** The key that it asks for, if any. */
+  key = null;
   /** Chat requests whose client went away. */
   left = 0;
   facts = {
@@ -99,6 +101,13 @@ export class StandIn {
     const url = new URL(request.url, this.url);
     const path = url.pathname;
     if (path === "/" || path.startsWith("/assets/")) return this.#file(path === "/" ? "index.html" : path.slice(8), response);
+    if (this.key !== null && request.headers.authorization !== `Bearer ${this.key}`)
+      return fail(response, 401, {
+        message: "not valid here",
+        type: "invalid_request_error",
+        param: null,
+        code: "invalid_api_key",
+      });
     if (path === "/v1/fondue" && !this.facts)
       return fail(response, 503, { message: "down", type: "server_error", param: null, code: "unavailable" });
     if (path === "/v1/fondue") return json(response, 200, this.facts);

@@ -33,6 +33,7 @@ server at once with a message that names it. A server reads its settings once, w
 ```toml
 # gateway.toml, for: fondue-gateway --config gateway.toml
 listen = \"0.0.0.0:7400\"
+api_keys = \"keys.toml\"
 language = \"http://gpu-1:7402\"
 ret_bias = 2.0
 ```

@@ -20,6 +20,8 @@ use tower::{Layer, Service};
 use tracing::{Instrument, Span, field};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
+use super::guard::Unrouted;
+
 const STATUS: &str = "grpc-status";
 const MESSAGE: &str = "grpc-message";
 /// gRPC's numbers of codes.
@@ -70,7 +72,7 @@ where
     fn call(&mut self, request: Request) -> Self::Future {
         let method = request.uri().path().to_owned();
         let span = span(&method, request.headers());
-        let mut call = Call { method, span: span.clone(), begun: Instant::now(), code: None };
+        let mut call = Call { method, span: span.clone(), begun: Instant::now(), code: None, is_known: true };
         if call.counts() {
             metrics::gauge!(RUNNING).increment(1.0);
         }
@@ -79,6 +81,7 @@ where
             let response = response.await?;
             // A response without a body carries its status in the headers.
             call.read(response.headers());
+            call.is_known = response.extensions().get::<Unrouted>().is_none();
             Ok(response.map(|body| Body::new(Observed { body, call })))
         };
         Box::pin(observed.instrument(span))
@@ -87,7 +90,13 @@ where
 
 /// The span of a call, child of the caller's.
 fn span(method: &str, headers: &HeaderMap) -> Span {
-    let span = tracing::info_span!("rpc", method, trace_id = field::Empty, otel.kind = "server");
+    let span = tracing::info_span!(
+        "rpc",
+        method,
+        trace_id = field::Empty,
+        tenant = field::Empty,
+        otel.kind = "server"
+    );
     continue_trace(&span, headers);
     span
 }
@@ -110,6 +119,8 @@ struct Call {
     span: Span,
     begun: Instant,
     code: Option<String>,
+    /// Whether anybody looked for its method.
+    is_known: bool,
 }
 
 impl Call {
@@ -147,7 +158,8 @@ impl Drop for Call {
         metrics::gauge!(RUNNING).decrement(1.0);
         let code = self.code.take().map_or("CUT_OFF", |code| name(&code));
         // Paths that do not exist are the caller's invention and must not become labels.
-        let method = if code == "UNIMPLEMENTED" { "unknown".to_owned() } else { self.method.clone() };
+        let is_known = self.is_known && code != "UNIMPLEMENTED";
+        let method = if is_known { self.method.clone() } else { "unknown".to_owned() };
         metrics::counter!("fondue_rpc_total", "method" => method.clone(), "code" => code).increment(1);
         metrics::histogram!("fondue_rpc_seconds", "method" => method).record(self.begun.elapsed());
         let seconds = self.begun.elapsed().as_secs_f64();

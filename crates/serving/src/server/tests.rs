@@ -50,7 +50,7 @@ async fn start_draining(routes: RoutesBuilder, drain_seconds: f64) -> Running {
                 let _ = stopped.await;
             };
             let descriptors = tonic_health::pb::FILE_DESCRIPTOR_SET;
-            Site { serving: &serving, listener, routes, readiness, descriptors, http: None }
+            Site { serving: &serving, listener, routes, readiness, descriptors, http: None, guard: None }
                 .serve(shutdown)
                 .await
         }
@@ -163,6 +163,7 @@ async fn a_server_does_not_outlive_what_it_is_made_of() {
         readiness,
         descriptors: tonic_health::pb::FILE_DESCRIPTOR_SET,
         http: None,
+        guard: None,
     };
     let place = Loading::new("the engine");
     let ended = |_: &()| tokio::time::sleep(Duration::from_millis(20));

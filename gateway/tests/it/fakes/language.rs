@@ -40,6 +40,7 @@ pub(crate) struct LanguageFake {
     scripts: Arc<Mutex<VecDeque<Vec<Step>>>>,
     asked: Arc<Mutex<Vec<GenerateRequest>>>,
     queried: Arc<Mutex<Vec<QueryRequest>>>,
+    scored_with: Arc<Mutex<String>>,
     refuses: Arc<Mutex<Option<Status>>>,
     fingerprint: Arc<Mutex<&'static str>>,
     template: Arc<Mutex<Option<DialogueTemplate>>>,
@@ -60,6 +61,7 @@ impl Default for LanguageFake {
             scripts: Arc::default(),
             asked: Arc::default(),
             queried: Arc::default(),
+            scored_with: Arc::default(),
             refuses: Arc::default(),
             fingerprint: Arc::default(),
             template: Arc::default(),
@@ -120,6 +122,16 @@ impl LanguageFake {
     /// The behaviour that the newest query was to have.
     pub(crate) fn queried_as(&self) -> Compat {
         self.queried.lock().unwrap().last().unwrap().compat()
+    }
+
+    /// The cache key of the newest query.
+    pub(crate) fn queried_with(&self) -> String {
+        self.queried.lock().unwrap().last().unwrap().cache_key.clone()
+    }
+
+    /// The cache key of the newest score.
+    pub(crate) fn scored_with(&self) -> String {
+        self.scored_with.lock().unwrap().clone()
     }
 
     /// The prompt of the only `Query`.
@@ -223,6 +235,7 @@ impl Language for LanguageFake {
         self.check()?;
         let score = |text: String| CandidateScore { log_likelihood: -(text.len() as f32), tokens: 1 };
         let asked = request.into_inner();
+        self.scored_with.lock().unwrap().clone_from(&asked.cache_key);
         let prompt = asked.with_prompt.then_some(CandidateScore { log_likelihood: -7.5, tokens: 3 });
         let scores = asked.candidates.into_iter().map(score).collect();
         Ok(Response::new(ScoreResponse { scores, prompt }))

@@ -48,6 +48,23 @@ async fn say_sends_parts_in_order_and_saves_what_is_found() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_new_key_is_shown_once_and_sent_with_a_call() {
+    let (gateway, seen) = fake::watched(true).await;
+    assert!(fondue(&["say", "hello"], &gateway, "").await.2);
+    assert_eq!(seen.shown(), None);
+    let words = ["key", "new", "--id", "alice", "--tenant", "acme", "--concurrent-turns", "2"];
+    let made = Command::new(env!("CARGO_BIN_EXE_fondue")).args(words).output().await.unwrap();
+    let told = String::from_utf8(made.stdout).unwrap();
+    let key = told.lines().find(|line| line.starts_with("fdk_")).unwrap();
+    assert_eq!(told.matches(key).count(), 1, "{told}");
+    let entry = &told[told.find("[[key]]").unwrap()..];
+    let keys = fondue_auth::keys::Keys::read(entry, false, &fondue_auth::keys::Keys::default()).unwrap();
+    assert_eq!(keys.len(), 1);
+    assert!(fondue(&["say", "hello", "--api-key", key], &gateway, "").await.2);
+    assert_eq!(seen.shown(), Some(format!("Bearer {key}")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn say_prints_json_one_event_a_line() {
     let gateway = fake::gateway().await;
     let (stdout, stderr, success) = fondue(&["say", "--json", "hello"], &gateway, "").await;

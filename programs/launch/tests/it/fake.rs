@@ -9,7 +9,7 @@ use std::{
     collections::HashMap,
     pin::Pin,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -37,12 +37,18 @@ type Events = Pin<Box<dyn Stream<Item = Result<Event, Status>> + Send>>;
 pub(crate) struct Seen {
     n_streams: Arc<AtomicUsize>,
     n_edits: Arc<AtomicUsize>,
+    shown: Arc<Mutex<Option<String>>>,
 }
 
 impl Seen {
     /// Conversations that were opened.
     pub(crate) fn n_streams(&self) -> usize {
         self.n_streams.load(Ordering::SeqCst)
+    }
+
+    /// The newest `authorization` that `Reply` was called with.
+    pub(crate) fn shown(&self) -> Option<String> {
+        self.shown.lock().unwrap().clone()
     }
 
     /// Edits that were done.
@@ -167,6 +173,8 @@ impl Dialogue for Fake {
     }
 
     async fn reply(&self, request: Request<ReplyRequest>) -> Result<Response<Events>, Status> {
+        let shown = request.metadata().get("authorization").map(|key| key.to_str().unwrap().to_owned());
+        *self.seen.shown.lock().unwrap() = shown;
         let request = request.into_inner();
         let turn = request.turn.unwrap_or_default();
         let said = said(&turn);

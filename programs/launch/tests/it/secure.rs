@@ -30,9 +30,9 @@ async fn before(address: String, tls: ServerTls) -> u16 {
 
 async fn say(words: &[&str], token: Option<&str>) -> (String, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_fondue"));
-    command.args(["say", "hello"]).args(words).env_remove("FONDUE_TOKEN");
+    command.args(["say", "hello"]).args(words).env_remove("FONDUE_API_KEY");
     if let Some(token) = token {
-        command.env("FONDUE_TOKEN", token);
+        command.env("FONDUE_API_KEY", token);
     }
     let output = command.output().await.unwrap();
     (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
@@ -52,7 +52,7 @@ async fn say_speaks_tls_and_says_who_calls() {
 
     let (stdout, stderr) = say(&["--gateway", &address, "--ca", ca], Some(KEY)).await;
     assert!(stdout.starts_with("hello after 0"), "{stdout}{stderr}");
-    let (stdout, stderr) = say(&["--gateway", &address, "--ca", ca, "--token", KEY], None).await;
+    let (stdout, stderr) = say(&["--gateway", &address, "--ca", ca, "--api-key", KEY], None).await;
     assert!(stdout.starts_with("hello after 0"), "{stdout}{stderr}");
 
     let (_, stderr) = say(&["--gateway", &address, "--ca", ca], Some("fk_wrong")).await;

@@ -22,7 +22,14 @@ pub(in crate::server) async fn observe(request: Request, next: Next) -> Response
     // Paths that do not exist are the caller's invention and must not become labels.
     let route = request.extensions().get::<MatchedPath>().map_or("unknown", MatchedPath::as_str).to_owned();
     let method = method(request.method());
-    let span = tracing::info_span!("http", method, route, trace_id = field::Empty, otel.kind = "server");
+    let span = tracing::info_span!(
+        "http",
+        method,
+        route,
+        trace_id = field::Empty,
+        tenant = field::Empty,
+        otel.kind = "server"
+    );
     let trace_id = continue_trace(&span, request.headers());
     let mut call = Call { method, route, span: span.clone(), begun: Instant::now(), status: 0, ended: false };
     metrics::gauge!("fondue_http_running").increment(1.0);
