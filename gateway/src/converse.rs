@@ -9,7 +9,10 @@ use std::{future::Future, pin::Pin, time::Instant};
 
 use fondue_domain::Fault;
 use fondue_proto::dialogue::{BranchHistory, ConverseRequest, UndoTurns, converse_request::Action};
-use fondue_serving::status::{fault_of, status};
+use fondue_serving::{
+    status::{fault_of, status},
+    telemetry::begin_trace,
+};
 use futures::{Stream, StreamExt};
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
@@ -41,17 +44,20 @@ enum Came {
 }
 
 /// Holds a conversation until the client leaves, breaks the protocol or says nothing for long, or the server stops.
+/// Each turn is a trace of its own, but in a conversation that is part of the client's (`traced`).
 pub async fn converse(
     desk: &Desk,
     messages: impl Stream<Item = Result<ConverseRequest, Status>> + Send + Unpin,
     events: &Events,
     call_deadline: Instant,
+    traced: bool,
 ) {
     let defaults = Overrides::default();
     let state = Conversation {
         desk,
         events,
         call_deadline,
+        traced,
         dialogue: Dialogue::default(),
         held: Vec::new(),
         opening: false,
@@ -72,6 +78,8 @@ struct Conversation<'a> {
     desk: &'a Desk,
     events: &'a Events,
     call_deadline: Instant,
+    /// Whether the conversation is part of the client's own trace.
+    traced: bool,
     dialogue: Dialogue,
     /// Keep the dialogue's generations from being collected.
     held: Vec<(String, Hold)>,
@@ -277,7 +285,10 @@ impl<'a> Conversation<'a> {
         self.cancel = CancellationToken::new();
         let reply = Reply::new(number, self.events.clone());
         let turn_id = turn_id();
-        let span = tracing::info_span!("turn", turn_id, number);
+        let span = turn::span(&turn_id, Some(number));
+        if !self.traced {
+            begin_trace(&span);
+        }
         let (desk, call_deadline, cancel) = (self.desk, self.call_deadline, self.cancel.clone());
         let dialogue = self.dialogue.clone();
         let running = async move {

@@ -17,6 +17,7 @@ use crate::{
     RunError,
     config::Config,
     failure::Failure,
+    measures,
     turn::{fetch::Links, recall::index::Index, see::cache::Cache},
 };
 
@@ -103,7 +104,16 @@ impl Desk {
     /// Busy [`Failure`] when there is none: nobody waits here.
     pub fn admit_turn(&self) -> Result<OwnedSemaphorePermit, Failure> {
         let most = self.config.limits.concurrent_turns;
-        admit(&self.turns, || format!("{most} turns are running, the limit; try again"))
+        let span = tracing::debug_span!("admission", most, running = most - self.turns.available_permits());
+        let _within = span.enter();
+        admit(&self.turns, "turns", || format!("{most} turns are running, the limit; try again"))
+    }
+
+    /// Turns that have a place, and conversations that are open.
+    pub fn open(&self) -> (usize, usize) {
+        let limits = &self.config.limits;
+        let taken = |most: usize, room: &Semaphore| most.saturating_sub(room.available_permits());
+        (taken(limits.concurrent_turns, &self.turns), taken(limits.conversations, &self.conversations))
     }
 
     /// Room for a conversation.
@@ -112,10 +122,19 @@ impl Desk {
     /// Busy [`Failure`] when there is none.
     pub fn admit_conversation(&self) -> Result<OwnedSemaphorePermit, Failure> {
         let most = self.config.limits.conversations;
-        admit(&self.conversations, || format!("{most} conversations are open, the limit; try again"))
+        admit(&self.conversations, "conversations", || {
+            format!("{most} conversations are open, the limit; try again")
+        })
     }
 }
 
-fn admit(room: &Arc<Semaphore>, full: impl FnOnce() -> String) -> Result<OwnedSemaphorePermit, Failure> {
-    room.clone().try_acquire_owned().map_err(|_| Failure::busy(full()))
+fn admit(
+    room: &Arc<Semaphore>,
+    limit: &'static str,
+    full: impl FnOnce() -> String,
+) -> Result<OwnedSemaphorePermit, Failure> {
+    room.clone().try_acquire_owned().map_err(|_| {
+        measures::refused(limit);
+        Failure::busy(full())
+    })
 }

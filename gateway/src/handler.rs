@@ -55,12 +55,13 @@ impl DialogueApi for Handler {
     ) -> Result<Response<EventStream>, Status> {
         let room = self.desk.admit_conversation().map_err(status)?;
         let call_deadline = deadline(request.metadata(), FOREVER);
+        let traced = request.metadata().contains_key("traceparent");
         let (events, stream) = mpsc::channel(self.desk.config.limits.events);
         let desk = self.desk.clone();
         let conversation = async move {
             tokio::select! {
                 () = events.closed() => {}
-                () = converse::converse(&desk, request.into_inner(), &events, call_deadline) => {}
+                () = converse::converse(&desk, request.into_inner(), &events, call_deadline, traced) => {}
             }
             drop(room);
         };

@@ -86,7 +86,10 @@ impl Searcher {
             Some(near) => near,
             None => self.scan(generation, query, admitted)?,
         };
-        found.extend(view.search_added(query)?);
+        if view.added() > 0 {
+            let _span = tracing::debug_span!("scan_added", rows = view.added()).entered();
+            found.extend(view.search_added(query)?);
+        }
         found.sort_by(best_first);
         found.truncate(query.k);
         Ok(Answer { found, exact })
@@ -105,6 +108,7 @@ impl Searcher {
             return Ok(None);
         }
         let Some(graph) = Graph::of(generation)? else { return Ok(None) };
+        let _span = tracing::debug_span!("graph", rows, ef).entered();
         let accept = |row: usize| !generation.excludes(row, query.exclusions);
         let ask = Ask {
             query: query.vector.values(),
@@ -127,6 +131,8 @@ impl Searcher {
         query: &Query<'_>,
         admit: Option<Arc<Bitmap>>,
     ) -> Result<Vec<Found>, IndexError> {
+        let rows = admit.as_deref().map_or(generation.len(), Bitmap::count);
+        let _span = tracing::debug_span!("scan", rows).entered();
         let source = Arc::clone(generation);
         let accept = accept(generation, query.exclusions);
         let hits = self.scanner.search(Job {

@@ -133,6 +133,10 @@ pub struct ServingSettings {
     #[arg(long, value_name = "URL")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub otlp_endpoint: Option<String>,
+    /// Which share of the traces that begin here goes there, 0 … 1; of others whoever called decided [default: 1].
+    #[arg(long, value_name = "X")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trace_ratio: Option<f64>,
     /// Stop when stdin ends, and with it the launcher that holds its other end [default: false].
     #[arg(long, num_args = 0..=1, default_missing_value = "true", require_equals = true, value_name = "BOOL")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -163,6 +167,8 @@ pub struct Serving {
     pub log_filter: String,
     /// Where traces go.
     pub otlp_endpoint: Option<String>,
+    /// Which share of the traces that begin here goes there.
+    pub trace_ratio: f64,
     /// Whether the end of stdin stops the server.
     pub stop_with_stdin: bool,
 }
@@ -170,8 +176,16 @@ pub struct Serving {
 impl std::fmt::Debug for Serving {
     /// For the log: a password in an address is left out.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { listen, max_message_bytes, drain, log_format, log_filter, otlp_endpoint, stop_with_stdin } =
-            self;
+        let Self {
+            listen,
+            max_message_bytes,
+            drain,
+            log_format,
+            log_filter,
+            otlp_endpoint,
+            trace_ratio,
+            stop_with_stdin,
+        } = self;
         f.debug_struct("Serving")
             .field("listen", listen)
             .field("max_message_bytes", max_message_bytes)
@@ -179,6 +193,7 @@ impl std::fmt::Debug for Serving {
             .field("log_format", log_format)
             .field("log_filter", log_filter)
             .field("otlp_endpoint", &otlp_endpoint.as_deref().map(without_user))
+            .field("trace_ratio", trace_ratio)
             .field("stop_with_stdin", stop_with_stdin)
             .finish()
     }
@@ -227,6 +242,7 @@ impl ServingSettings {
             log_format,
             log_filter: self.log_filter.unwrap_or_else(|| "info".to_owned()),
             otlp_endpoint: self.otlp_endpoint,
+            trace_ratio: within("trace_ratio", self.trace_ratio, 1.0, 0.0, 1.0)?,
             stop_with_stdin: self.stop_with_stdin.unwrap_or(false),
         })
     }

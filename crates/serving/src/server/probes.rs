@@ -10,7 +10,7 @@ use axum::{
 };
 
 use super::Readiness;
-use crate::telemetry::metrics_handle;
+use crate::telemetry::metrics_text;
 
 pub(super) fn router(readiness: Readiness) -> Router {
     let ready = move || {
@@ -46,9 +46,5 @@ pub(super) async fn only_grpc(request: Request, next: Next) -> Response {
 pub(super) const PATHS: [&str; 3] = ["/livez", "/readyz", "/metrics"];
 
 async fn metrics() -> impl IntoResponse {
-    let text = metrics_handle().map(|handle| {
-        handle.run_upkeep();
-        handle.render()
-    });
-    ([(CONTENT_TYPE, "text/plain; version=0.0.4")], text.unwrap_or_default())
+    ([(CONTENT_TYPE, "text/plain; version=0.0.4")], metrics_text())
 }
