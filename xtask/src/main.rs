@@ -8,6 +8,7 @@ mod docs;
 mod k8s;
 mod libtorch;
 mod model;
+mod monitoring;
 mod python;
 mod run;
 mod services;
@@ -65,8 +66,8 @@ enum Task {
     /// Fetch libtorch, and what tests need of Python, once into the user's cache, and link `.libtorch`, `.milvus-lite`,
     /// `.http-clients` and `.python-client` to them.
     Setup,
-    /// Everything that continuous integration checks: fmt, clippy, build, the book, tests, doc tests, tidy, manifests, the
-    /// browser chat, the clients.
+    /// Everything that continuous integration checks: fmt, clippy, build, the book, tests, doc tests, tidy, manifests, dashboard
+    /// and alarms, the browser chat, the clients.
     Test,
     /// The browser chat's part of that: in Chromium against a stand-in, and against the services.
     TestBrowser,
@@ -78,6 +79,8 @@ enum Task {
     },
     /// Render the manifests of `k8s/` and check them, and the Dockerfiles, without a cluster.
     K8s,
+    /// Ask a real Prometheus, which scrapes running services, everything that the dashboard and the alarms of `k8s/` ask.
+    Monitoring,
     /// Check the rules of the tree: boundaries, doorplates, lengths, nothing unfinished or bound to one machine.
     Tidy,
 }
@@ -93,6 +96,7 @@ fn main() -> Result<()> {
         Task::Model { threads } => model::make(&root, threads),
         Task::Setup => libtorch::set_up(&root).and_then(|()| python::set_up(&root)),
         Task::K8s => k8s::check(&root),
+        Task::Monitoring => monitoring::check(&root),
         Task::Tidy => tidy::check(&root).and_then(|()| boundaries::check(&root)),
         Task::Test => test(&root),
         Task::TestBrowser => {
@@ -140,6 +144,7 @@ fn test(root: &std::path::Path) -> Result<()> {
         cargo("test --release --workspace --lib --bins --tests")?;
     }
     let services = Services::start(root)?;
+    monitoring::with(root, &services)?;
     browser::test(root, &services.url)?;
     clients::test(root, services.address())
 }
