@@ -25,7 +25,9 @@ pub(super) fn own(line: &Line, encode: impl Fn(&[Vec<f32>]) -> Result<Vec<Vec<f3
         // Of no call alone: a trace of its own, linked to all calls that share it.
         let span = tracing::debug_span!(parent: None, "batch", pictures = batch.len());
         if !span.is_disabled() {
-            line.callers(&batch).iter().for_each(|caller| drop(span.follows_from(caller.id())));
+            for caller in line.callers(&batch) {
+                span.follows_from(caller.id());
+            }
         }
         let _within = span.enter();
         measure(&batch, line.max_batch());

@@ -10,12 +10,13 @@ use fondue_proto::{
     dialogue::{ConverseRequest, ReplyRequest, Turn, TurnOptions, converse_request::Action, event::Kind},
     vision::{EncodeRequest, Image},
 };
+use futures::StreamExt;
 use opentelemetry_proto::tonic::trace::v1::{Span, span::SpanKind};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
 };
-use tokio_stream::{StreamExt, wrappers::ReceiverStream};
+use tokio_stream::wrappers::ReceiverStream;
 use tonic::Request;
 use tonic_types::StatusExt;
 
@@ -34,6 +35,7 @@ const CALLER: &str = "00f067aa0ba902b7";
 const SECRET: &str = "zebrawood";
 
 const REPLY: &str = "gateway fondue.dialogue.v1.Dialogue/Reply";
+const CONVERSE: &str = "gateway fondue.dialogue.v1.Dialogue/Converse";
 const ENCODE: &str = "vision fondue.vision.v1.Vision/Encode";
 const GENERATE: &str = "language fondue.language.v1.Language/Generate";
 const SEARCH: &str = "retrieval fondue.retrieval.v1.Retrieval/Search";
@@ -255,9 +257,9 @@ async fn each_turn_of_a_conversation_is_a_trace_unless_the_client_has_one() -> R
             trace.check_chain(&["gateway turn", "gateway speak", GENERATE])?;
             let turn = trace.find("gateway turn")?;
             assert!(turn.parent_span_id.is_empty());
-            let conversation = collector
-                .trace(&hex(&turn.links[0].trace_id), &["gateway fondue.dialogue.v1.Dialogue/Converse"]);
-            assert_eq!(conversation.await?.0[0].span.span_id, turn.links[0].span_id);
+            let linked = hex(&turn.links[0].trace_id);
+            let conversation = collector.trace(&linked, &[CONVERSE]).await?;
+            assert_eq!(conversation.find(CONVERSE)?.span_id, turn.links[0].span_id);
             // What was said is there, as it was asked for, and in the traces alone.
             assert!(text(&turn.attributes, "fondue.prompt").context("no prompt")?.contains(SECRET));
             assert!(text(&turn.attributes, "fondue.answer").is_some());
