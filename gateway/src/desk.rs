@@ -104,7 +104,7 @@ impl Desk {
     /// Busy [`Failure`] when there is none: nobody waits here.
     pub fn admit_turn(&self) -> Result<OwnedSemaphorePermit, Failure> {
         let most = self.config.limits.concurrent_turns;
-        let span = tracing::debug_span!("admission", most, running = most - self.turns.available_permits());
+        let span = tracing::debug_span!("admission", most = most as i64, running = self.open().0 as i64);
         let _within = span.enter();
         admit(&self.turns, "turns", || format!("{most} turns are running, the limit; try again"))
     }

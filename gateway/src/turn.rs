@@ -405,7 +405,7 @@ pub fn span(turn_id: &str, number: Option<u32>) -> Span {
     tracing::info_span!(
         "turn",
         turn_id,
-        number,
+        number = number.map(i64::from),
         trace_id = field::Empty,
         first_token_ms = field::Empty,
         prompt_tokens = field::Empty,
@@ -420,11 +420,12 @@ pub fn span(turn_id: &str, number: Option<u32>) -> Span {
 /// Notes in the current turn's span what it took.
 fn note(usage: &Usage, reason: FinishReason) {
     let span = Span::current();
-    span.record("prompt_tokens", usage.prompt_tokens)
-        .record("cached_tokens", usage.cached_tokens)
-        .record("generated_tokens", usage.generated_tokens)
-        .record("images_in", usage.images_in)
-        .record("images_found", usage.images_found)
+    // Signed: else they would be texts in traces.
+    span.record("prompt_tokens", i64::from(usage.prompt_tokens))
+        .record("cached_tokens", i64::from(usage.cached_tokens))
+        .record("generated_tokens", i64::from(usage.generated_tokens))
+        .record("images_in", i64::from(usage.images_in))
+        .record("images_found", i64::from(usage.images_found))
         .record("reason", reason.as_str_name());
 }
 

@@ -87,7 +87,7 @@ impl Searcher {
             None => self.scan(generation, query, admitted)?,
         };
         if view.added() > 0 {
-            let _span = tracing::debug_span!("scan_added", rows = view.added()).entered();
+            let _span = tracing::debug_span!("scan_added", rows = view.added() as i64).entered();
             found.extend(view.search_added(query)?);
         }
         found.sort_by(best_first);
@@ -108,7 +108,7 @@ impl Searcher {
             return Ok(None);
         }
         let Some(graph) = Graph::of(generation)? else { return Ok(None) };
-        let _span = tracing::debug_span!("graph", rows, ef).entered();
+        let _span = tracing::debug_span!("graph", rows = rows as i64, ef = ef as i64).entered();
         let accept = |row: usize| !generation.excludes(row, query.exclusions);
         let ask = Ask {
             query: query.vector.values(),
@@ -132,7 +132,7 @@ impl Searcher {
         admit: Option<Arc<Bitmap>>,
     ) -> Result<Vec<Found>, IndexError> {
         let rows = admit.as_deref().map_or(generation.len(), Bitmap::count);
-        let _span = tracing::debug_span!("scan", rows).entered();
+        let _span = tracing::debug_span!("scan", rows = rows as i64).entered();
         let source = Arc::clone(generation);
         let accept = accept(generation, query.exclusions);
         let hits = self.scanner.search(Job {

@@ -49,6 +49,8 @@ impl Call {
 
 impl Drop for Call {
     fn drop(&mut self) {
+        // A span ends where it was last entered, and this one lasts until now.
+        drop(self.span.enter());
         measures::called(self.service, self.method, self.code, self.begun.elapsed());
         if !["OK", "CANCELLED"].contains(&self.code) {
             went_wrong(&self.span, self.code);

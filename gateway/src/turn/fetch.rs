@@ -63,7 +63,7 @@ impl Links {
         let files = match links.len() {
             0 => HashMap::new(),
             n => {
-                let span = tracing::debug_span!("fetch_images", links = n);
+                let span = tracing::debug_span!("fetch_images", links = n as i64);
                 self.fetch(&links, deadline).instrument(span).await?
             }
         };
@@ -134,7 +134,7 @@ async fn fetch(fetcher: &Fetcher, link: &Link) -> Result<Fetched, FetchError> {
     let fetched = fetcher.fetch(&link.url).instrument(span.clone()).await;
     measures::fetched(fetched.is_ok(), begun.elapsed());
     match &fetched {
-        Ok(file) => drop(span.record("bytes", file.bytes.len())),
+        Ok(file) => drop(span.record("bytes", file.bytes.len() as i64)),
         Err(_) => went_wrong(&span, "fetch_failed"),
     }
     fetched

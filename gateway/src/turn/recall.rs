@@ -117,7 +117,7 @@ impl Recall {
     pub fn ask(&mut self, place: Place, query: Vec<f32>) {
         let span = tracing::debug_span!(
             "recall",
-            ret_index = place.ret_index,
+            ret_index = i64::from(place.ret_index),
             k = field::Empty,
             found = field::Empty,
             generation = field::Empty,
@@ -208,10 +208,11 @@ impl Recall {
         async move {
             let (span, k) = (Span::current(), request.k);
             let searched = index.search(request, deadline).await;
-            span.record("k", k);
+            span.record("k", i64::from(k));
             match &searched {
                 Ok(searched) => {
-                    span.record("found", searched.hits.len()).record("generation", &searched.generation);
+                    span.record("found", searched.hits.len() as i64)
+                        .record("generation", &searched.generation);
                 }
                 Err(failure) => went_wrong(&span, failure.kind()),
             }

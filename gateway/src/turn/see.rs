@@ -44,7 +44,7 @@ pub async fn see(desk: &Desk, pictures: &[Picture], deadline: Instant) -> Result
     if pictures.is_empty() {
         return Ok(Seen::default());
     }
-    let span = tracing::debug_span!("see", pictures = pictures.len(), known = field::Empty);
+    let span = tracing::debug_span!("see", pictures = pictures.len() as i64, known = field::Empty);
     see_some(desk, pictures, deadline).instrument(span).await
 }
 
@@ -60,7 +60,7 @@ async fn see_some(desk: &Desk, pictures: &[Picture], deadline: Instant) -> Resul
     }
     let known = pictures.len() - unknown.len();
     measures::features(known, unknown.len());
-    Span::current().record("known", known);
+    Span::current().record("known", known as i64);
     let mut unknown = unknown.as_slice();
     while !unknown.is_empty() {
         let (now, later) = unknown.split_at(call_length(unknown, desk.config.vision_batch));

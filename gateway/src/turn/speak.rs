@@ -53,7 +53,7 @@ pub async fn speak(
         rpc.system = "grpc",
         rpc.service = "language",
         rpc.method = "Generate",
-        parts = parts.len(),
+        parts = parts.len() as i64,
         prompt_tokens = field::Empty,
         cached_tokens = field::Empty,
         generated_tokens = field::Empty,
@@ -69,8 +69,8 @@ pub async fn speak(
     let first = first.map_err(|_| Failure::deadline("the language service's queue"))?;
     match first.map_err(|failure| failure.with_paths(path))? {
         Kind::Started(started) => {
-            call.span().record("prompt_tokens", started.prompt_tokens);
-            call.span().record("cached_tokens", started.cached_tokens);
+            call.span().record("prompt_tokens", i64::from(started.prompt_tokens));
+            call.span().record("cached_tokens", i64::from(started.cached_tokens));
             Ok(Speech { stream, started, call, n_rets: 0 })
         }
         _ => Err(Failure::new(Fault::Internal, "the language service did not begin its reply with Started")),
@@ -94,8 +94,8 @@ impl Speech {
                 Kind::Done(done) => {
                     self.call.done();
                     let span = self.call.span();
-                    span.record("generated_tokens", done.generated_tokens);
-                    span.record("rets", self.n_rets);
+                    span.record("generated_tokens", i64::from(done.generated_tokens));
+                    span.record("rets", i64::from(self.n_rets));
                     span.record("reason", done.reason().as_str_name());
                     return Ok(Heard::Done(done));
                 }

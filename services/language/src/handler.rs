@@ -54,7 +54,7 @@ impl Language for Handler {
     type GenerateStream = Pin<Box<dyn Stream<Item = Result<GenerateEvent, Status>> + Send>>;
 
     #[tracing::instrument(skip_all, level = "debug", fields(
-        parts = asked.get_ref().parts.len(),
+        parts = asked.get_ref().parts.len() as i64,
         prompt_tokens = tracing::field::Empty,
         cached_tokens = tracing::field::Empty,
         generated_tokens = tracing::field::Empty,
@@ -74,7 +74,8 @@ impl Language for Handler {
         let (prompt, cut) = span
             .in_scope(|| request::cut_prompt(asked.parts, &asked.cuts, max_new_tokens, engine, &self.limits))
             .map_err(status)?;
-        span.record("positions", prompt.positions(engine.facts().prefix_len)).record("cut", cut);
+        span.record("positions", prompt.positions(engine.facts().prefix_len) as i64)
+            .record("cut", i64::from(cut));
         drop(span);
         let max_positions = engine.facts().max_positions as u32;
         let generation = Generation {

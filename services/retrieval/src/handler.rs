@@ -80,7 +80,7 @@ impl Handler {
 #[tonic::async_trait]
 impl Retrieval for Handler {
     #[tracing::instrument(skip_all, level = "debug", fields(
-        k = asked.get_ref().k,
+        k = i64::from(asked.get_ref().k),
         found = field::Empty,
         mode = field::Empty,
         generation = field::Empty,
@@ -94,7 +94,7 @@ impl Retrieval for Handler {
             let found = store.search(search).await.map_err(|error| named(error, Some("query")))?;
             gauges::searched(&found, begun.elapsed());
             Span::current()
-                .record("found", found.hits.len())
+                .record("found", found.hits.len() as i64)
                 .record("mode", if found.exact { "exact" } else { "approximate" })
                 .record("generation", &found.generation);
             Ok(answer::found(found))
@@ -130,7 +130,7 @@ impl Retrieval for Handler {
         ingest::ingest(store, asked.into_inner(), &self.limits).await.map(Response::new)
     }
 
-    #[tracing::instrument(skip_all, level = "debug", fields(ids = asked.get_ref().ids.len()))]
+    #[tracing::instrument(skip_all, level = "debug", fields(ids = asked.get_ref().ids.len() as i64))]
     async fn delete(&self, asked: Request<DeleteRequest>) -> Result<Response<DeleteResponse>, Status> {
         let until = self.until(&asked);
         let ids = request::delete(asked.into_inner(), &self.limits).map_err(status)?;

@@ -118,7 +118,8 @@ impl Store for Local {
             };
             let how = if search.exact { How::Exactly } else { How::Nearly { ef: search.effort } };
             let answer = searcher.search(&view, &query, how)?;
-            let _reading = tracing::debug_span!("read_pictures", pictures = answer.found.len()).entered();
+            let _reading =
+                tracing::debug_span!("read_pictures", pictures = answer.found.len() as i64).entered();
             let mut room = search.data_bytes;
             let mut hits = Vec::with_capacity(answer.found.len());
             for found in answer.found {

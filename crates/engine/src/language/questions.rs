@@ -154,8 +154,7 @@ impl Question {
                 Asked::Nothing => Span::none(),
             };
             // The queue's end is the beginning of this.
-            self.stage =
-                tracing::debug_span!(parent: &parent, "run", positions = self.positions, cached_tokens);
+            self.stage = tracing::debug_span!(parent: &parent, "run", positions = self.positions as i64, cached_tokens = cached_tokens as i64);
             let vectors = model.embed(&self.prompt)?.f_narrow(0, 0, self.positions as i64)?;
             self.run.set_known(&vectors)?;
         }

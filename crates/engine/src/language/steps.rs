@@ -15,6 +15,11 @@ use tracing::{Span, field};
 
 use super::job::{FinishReason, Usage};
 
+/// A number as traces have them: what is not signed would be a text there.
+fn n(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
 /// The spans that are open. They are never entered: they end when they are dropped.
 #[derive(Default)]
 pub(super) struct Steps {
@@ -35,25 +40,25 @@ impl Steps {
         let lookup_seconds = took.as_secs_f64();
         // Begun and ended here: it is looked up again at each step until there is room, and only this time matters.
         drop(tracing::debug_span!(
-            parent: call, "prefix_lookup", positions = known, cached_tokens = cached, lookup_seconds
+            parent: call, "prefix_lookup", positions = n(known), cached_tokens = n(cached), lookup_seconds
         ));
-        let positions = known - cached.min(known);
+        let positions = n(known - cached.min(known));
         self.prefill = Some(tracing::debug_span!(
-            parent: call, "prefill", positions, cached_tokens = cached, pieces = field::Empty
+            parent: call, "prefill", positions, cached_tokens = n(cached)
         ));
     }
 
     /// Its blocks go to older ones; it waits again.
     pub(super) fn make_room(&mut self, call: &Span, generated: usize) {
         self.prefill = None;
-        tracing::debug!(parent: call, generated, "pre-empted: its blocks are needed by older ones");
+        tracing::debug!(parent: call, generated = n(generated), "pre-empted: its blocks are needed by older ones");
         self.queue = Some(tracing::debug_span!(parent: call, "queue", pre_empted = true));
     }
 
     /// Rows were run; of tokens that were sampled nothing is told.
     pub(super) fn ran(&self, start: usize, rows: usize) {
         if let Some(prefill) = &self.prefill {
-            tracing::debug!(parent: prefill, start, rows, "prompt rows run");
+            tracing::debug!(parent: prefill, start = n(start), rows = n(rows), "prompt rows run");
         }
     }
 
@@ -74,6 +79,7 @@ impl Steps {
     /// The model wrote `[RET]`.
     pub(super) fn ret(&self, ret_index: u32, text_offset: u32) {
         if let Some(decode) = &self.decode {
+            let (ret_index, text_offset) = (i64::from(ret_index), i64::from(text_offset));
             tracing::debug!(parent: decode, ret_index, text_offset, "[RET]");
         }
     }
@@ -88,12 +94,15 @@ impl Steps {
     pub(super) fn end(&mut self, call: &Span, reason: FinishReason, usage: &Usage, rets: u32) {
         let reason = field::debug(reason);
         if let Some(decode) = &self.decode {
-            decode.record("tokens", usage.generated_tokens).record("rets", rets).record("reason", &reason);
+            decode
+                .record("tokens", n(usage.generated_tokens))
+                .record("rets", i64::from(rets))
+                .record("reason", &reason);
         }
         *self = Self::default();
-        call.record("prompt_tokens", usage.prompt_tokens)
-            .record("cached_tokens", usage.cached_tokens)
-            .record("generated_tokens", usage.generated_tokens);
+        call.record("prompt_tokens", n(usage.prompt_tokens))
+            .record("cached_tokens", n(usage.cached_tokens))
+            .record("generated_tokens", n(usage.generated_tokens));
         // The call's span ends where it was last entered.
         call.in_scope(|| tracing::debug!(reason, "answer complete"));
     }

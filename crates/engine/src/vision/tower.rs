@@ -23,7 +23,7 @@ pub(super) fn own(line: &Line, encode: impl Fn(&[Vec<f32>]) -> Result<Vec<Vec<f3
     };
     while let Some(batch) = line.next_batch() {
         // Of no call alone: a trace of its own, linked to all calls that share it.
-        let span = tracing::debug_span!(parent: None, "batch", pictures = batch.len());
+        let span = tracing::debug_span!(parent: None, "batch", pictures = batch.len() as i64);
         if !span.is_disabled() {
             for caller in line.callers(&batch) {
                 span.follows_from(caller.id());
@@ -71,7 +71,7 @@ fn measure(batch: &[Decoded], max_batch: usize) {
 
 /// A picture's time in the tower, in the trace of the call that asked for it first.
 fn part(picture: &Decoded, batch: &Span, pictures: usize) -> Span {
-    let span = tracing::debug_span!(parent: &picture.span, "tower", batch = pictures);
+    let span = tracing::debug_span!(parent: &picture.span, "tower", batch = pictures as i64);
     span.follows_from(batch.id());
     span
 }
