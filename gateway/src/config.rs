@@ -63,6 +63,8 @@ pub struct Config {
     pub vision_batch: usize,
     /// Pictures whose features are kept for all dialogues.
     pub feature_cache: usize,
+    /// Whether prompts and answers are put into traces.
+    pub trace_content: bool,
 }
 
 /// Options where a client does not say.
@@ -243,6 +245,7 @@ impl Settings {
             gallery_writable: self.gallery_writable.unwrap_or(false),
             vision_batch: within("vision_batch", self.vision_batch, 16, 1, 4096)?,
             feature_cache: within("feature_cache", self.feature_cache, 4096, 0, MAX)?,
+            trace_content: self.trace_content.unwrap_or(false),
             serving,
         })
     }

@@ -14,7 +14,10 @@ use std::{
 use fondue_auth::Caller;
 use fondue_domain::Fault;
 use fondue_proto::dialogue::{BranchHistory, ConverseRequest, UndoTurns, converse_request::Action};
-use fondue_serving::status::{fault_of, status};
+use fondue_serving::{
+    status::{fault_of, status},
+    telemetry::begin_trace,
+};
 use futures::{Stream, StreamExt};
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
@@ -50,12 +53,14 @@ enum Came {
 }
 
 /// Holds a conversation until the client leaves, breaks the protocol or says nothing for long, or the server stops.
+/// Each turn is a trace of its own, but in a conversation that is part of the client's (`traced`).
 pub async fn converse(
     desk: &Desk,
     caller: &Caller,
     messages: impl Stream<Item = Result<ConverseRequest, Status>> + Send + Unpin,
     events: &Events,
     call_deadline: Instant,
+    traced: bool,
 ) {
     let defaults = Overrides::default();
     let state = Conversation {
@@ -63,6 +68,7 @@ pub async fn converse(
         caller,
         events,
         call_deadline,
+        traced,
         dialogue: Dialogue::default(),
         held: Vec::new(),
         opening: false,
@@ -84,6 +90,8 @@ struct Conversation<'a> {
     caller: &'a Caller,
     events: &'a Events,
     call_deadline: Instant,
+    /// Whether the conversation is part of the client's own trace.
+    traced: bool,
     dialogue: Dialogue,
     /// Keep the dialogue's generations from being collected.
     held: Vec<(String, Hold)>,
@@ -300,7 +308,10 @@ impl<'a> Conversation<'a> {
         self.cancel = CancellationToken::new();
         let reply = Reply::new(number, self.events.clone());
         let turn_id = turn_id();
-        let span = tracing::info_span!("turn", turn_id, number);
+        let span = turn::span(&turn_id, Some(number));
+        if !self.traced {
+            begin_trace(&span);
+        }
         let (desk, caller, cancel) = (self.desk, self.caller, self.cancel.clone());
         let left = self.call_deadline.saturating_duration_since(Instant::now());
         let dialogue = self.dialogue.clone();

@@ -18,6 +18,7 @@ use crate::{
     RunError, auth,
     config::Config,
     failure::Failure,
+    measures,
     turn::{fetch::Links, recall::index::Index, see::cache::Cache},
 };
 
@@ -120,7 +121,10 @@ impl Desk {
     pub fn admit_turn(&self, caller: &Caller) -> Result<Room, Failure> {
         self.takes_turns()?;
         let own = caller.turn().map_err(auth::failure)?;
-        let shared = admit(&self.turns, || self.full())?;
+        let most = self.config.limits.concurrent_turns;
+        let span = tracing::debug_span!("admission", most = most as i64, running = self.open().0 as i64);
+        let _within = span.enter();
+        let shared = admit(&self.turns, "turns", || self.full())?;
         Ok(Room { caller: caller.clone(), _own: own, _shared: shared })
     }
 
@@ -130,7 +134,11 @@ impl Desk {
     /// Busy [`Failure`] when there is none, or the server begins to stop.
     pub fn has_room(&self) -> Result<(), Failure> {
         self.takes_turns()?;
-        if self.turns.available_permits() == 0 { Err(Failure::busy(self.full())) } else { Ok(()) }
+        if self.turns.available_permits() > 0 {
+            return Ok(());
+        }
+        measures::refused("turns");
+        Err(Failure::busy(self.full()))
     }
 
     fn takes_turns(&self) -> Result<(), Failure> {
@@ -139,6 +147,13 @@ impl Desk {
 
     fn full(&self) -> String {
         format!("{} turns are running, the limit; try again", self.config.limits.concurrent_turns)
+    }
+
+    /// Turns that have a place, and conversations that are open.
+    pub fn open(&self) -> (usize, usize) {
+        let limits = &self.config.limits;
+        let taken = |most: usize, room: &Semaphore| most.saturating_sub(room.available_permits());
+        (taken(limits.concurrent_turns, &self.turns), taken(limits.conversations, &self.conversations))
     }
 
     /// Room for a conversation.
@@ -150,11 +165,18 @@ impl Desk {
         let own = caller.conversation().map_err(auth::failure)?;
         let most = self.config.limits.conversations;
         let full = || format!("{most} conversations are open, the limit; try again");
-        let shared = admit(&self.conversations, full)?;
+        let shared = admit(&self.conversations, "conversations", full)?;
         Ok(Room { caller: caller.clone(), _own: own, _shared: shared })
     }
 }
 
-fn admit(room: &Arc<Semaphore>, full: impl FnOnce() -> String) -> Result<OwnedSemaphorePermit, Failure> {
-    room.clone().try_acquire_owned().map_err(|_| Failure::busy(full()))
+fn admit(
+    room: &Arc<Semaphore>,
+    limit: &'static str,
+    full: impl FnOnce() -> String,
+) -> Result<OwnedSemaphorePermit, Failure> {
+    room.clone().try_acquire_owned().map_err(|_| {
+        measures::refused(limit);
+        Failure::busy(full())
+    })
 }

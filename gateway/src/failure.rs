@@ -84,6 +84,21 @@ impl Failure {
         )
     }
 
+    /// A word for it, as traces tell it.
+    pub fn kind(&self) -> &'static str {
+        match self.fault {
+            Fault::Invalid => "invalid",
+            Fault::NotFound => "not_found",
+            Fault::TooLarge => "too_large",
+            Fault::Busy { .. } => "busy",
+            Fault::Unavailable => "unavailable",
+            Fault::Deadline => "deadline",
+            Fault::Cancelled => "cancelled",
+            Fault::Unsupported => "unsupported",
+            Fault::Internal => "internal",
+        }
+    }
+
     /// Whether it is a defect: [`status`] logs those itself, cause and all, and nobody else needs to.
     pub fn is_defect(&self) -> bool {
         self.fault == Fault::Internal

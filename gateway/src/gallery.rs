@@ -60,13 +60,14 @@ impl Gallery {
         };
         let n_pictures = pictures.len();
         let request = EncodeRequest { images: pictures.iter().map(image).collect() };
-        let seen =
-            clock::call("vision", until, request, async |request| desk.vision.clone().encode(request).await);
+        let seen = clock::call(("vision", "Encode"), until, request, async |request| {
+            desk.vision.clone().encode(request).await
+        });
         let seen =
             seen.await.map_err(|failure| failure.with_paths(|field| path("images", "", field, first)))?;
         let features = seen.features.into_iter().map(|each| language::Features { values: each.values });
         let request = ProjectRequest { features: features.collect() };
-        let placed = clock::call("language", until, request, async |request| {
+        let placed = clock::call(("language", "Project"), until, request, async |request| {
             desk.language.clone().project(request).await
         });
         let embeddings = placed.await.map_err(|failure| failure.with_paths(|_| None))?.embeddings;
@@ -100,7 +101,7 @@ impl From<Failure> for Stopped {
 
 #[tonic::async_trait]
 impl GalleryApi for Gallery {
-    #[tracing::instrument(skip_all, err(level = "debug", Display))]
+    #[tracing::instrument(skip_all, level = "debug")]
     async fn ingest(&self, asked: Request<Streaming<Picture>>) -> Result<Response<IngestResponse>, Status> {
         let caller = auth::caller(asked.extensions()).map_err(status)?;
         self.writable(&caller).map_err(status)?;
@@ -135,7 +136,7 @@ impl GalleryApi for Gallery {
         }
     }
 
-    #[tracing::instrument(skip_all, err(level = "debug", Display))]
+    #[tracing::instrument(skip_all, level = "debug")]
     async fn delete(&self, asked: Request<DeleteRequest>) -> Result<Response<DeleteResponse>, Status> {
         let caller = auth::caller(asked.extensions()).map_err(status)?;
         self.writable(&caller).map_err(status)?;

@@ -57,12 +57,13 @@ impl DialogueApi for Handler {
         let caller = caller(request.extensions()).map_err(status)?;
         let room = self.desk.admit_conversation(&caller).map_err(status)?;
         let call_deadline = deadline(request.metadata(), FOREVER);
+        let traced = request.metadata().contains_key("traceparent");
         let (events, stream) = mpsc::channel(self.desk.config.limits.events);
         let desk = self.desk.clone();
         let conversation = async move {
             tokio::select! {
                 () = events.closed() => {}
-                () = converse::converse(&desk, &caller, request.into_inner(), &events, call_deadline) => {}
+                () = converse::converse(&desk, &caller, request.into_inner(), &events, call_deadline, traced) => {}
             }
             drop(room);
         };

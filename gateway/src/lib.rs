@@ -17,6 +17,7 @@ pub mod web;
 
 pub mod failure;
 pub mod http;
+mod measures;
 
 use std::{sync::Arc, time::Duration};
 
@@ -68,6 +69,7 @@ pub async fn run(
         false => None,
     };
     let guard = auth::guard(door.clone(), &config);
+    fondue_serving::telemetry::describe(measures::MEASURES);
     let desk = Arc::new(Desk::new(config)?);
     let service = DialogueServer::new(Handler::new(desk.clone()))
         .max_decoding_message_size(serving.max_message_bytes)
@@ -87,7 +89,7 @@ pub async fn run(
     let (keeper, stopped) = (desk.clone(), desk.ending.clone());
     tokio::spawn(stopped.run_until_cancelled_owned(async move {
         let all = keeper.indexes.iter().map(|index| index.keep_pinned(keeper.config.pin_interval));
-        futures::future::join_all(all).await;
+        tokio::join!(futures::future::join_all(all), measures::tell(&keeper));
     }));
     if let Some(door) = door {
         let stopped = desk.ending.clone();

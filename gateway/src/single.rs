@@ -15,7 +15,7 @@ use tracing::Instrument;
 use crate::{
     desk::{Desk, Room},
     failure::Failure,
-    request,
+    measures, request,
     turn::{self, reply::Reply},
 };
 
@@ -37,13 +37,17 @@ pub async fn answer(
     let (open, said) = request::reply(message, &config.defaults, &config.limits)?;
     let deadline = until(said.options.timeout);
     let turn_id = uuid::Uuid::new_v4().to_string();
-    let span = tracing::info_span!("turn", turn_id);
+    let span = turn::span(&turn_id, None);
     let begun = async {
         let dialogue = turn::opened(desk, open, deadline).await?;
         let draft = turn::draft(desk, &dialogue, said.parts, deadline).await?;
         turn::begin(desk, &room.caller, turn_id, draft, &said.options, deadline).await
     };
-    let turn = begun.instrument(span.clone()).await?;
+    let turn = begun.instrument(span.clone()).await;
+    let turn = turn.inspect_err(|failure| {
+        measures::turn("refused");
+        turn::note_failure(&span, failure);
+    })?;
 
     let (events, stream) = mpsc::channel(config.limits.events);
     let finish = async move {

@@ -29,8 +29,10 @@ use fondue_proto::{
     dialogue::{FinishReason, HistoryCut, Timings, TurnDone, Usage, image_unavailable::Reason},
     language::{self, Done, Started},
 };
+use fondue_serving::telemetry::{content, went_wrong};
 use tokio::time::timeout_at;
 use tokio_util::sync::CancellationToken;
+use tracing::{Span, field};
 
 use self::{
     answer::Answer,
@@ -44,6 +46,7 @@ use crate::{
     desk::Desk,
     dialogue::{Dialogue, Draft, Spoken, prompt},
     failure::Failure,
+    measures,
     request::{Exchange, Open, Options, Part},
 };
 
@@ -66,6 +69,9 @@ pub struct Turn {
     /// The server stops: the turn must close now.
     ending: CancellationToken,
     timings: Timings,
+    /// When the last token came.
+    last_token: Option<Instant>,
+    trace_content: bool,
 }
 
 /// What a finished turn leaves to its dialogue.
@@ -155,6 +161,9 @@ pub async fn begin(
         let seen = see::see(desk, &draft.unseen, deadline).await?;
         draft.learn(seen.features, &seen.unreadable);
         let prompt = draft.prompt();
+        if desk.config.trace_content {
+            content("fondue.prompt", &prompt::shown(&prompt.pieces));
+        }
         let parts = prompt::to_wire(&prompt.pieces, &draft.features)?;
         let cuts = prompt::cuts_to_wire(&prompt.cuts, MAX_CUTS);
         let n_cuts = cuts.len();
@@ -188,6 +197,8 @@ pub async fn begin(
         draft,
         deadline,
         ending: desk.ending.clone(),
+        last_token: None,
+        trace_content: desk.config.trace_content,
     })
 }
 
@@ -227,12 +238,12 @@ impl Turn {
                 heard = self.speech.next() => match heard.map_err(Stop::Failed)? {
                     Heard::Text(delta) => {
                         self.bill.hear();
-                        self.first_token();
+                        self.token();
                         self.text(delta, reply).await?;
                     }
                     Heard::Ret(query) => {
                         self.bill.hear();
-                        self.first_token();
+                        self.token();
                         let text_offset = self.answer.ret(query.ret_index, query.text_offset);
                         self.recall.ask(Place { ret_index: query.ret_index, text_offset }, query.embedding);
                     }
@@ -261,9 +272,16 @@ impl Turn {
         Ok(())
     }
 
-    fn first_token(&mut self) {
-        if self.timings.first_token_ms == 0.0 {
-            self.timings.first_token_ms = ms(self.started.elapsed());
+    fn token(&mut self) {
+        let now = Instant::now();
+        match self.last_token.replace(now) {
+            Some(last) => measures::next_token(now - last),
+            None => {
+                let waited = now - self.started;
+                self.timings.first_token_ms = ms(waited);
+                measures::first_token(waited);
+                Span::current().record("first_token_ms", ms(waited));
+            }
         }
     }
 
@@ -300,7 +318,12 @@ impl Turn {
 
     /// Lets go of the upstreams and tells how it ended.
     async fn close(self, end: End, reply: &Reply) -> Result<Outcome, Gone> {
-        let Self { draft, speech, mut recall, answer, n_found, started, timings, pins, .. } = self;
+        let Self {
+            draft, speech, mut recall, answer, n_found, started, timings, pins, trace_content, ..
+        } = self;
+        if trace_content {
+            content("fondue.answer", &answer.transcript());
+        }
         let Started { prompt_tokens, cached_tokens, .. } = speech.started;
         let generation = recall.generation().filter(|_| pins);
         recall.abandon(); // what still runs is told as far as it came
@@ -323,25 +346,25 @@ impl Turn {
                 if !failure.is_defect() {
                     tracing::warn!(%failure, "turn failed");
                 }
-                count("failed");
+                measures::turn("failed");
+                note_failure(&Span::current(), &failure);
                 reply.failed(failure, answer.text().to_owned(), Some(usage)).await?;
                 return Ok(Outcome { spoken: None, generation });
             }
             End::Cancelled => (FinishReason::Cancelled, Done { prompt_tokens, ..Done::default() }),
             End::Done(done) => (finish_reason(done.reason()), done),
         };
-        count(if reason == FinishReason::Cancelled { "cancelled" } else { "done" });
+        measures::turn(if reason == FinishReason::Cancelled { "cancelled" } else { "done" });
         let total = started.elapsed();
-        metrics::histogram!("fondue_gateway_turn_seconds").record(total);
-        if timings.first_text_ms > 0.0 {
-            let first = Duration::from_secs_f32(timings.first_text_ms / 1e3);
-            metrics::histogram!("fondue_gateway_first_text_seconds").record(first);
-        }
+        let usage = Usage { generated_tokens: done.generated_tokens, ..usage };
+        let first_text = timings.first_text_ms / 1e3;
+        measures::answered(total, (first_text > 0.0).then(|| Duration::from_secs_f32(first_text)), &usage);
+        note(&usage, reason);
         let event = TurnDone {
             reason: reason as i32,
             text: answer.text().to_owned(),
             transcript: answer.transcript(),
-            usage: Some(Usage { generated_tokens: done.generated_tokens, ..usage }),
+            usage: Some(usage),
             timings: Some(Timings {
                 prefill_ms: done.prefill_ms,
                 decode_ms: done.decode_ms,
@@ -361,7 +384,7 @@ impl Turn {
 /// # Errors
 /// [`Gone`] if the client left or does not read.
 pub async fn cancelled(turn_id: &str, reply: &Reply) -> Result<(), Gone> {
-    count("cancelled");
+    measures::turn("cancelled");
     reply.started(turn_id, None).await?;
     reply.done(TurnDone { reason: FinishReason::Cancelled as i32, ..TurnDone::default() }).await
 }
@@ -374,7 +397,8 @@ pub async fn refused(turn_id: &str, failure: Failure, reply: &Reply) -> Result<(
     if !failure.is_defect() {
         tracing::info!(%failure, "turn refused");
     }
-    count("refused");
+    measures::turn("refused");
+    note_failure(&Span::current(), &failure);
     reply.started(turn_id, None).await?;
     reply.failed(failure, String::new(), None).await
 }
@@ -391,8 +415,38 @@ fn history_cut(started: &Started, n_turns: usize, n_cuts: usize) -> Option<Histo
     })
 }
 
-fn count(outcome: &'static str) {
-    metrics::counter!("fondue_gateway_turns_total", "outcome" => outcome).increment(1);
+/// The span of a turn, which tells at its end what the turn took.
+pub fn span(turn_id: &str, number: Option<u32>) -> Span {
+    tracing::info_span!(
+        "turn",
+        turn_id,
+        number = number.map(i64::from),
+        trace_id = field::Empty,
+        first_token_ms = field::Empty,
+        prompt_tokens = field::Empty,
+        cached_tokens = field::Empty,
+        generated_tokens = field::Empty,
+        images_in = field::Empty,
+        images_found = field::Empty,
+        reason = field::Empty,
+    )
+}
+
+/// Notes in the current turn's span what it took.
+fn note(usage: &Usage, reason: FinishReason) {
+    let span = Span::current();
+    // Signed: else they would be texts in traces.
+    span.record("prompt_tokens", i64::from(usage.prompt_tokens))
+        .record("cached_tokens", i64::from(usage.cached_tokens))
+        .record("generated_tokens", i64::from(usage.generated_tokens))
+        .record("images_in", i64::from(usage.images_in))
+        .record("images_found", i64::from(usage.images_found))
+        .record("reason", reason.as_str_name());
+}
+
+/// Notes in a turn's span why it failed.
+pub(crate) fn note_failure(span: &Span, failure: &Failure) {
+    went_wrong(span, failure.kind());
 }
 
 fn finish_reason(reason: language::FinishReason) -> FinishReason {

@@ -51,7 +51,7 @@ pub async fn query(
     caller.charge(estimated(&parts));
     let cache_key = caller.prompt_key(&cache_key);
     let request = QueryRequest { parts, compat: language_compat(compat) as i32, cache_key };
-    let query = clock::call("language", deadline, request, async |request| {
+    let query = clock::call(("language", "Query"), deadline, request, async |request| {
         desk.language.clone().query(request).await
     });
     let query = query.await.map_err(|failure| failure.with_paths(path))?;
@@ -71,9 +71,10 @@ pub async fn place(desk: &Desk, picture: Part, deadline: Instant) -> Result<Vec<
     let mut seen = see::see(desk, &pictures, deadline).await?;
     let features = pictures.iter().filter_map(|picture| seen.features.remove(&picture.key));
     let features = features.map(|features| language::Features { values: features.to_vec() }).collect();
-    let placed = clock::call("language", deadline, ProjectRequest { features }, async |request| {
-        desk.language.clone().project(request).await
-    });
+    let placed =
+        clock::call(("language", "Project"), deadline, ProjectRequest { features }, async |request| {
+            desk.language.clone().project(request).await
+        });
     let placed = placed.await.map_err(|failure| failure.with_paths(|_| None))?.embeddings;
     let [placed] = <[_; 1]>::try_from(placed).map_err(|placed| {
         Failure::new(Fault::Internal, format!("{} embeddings came for one picture", placed.len()))
@@ -127,7 +128,7 @@ pub async fn score(
     caller.charge(estimated(&parts));
     let cache_key = caller.prompt_key(&asked.cache_key);
     let request = language::ScoreRequest { parts, candidates: asked.candidates, with_prompt, cache_key };
-    let scored = clock::call("language", deadline, request, async |request| {
+    let scored = clock::call(("language", "Score"), deadline, request, async |request| {
         desk.language.clone().score(request).await
     });
     let language::ScoreResponse { scores, prompt } =

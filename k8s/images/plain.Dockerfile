@@ -8,6 +8,9 @@ RUN apt-get update \
  && apt-get install --yes --no-install-recommends g++ make \
  && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
+# Told by fondue_build_info: --build-arg COMMIT=$(git rev-parse --short HEAD)
+ARG COMMIT=unknown
+ENV FONDUE_COMMIT=$COMMIT
 COPY . .
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target \

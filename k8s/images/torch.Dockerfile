@@ -33,6 +33,9 @@ RUN apt-get update \
 COPY --from=libtorch /libtorch/ /opt/libtorch/
 ENV LIBTORCH=/opt/libtorch/torch
 WORKDIR /src
+# Told by fondue_build_info: --build-arg COMMIT=$(git rev-parse --short HEAD)
+ARG COMMIT=unknown
+ENV FONDUE_COMMIT=$COMMIT
 COPY . .
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target \

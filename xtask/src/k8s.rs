@@ -54,6 +54,12 @@ pub(crate) fn check(root: &Path) -> Result<()> {
     Ok(())
 }
 
+/// The objects of a folder that can be applied.
+pub(crate) fn rendered(root: &Path, place: &str) -> Result<Vec<Value>> {
+    let tools = root.join(python::set_up_k8s(root)?);
+    objects(root, &tools, place)
+}
+
 /// What manifests may name.
 struct Known {
     /// The book's page of the servers' settings.

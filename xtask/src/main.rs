@@ -8,6 +8,7 @@ mod docs;
 mod k8s;
 mod libtorch;
 mod model;
+mod monitoring;
 mod python;
 mod run;
 mod services;
@@ -66,8 +67,8 @@ enum Task {
     /// Fetch libtorch, and what tests need of Python, once into the user's cache, and link `.libtorch`, `.milvus-lite`,
     /// `.http-clients` and `.python-client` to them.
     Setup,
-    /// Everything that continuous integration checks: fmt, clippy, build, the book, tests, doc tests, tidy, manifests,
-    /// dependencies, the browser chat, the clients.
+    /// Everything that continuous integration checks: fmt, clippy, build, the book, tests, doc tests, tidy, manifests, dashboard
+    /// and alarms, dependencies, the browser chat, the clients.
     Test,
     /// The browser chat's part of that: in Chromium against a stand-in, and against the services.
     TestBrowser,
@@ -87,6 +88,8 @@ enum Task {
     },
     /// Render the manifests of `k8s/` and check them, and the Dockerfiles, without a cluster.
     K8s,
+    /// Ask a real Prometheus, which scrapes running services, everything that the dashboard and the alarms of `k8s/` ask.
+    Monitoring,
     /// Check the rules of the tree: boundaries, doorplates, lengths, nothing unfinished or bound to one machine.
     Tidy,
 }
@@ -104,6 +107,7 @@ fn main() -> Result<()> {
         Task::Deny => supply::deny(&root),
         Task::Sbom { out } => supply::sbom(&root, &root.join(out)),
         Task::K8s => k8s::check(&root),
+        Task::Monitoring => monitoring::check(&root),
         Task::Tidy => tidy::check(&root).and_then(|()| boundaries::check(&root)),
         Task::Test => test(&root),
         Task::TestBrowser => {
@@ -153,6 +157,7 @@ fn test(root: &std::path::Path) -> Result<()> {
         cargo("test --release --workspace --lib --bins --tests")?;
     }
     let services = Services::start(root)?;
+    monitoring::with(root, &services)?;
     browser::test(root, &services.url)?;
     clients::test(root, services.address())
 }

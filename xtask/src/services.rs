@@ -1,6 +1,7 @@
 //! The four services on free ports, for tests that come from outside: browsers and client libraries.
 
 use std::{
+    collections::BTreeMap,
     io::{BufRead, BufReader},
     path::Path,
     process::{Child, ChildStdout, Command, Stdio},
@@ -17,6 +18,8 @@ pub(crate) struct Services {
     said: BufReader<ChildStdout>,
     /// Of the gateway, `http://HOST:PORT`.
     pub(crate) url: String,
+    /// Of all, by their names.
+    all: BTreeMap<String, String>,
 }
 
 impl Services {
@@ -29,20 +32,28 @@ impl Services {
         let mut fondue = fondue.spawn().context("fondue could not be started")?;
         let said = BufReader::new(fondue.stdout.take().context("fondue has no stdout")?);
         // From here on it is stopped whatever happens.
-        let mut services = Self { fondue, said, url: String::new() };
+        let mut services = Self { fondue, said, url: String::new(), all: BTreeMap::new() };
         let mut line = String::new();
         while services.said.read_line(&mut line)? > 0 {
-            if let Some(url) = gateway(&line) {
-                services.url = url.to_owned();
-                return Ok(services);
+            if let Some((name, url)) = service(&line) {
+                services.all.insert(name.to_owned(), url.to_owned());
             }
             line.clear();
+            if services.all.len() == NAMES.len() {
+                services.url.clone_from(&services.all["gateway"]);
+                return Ok(services);
+            }
         }
-        bail!("`fondue up` ended without telling the gateway's address")
+        bail!("`fondue up` ended without telling the services' addresses")
     }
 }
 
 impl Services {
+    /// The URLs of all four, by their names.
+    pub(crate) fn all(&self) -> &BTreeMap<String, String> {
+        &self.all
+    }
+
     /// The gateway's `HOST:PORT`.
     pub(crate) fn address(&self) -> &str {
         self.url.trim_start_matches("http://")
@@ -57,9 +68,14 @@ impl Drop for Services {
     }
 }
 
-/// The address in the line of `fondue up` that tells the gateway's.
-fn gateway(line: &str) -> Option<&str> {
-    line.trim().strip_prefix("gateway ").map(str::trim_start)
+/// What `fondue up` starts.
+const NAMES: [&str; 4] = ["gateway", "vision", "language", "retrieval"];
+
+/// The name and the address in a line of `fondue up` that tells a service's.
+fn service(line: &str) -> Option<(&str, &str)> {
+    let (name, url) = line.trim().split_once(' ')?;
+    let url = url.trim_start();
+    (NAMES.contains(&name) && url.starts_with("http://")).then_some((name, url))
 }
 
 #[cfg(test)]
@@ -67,9 +83,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_gateways_address_is_found_in_what_up_prints() {
-        assert_eq!(gateway("  gateway    http://127.0.0.1:7400\n"), Some("http://127.0.0.1:7400"));
-        assert_eq!(gateway("  retrieval  http://127.0.0.1:7403\n"), None);
-        assert_eq!(gateway("Talk to it with `fondue chat --gateway http://127.0.0.1:7400`"), None);
+    fn addresses_are_found_in_what_up_prints() {
+        assert_eq!(
+            service("  gateway    http://127.0.0.1:7400\n"),
+            Some(("gateway", "http://127.0.0.1:7400"))
+        );
+        assert_eq!(
+            service("  retrieval  http://127.0.0.1:7403\n"),
+            Some(("retrieval", "http://127.0.0.1:7403"))
+        );
+        assert_eq!(service("  logs       /tmp/logs\n"), None);
+        assert_eq!(service("Talk to it with `fondue chat --gateway http://127.0.0.1:7400`"), None);
     }
 }

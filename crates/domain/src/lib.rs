@@ -1,9 +1,10 @@
-//! What all of Fondue shares: faults, token ids, embeddings. Pure and synchronous.
+//! What all of Fondue shares: faults, token ids, embeddings, names of metrics. Pure and synchronous.
 //! Touches nothing: no network, no files, no tensors.
 
 pub mod compat;
 pub mod embedding;
 pub mod fault;
+pub mod measure;
 
 pub use compat::{Compat, CompatError};
 pub use embedding::{Embedding, EmbeddingError};

@@ -13,6 +13,7 @@ mod questions;
 mod room;
 mod run;
 mod sequence;
+mod steps;
 mod stop;
 
 use std::{sync::Arc, time::Instant};
@@ -22,7 +23,7 @@ use fondue_model::{LanguageModel, ModelError, Prompt, PromptPart, Tokenizer};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 pub use budget::KvBudget;
-pub use gauges::KvLoad;
+pub use gauges::{KvLoad, LANGUAGE_MEASURES};
 pub use job::{Emission, FinishReason, Generation, Likelihood, Likelihoods, Usage};
 
 use self::{
@@ -270,7 +271,8 @@ impl LanguageEngine {
     ) -> Result<Answer, EngineError> {
         let permit = self.permit()?;
         let (out, answer) = oneshot::channel();
-        self.owner.send(question(Ask { deadline, out, permit }))?;
+        let span = tracing::Span::current();
+        self.owner.send(question(Ask { deadline, out, permit, span }))?;
         answer.await.map_err(|_| EngineError::Stopped)?
     }
 

@@ -12,7 +12,7 @@ pub mod vision;
 
 pub use error::EngineError;
 pub use language::{
-    Emission, FinishReason, Generation, KvBudget, KvLoad, LanguageEngine, LanguageLimits, Likelihood,
-    Likelihoods,
+    Emission, FinishReason, Generation, KvBudget, KvLoad, LANGUAGE_MEASURES, LanguageEngine, LanguageLimits,
+    Likelihood, Likelihoods,
 };
-pub use vision::{Features, PictureFile, VisionEngine, VisionLimits};
+pub use vision::{Features, PictureFile, VISION_MEASURES, VisionEngine, VisionLimits};

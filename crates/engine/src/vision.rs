@@ -13,6 +13,7 @@ mod cache;
 mod decode;
 mod job;
 mod line;
+mod measures;
 mod picture;
 mod tower;
 
@@ -28,7 +29,7 @@ use fondue_model::{ModelError, VisionTower};
 use futures::future::try_join_all;
 use tokio::sync::Semaphore;
 
-pub use self::{job::Features, picture::PictureFile};
+pub use self::{job::Features, measures::VISION_MEASURES, picture::PictureFile};
 use self::{
     job::{Failure, Place},
     line::Line,

@@ -103,7 +103,10 @@ impl Searcher {
             None => self.scan(generation, query, admitted, wanted)?,
         };
         go_on()?;
-        found.extend(view.search_added(query)?);
+        if view.added() > 0 {
+            let _span = tracing::debug_span!("scan_added", rows = view.added() as i64).entered();
+            found.extend(view.search_added(query)?);
+        }
         found.sort_by(best_first);
         found.truncate(query.k);
         Ok(Answer { found, exact })
@@ -122,6 +125,7 @@ impl Searcher {
             return Ok(None);
         }
         let Some(graph) = Graph::of(generation)? else { return Ok(None) };
+        let _span = tracing::debug_span!("graph", rows = rows as i64, ef = ef as i64).entered();
         let accept = |row: usize| !generation.excludes(row, query.exclusions);
         let ask = Ask {
             query: query.vector.values(),
@@ -145,6 +149,8 @@ impl Searcher {
         admit: Option<Arc<Bitmap>>,
         wanted: &dyn Fn() -> bool,
     ) -> Result<Vec<Found>, IndexError> {
+        let rows = admit.as_deref().map_or(generation.len(), Bitmap::count);
+        let _span = tracing::debug_span!("scan", rows = rows as i64).entered();
         let source = Arc::clone(generation);
         let accept = accept(generation, query.exclusions);
         let job = Job { source, query: query.vector.values().to_vec(), k: query.k, admit, accept };

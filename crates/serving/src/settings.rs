@@ -181,6 +181,10 @@ pub struct ServingSettings {
     #[arg(long, value_name = "URL")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub otlp_endpoint: Option<String>,
+    /// Which share of the traces that begin here goes there, 0 … 1; of others whoever called decided [default: 1].
+    #[arg(long, value_name = "X")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trace_ratio: Option<f64>,
     /// Stop when stdin ends, and with it the launcher that holds its other end [default: false].
     #[arg(long, num_args = 0..=1, default_missing_value = "true", require_equals = true, value_name = "BOOL")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -227,6 +231,8 @@ pub struct Serving {
     pub log_filter: String,
     /// Where traces go.
     pub otlp_endpoint: Option<String>,
+    /// Which share of the traces that begin here goes there.
+    pub trace_ratio: f64,
     /// Whether the end of stdin stops the server.
     pub stop_with_stdin: bool,
     /// The connections that it takes.
@@ -272,6 +278,7 @@ impl std::fmt::Debug for Serving {
             log_format,
             log_filter,
             otlp_endpoint,
+            trace_ratio,
             stop_with_stdin,
             connections,
             tls,
@@ -287,6 +294,7 @@ impl std::fmt::Debug for Serving {
             .field("log_format", log_format)
             .field("log_filter", log_filter)
             .field("otlp_endpoint", &otlp_endpoint.as_deref().map(without_user))
+            .field("trace_ratio", trace_ratio)
             .field("stop_with_stdin", stop_with_stdin)
             .field("connections", connections)
             .field("tls", tls)
@@ -338,6 +346,7 @@ impl ServingSettings {
             log_format,
             log_filter: self.log_filter.unwrap_or_else(|| "info".to_owned()),
             otlp_endpoint: self.otlp_endpoint,
+            trace_ratio: within("trace_ratio", self.trace_ratio, 1.0, 0.0, 1.0)?,
             stop_with_stdin: self.stop_with_stdin.unwrap_or(false),
             connections: self.connections.resolve()?,
             tls: self.tls.resolve()?,

@@ -7,6 +7,8 @@ use http::HeaderMap;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
+use crate::telemetry::trace_id;
+
 /// Whose reasons an `ErrorInfo` tells.
 const DOMAIN: &str = "fondue";
 /// Bytes of a message at most, and of the fields at fault together. A status travels in headers: a client may take
@@ -41,6 +43,10 @@ pub fn from_parts(fault: Fault, message: impl Into<String>, violations: Vec<Viol
     if let Fault::Busy { retry_after } = fault {
         details.set_retry_info(Some(retry_after));
     }
+    // What finds the call in all logs and traces.
+    if let Some(trace_id) = trace_id() {
+        details.set_request_info(trace_id, "");
+    }
     Status::with_error_details(code(fault), cut(message.into(), MESSAGE_BYTES), details)
 }
 
@@ -69,6 +75,11 @@ pub fn info_of(status: &Status) -> HashMap<String, String> {
         .filter(|info| info.domain == DOMAIN)
         .map(|info| info.metadata.clone())
         .unwrap_or_default()
+}
+
+/// The trace in which a status was made, as its `google.rpc.RequestInfo` tells.
+pub fn trace_of(status: &Status) -> Option<String> {
+    status.get_error_details().request_info().map(|info| info.request_id.clone())
 }
 
 /// What kind of failure a status tells of.
@@ -129,6 +140,29 @@ fn code(fault: Fault) -> Code {
         Fault::Cancelled => Code::Cancelled,
         Fault::Unsupported => Code::Unimplemented,
         Fault::Internal => Code::Internal,
+    }
+}
+
+/// A code's name, as gRPC's documents spell it.
+pub fn code_name(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "OK",
+        Code::Cancelled => "CANCELLED",
+        Code::InvalidArgument => "INVALID_ARGUMENT",
+        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
+        Code::NotFound => "NOT_FOUND",
+        Code::AlreadyExists => "ALREADY_EXISTS",
+        Code::PermissionDenied => "PERMISSION_DENIED",
+        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
+        Code::FailedPrecondition => "FAILED_PRECONDITION",
+        Code::Aborted => "ABORTED",
+        Code::OutOfRange => "OUT_OF_RANGE",
+        Code::Unimplemented => "UNIMPLEMENTED",
+        Code::Internal => "INTERNAL",
+        Code::Unavailable => "UNAVAILABLE",
+        Code::DataLoss => "DATA_LOSS",
+        Code::Unauthenticated => "UNAUTHENTICATED",
+        Code::Unknown => "UNKNOWN",
     }
 }
 

@@ -3,23 +3,36 @@
 //! Spans get W3C ids whether or not traces are exported, so that a trace id in one service's log finds the lines of
 //! all others.
 
-use std::{io::IsTerminal, sync::OnceLock, time::Duration};
+mod lines;
+mod measured;
+mod traces;
 
-use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
-use opentelemetry::trace::{TraceContextExt, TracerProvider};
-use opentelemetry_otlp::{SpanExporter, WithExportConfig};
-use opentelemetry_sdk::{Resource, propagation::TraceContextPropagator, trace::SdkTracerProvider};
-use tracing::{Level, level_filters::LevelFilter};
+use std::{io::IsTerminal, time::Duration};
+
+pub use measured::describe;
+pub(crate) use measured::{handle as metrics_handle, text as metrics_text, upkeep as metrics_upkeep};
+use opentelemetry::{
+    KeyValue,
+    trace::{Status, TraceContextExt, TracerProvider},
+};
+use opentelemetry_sdk::{propagation::TraceContextPropagator, trace::SdkTracerProvider};
+use tracing::{Level, Metadata, level_filters::LevelFilter};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 use tracing_subscriber::{
     EnvFilter, Layer,
-    filter::Targets,
+    filter::{FilterExt, FilterFn, filter_fn},
     fmt::{self, writer::BoxMakeWriter},
     layer::SubscriberExt,
     util::SubscriberInitExt,
 };
 
+use self::lines::{Ids, WithTrace};
 use crate::settings::{LogFormat, Serving};
+
+/// How long the end may wait for the collector to take the last spans.
+const LAST_SPANS: Duration = Duration::from_secs(1);
+/// Bytes of a text that is put into a span, where that is allowed.
+const CONTENT_BYTES: usize = 8 << 10;
 
 /// Why logs and traces cannot be set up.
 #[derive(Debug, thiserror::Error)]
@@ -53,7 +66,7 @@ pub struct TelemetryGuard {
 
 impl Drop for TelemetryGuard {
     fn drop(&mut self) {
-        let _ = self.provider.shutdown();
+        let _ = self.provider.shutdown_with_timeout(LAST_SPANS);
     }
 }
 
@@ -66,25 +79,21 @@ pub fn init(service: &'static str, serving: &Serving) -> Result<TelemetryGuard, 
         filter: serving.log_filter.clone(),
         reason: error.to_string(),
     })?;
-    let mut provider =
-        SdkTracerProvider::builder().with_resource(Resource::builder().with_service_name(service).build());
-    if let Some(endpoint) = &serving.otlp_endpoint {
-        let exporter =
-            SpanExporter::builder().with_tonic().with_endpoint(endpoint).build().map_err(|error| {
-                TelemetryError::Exporter { endpoint: endpoint.clone(), reason: error.to_string() }
-            })?;
-        provider = provider.with_batch_exporter(exporter);
-    }
-    let provider = provider.build();
+    metrics_handle();
+    let provider = traces::provider(service, serving)?;
     propagate();
-    // Our own spans only: the exporter's connection would otherwise trace itself.
-    // The engines tell of every turn's steps: too much for a log, and what a trace is for.
-    let ours = Targets::new()
-        .with_target("fondue", Level::INFO)
-        .with_target("fondue_engine", Level::DEBUG)
-        .with_default(LevelFilter::OFF);
-    let traces = tracing_opentelemetry::layer().with_tracer(provider.tracer(service)).with_filter(ours);
+    let exports = serving.otlp_endpoint.is_some();
+    let traces = tracing_opentelemetry::layer()
+        .with_tracer(provider.tracer(service))
+        .with_location(false)
+        .with_threads(false)
+        .with_target(false)
+        .with_level(false)
+        .with_tracked_inactivity(false)
+        .with_filter(recorded(exports));
     let writer = BoxMakeWriter::new(std::io::stderr);
+    // Whatever is logged within a call has its trace's id, so the spans that have it are never left out.
+    let filter = filter.or(calls());
     let logs = match serving.log_format {
         LogFormat::Text => {
             // Colours are for terminals, not for files.
@@ -92,13 +101,41 @@ pub fn init(service: &'static str, serving: &Serving) -> Result<TelemetryGuard, 
             fmt::layer().with_ansi(ansi).with_writer(writer).with_filter(filter).boxed()
         }
         LogFormat::Json => {
-            fmt::layer().json().flatten_event(true).with_writer(writer).with_filter(filter).boxed()
+            let lines = fmt::layer().json().flatten_event(true).map_event_format(WithTrace);
+            lines.with_writer(writer).with_filter(filter).boxed()
         }
     };
-    let subscriber = tracing_subscriber::registry().with(traces).with(logs);
+    let subscriber = tracing_subscriber::registry().with(traces).with(Ids.with_filter(calls())).with(logs);
     subscriber.try_init().map_err(|_| TelemetryError::Twice)?;
-    metrics_handle();
     Ok(TelemetryGuard { provider })
+}
+
+/// What a trace holds: our own spans only, as the exporter's connection would otherwise trace itself.
+///
+/// Spans of level INFO are the calls and turns, and have ids in any case. What they are made of is told at DEBUG, and is not
+/// there at all without an exporter. Events are what is worth a line of the log, and what the engines tell of a turn's steps.
+fn recorded(exports: bool) -> FilterFn<impl Fn(&Metadata<'_>) -> bool> {
+    let most = if exports { Level::DEBUG } else { Level::INFO };
+    let wanted = move |about: &Metadata<'_>| {
+        let (target, level) = (about.target(), *about.level());
+        let is_wanted = match about.is_span() {
+            true => level <= most,
+            // Without an exporter nobody reads events.
+            false => {
+                exports && (level <= Level::INFO || target.starts_with("fondue_engine") && level <= most)
+            }
+        };
+        is_wanted && target.starts_with("fondue")
+    };
+    filter_fn(wanted).with_max_level_hint(LevelFilter::from_level(most))
+}
+
+/// The spans of calls and turns.
+fn calls() -> FilterFn {
+    let wanted = |about: &Metadata<'_>| {
+        about.is_span() && *about.level() <= Level::INFO && about.target().starts_with("fondue")
+    };
+    filter_fn(wanted as fn(&Metadata<'_>) -> bool).with_max_level_hint(LevelFilter::INFO)
 }
 
 /// Makes W3C's `traceparent` the way in which trace contexts travel.
@@ -111,32 +148,37 @@ pub fn current_trace_id() -> String {
     tracing::Span::current().context().span().span_context().trace_id().to_string()
 }
 
-/// How often what was measured is put into its buckets.
-const UPKEEP: Duration = Duration::from_secs(5);
+/// The same; `None` outside of any trace.
+pub fn trace_id() -> Option<String> {
+    let context = tracing::Span::current().context();
+    let span = context.span();
+    span.span_context().is_valid().then(|| span.span_context().trace_id().to_string())
+}
 
-/// Keeps measurements from piling up where nobody reads them. It never ends.
-pub(crate) async fn metrics_upkeep() {
-    let mut ticks = tokio::time::interval(UPKEEP);
-    loop {
-        ticks.tick().await;
-        if let Some(handle) = metrics_handle() {
-            handle.run_upkeep();
-        }
+/// Makes `span` the first of a trace of its own, linked to the current one, and notes the trace's id in its field `trace_id`.
+pub fn begin_trace(span: &tracing::Span) {
+    let outer = tracing::Span::current().context().span().span_context().clone();
+    if span.set_parent(opentelemetry::Context::new()).is_ok() {
+        // Begun before it is linked: whether it is recorded is its own affair.
+        span.record("trace_id", span.context().span().span_context().trace_id().to_string());
+        span.add_link(outer);
     }
 }
 
-/// The process's metrics. Servers that share a process share them.
-pub(crate) fn metrics_handle() -> Option<&'static PrometheusHandle> {
-    static HANDLE: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
-    let install = || {
-        let seconds = [0.001, 0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
-        let counts = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0];
-        let mut builder = PrometheusBuilder::new().set_buckets(&seconds);
-        for counted in ["_pictures", "_rows", "_sequences"] {
-            let matcher = Matcher::Suffix(counted.to_owned());
-            builder = builder.and_then(|builder| builder.set_buckets_for_metric(matcher, &counts));
-        }
-        builder.and_then(PrometheusBuilder::install_recorder).ok()
-    };
-    HANDLE.get_or_init(install).as_ref()
+/// Puts a text that somebody wrote, or the model, into the current span, cut at 8 KiB. It gets into no log.
+///
+/// Only for where a setting allows it: traces are read by others than those who talk.
+pub fn content(name: &'static str, text: &str) {
+    let end = (0..=text.len().min(CONTENT_BYTES)).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
+    tracing::Span::current().set_attribute(name, text[..end].to_owned());
+}
+
+/// Notes in `span` that what it tells of went wrong, and how: `kind` is one of few words.
+pub fn went_wrong(span: &tracing::Span, kind: &'static str) {
+    let context = span.context();
+    let span = context.span();
+    if span.is_recording() {
+        span.set_attribute(KeyValue::new("error.type", kind));
+        span.set_status(Status::error(kind));
+    }
 }

@@ -127,6 +127,11 @@ pub struct Settings {
     #[arg(long, value_name = "TEXT")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub turn_separator: Option<String>,
+    /// Whether prompts and answers are put into traces, 8 KiB of each at most; whoever reads the traces reads them
+    /// [default: false].
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trace_content: Option<bool>,
     /// Pictures by URL.
     #[command(flatten)]
     #[serde(flatten)]

@@ -1,11 +1,11 @@
-//! The turns and edits of a conversation that wait for the running turn: few, and not many bytes. Pure.
+//! The turns and edits of a conversation that wait for the running turn: few, and not many bytes.
 
 use std::collections::VecDeque;
 
 use fondue_proto::dialogue::{BranchHistory, Turn, UndoTurns};
 use prost::Message;
 
-use crate::{config::Limits, failure::Failure};
+use crate::{config::Limits, failure::Failure, measures};
 
 /// A change of the history.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -68,6 +68,7 @@ impl Waiting {
         }
         self.n_bytes = n_bytes;
         self.queue.push_back(next);
+        measures::waits();
         Ok(())
     }
 
@@ -85,6 +86,9 @@ impl Waiting {
     pub(super) fn pop(&mut self) -> Option<Next> {
         let next = self.queue.pop_front()?;
         self.n_bytes = self.n_bytes.saturating_sub(next.n_bytes());
+        if matches!(next, Next::Turn(..)) {
+            measures::wait_no_more(1);
+        }
         Some(next)
     }
 
@@ -95,6 +99,12 @@ impl Waiting {
 
     fn is_full(&self, limits: &Limits) -> bool {
         self.queue.iter().filter(|next| !matches!(next, Next::Refused(_))).count() >= limits.waiting_turns
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        measures::wait_no_more(self.queue.iter().filter(|next| matches!(next, Next::Turn(..))).count());
     }
 }
 

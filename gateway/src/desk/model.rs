@@ -51,9 +51,10 @@ impl Model {
             }
         }
         let deadline = deadline.min(Instant::now() + PATIENCE);
-        let described = clock::call("language", deadline, DescribeRequest {}, async |request| {
-            self.language.clone().describe(request).await
-        });
+        let described =
+            clock::call(("language", "Describe"), deadline, DescribeRequest {}, async |request| {
+                self.language.clone().describe(request).await
+            });
         match described.await {
             Ok(described) => {
                 let template = described.template.map_or_else(Template::default, own);

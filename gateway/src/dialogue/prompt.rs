@@ -42,6 +42,15 @@ pub fn push(pieces: &mut Vec<Piece>, piece: Piece) {
     }
 }
 
+/// A prompt as people read it.
+pub fn shown(pieces: &[Piece]) -> String {
+    let piece = |piece: &Piece| match piece {
+        Piece::Text(text) => text.clone(),
+        Piece::Picture(_) => "[picture]".to_owned(),
+    };
+    pieces.iter().map(piece).collect()
+}
+
 /// A prompt, and where it may begin if it is too long.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Prompt {

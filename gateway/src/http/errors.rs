@@ -9,7 +9,10 @@ use axum::{
 };
 use fondue_domain::{Classify, Fault};
 use fondue_proto::dialogue::TurnFailed;
-use fondue_serving::status::{fault_of, status};
+use fondue_serving::{
+    status::{fault_of, status},
+    telemetry::trace_id,
+};
 use serde::Serialize;
 use tonic::{Code, Status};
 
@@ -30,6 +33,9 @@ struct ErrorBody {
     /// The field at fault.
     param: Option<String>,
     code: &'static str,
+    /// The id of the trace, as in `x-request-id`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<String>,
 }
 
 /// What every error's body is.
@@ -62,7 +68,8 @@ fn table(fault: Fault) -> (StatusCode, &'static str, &'static str) {
 impl Problem {
     fn new(fault: Fault, message: String, param: Option<String>) -> Self {
         let (status, r#type, code) = table(fault);
-        Self { status, retry_after: retry_after(fault), error: ErrorBody { message, r#type, param, code } }
+        let error = ErrorBody { message, r#type, param, code, request_id: trace_id() };
+        Self { status, retry_after: retry_after(fault), error }
     }
 
     /// A wrong request with a code of its own.

@@ -12,13 +12,16 @@ use std::{
 
 use bytes::Bytes;
 use fondue_domain::{Fault, Violation};
-use fondue_fetch::{Fetcher, Reason, System};
+use fondue_fetch::{FetchError, Fetched, Fetcher, Reason, System};
+use fondue_serving::telemetry::went_wrong;
 use futures::{StreamExt, stream::FuturesUnordered};
 use tokio::time::timeout_at;
+use tracing::{Instrument, field};
 
 use crate::{
     config::images::ImageLinks,
     failure::Failure,
+    measures,
     request::{Content, Link, Part, Picture, parts::Origin},
 };
 
@@ -51,14 +54,19 @@ impl Links {
     ///
     /// # Errors
     /// [`Failure`] that names the field of each link that is refused or leads to nothing, or tells that a host is down.
-    #[tracing::instrument(skip_all)]
     pub async fn follow(
         &self,
         lists: Vec<Vec<Part>>,
         deadline: Instant,
     ) -> Result<Vec<Vec<Content>>, Failure> {
         let links: Vec<_> = lists.iter().flatten().filter_map(link).collect();
-        let files = if links.is_empty() { HashMap::new() } else { self.fetch(&links, deadline).await? };
+        let files = match links.len() {
+            0 => HashMap::new(),
+            n => {
+                let span = tracing::debug_span!("fetch_images", links = n as i64);
+                self.fetch(&links, deadline).instrument(span).await?
+            }
+        };
         let content = |part| match part {
             Part::Text(text) => Some(Content::Text(text)),
             Part::Picture(picture) => Some(Content::Picture(picture)),
@@ -81,7 +89,7 @@ impl Links {
         let mut met = HashSet::new();
         let once = links.iter().filter(|link| met.insert(link.url.as_str()));
         let mut running: FuturesUnordered<_> =
-            once.map(|link| async { (*link, fetcher.fetch(&link.url).await) }).collect();
+            once.map(|link| async { (*link, fetch(fetcher, link).await) }).collect();
         let (mut files, mut violations, mut other, mut n_bytes) = (HashMap::new(), Vec::new(), None, 0);
         loop {
             let next = timeout_at(deadline.into(), running.next()).await;
@@ -125,6 +133,20 @@ impl Links {
             None => Ok(files),
         }
     }
+}
+
+/// One picture; told by its field, since its URL is the client's.
+async fn fetch(fetcher: &Fetcher, link: &Link) -> Result<Fetched, FetchError> {
+    let begun = Instant::now();
+    let span =
+        tracing::debug_span!("fetch_image", field = link.field, bytes = field::Empty, otel.kind = "client");
+    let fetched = fetcher.fetch(&link.url).instrument(span.clone()).await;
+    measures::fetched(fetched.is_ok(), begun.elapsed());
+    match &fetched {
+        Ok(file) => drop(span.record("bytes", file.bytes.len() as i64)),
+        Err(_) => went_wrong(&span, "fetch_failed"),
+    }
+    fetched
 }
 
 fn link(part: &Part) -> Option<&Link> {

@@ -17,8 +17,9 @@ use fondue_proto::{
     dialogue::{FoundImage, SearchTiming, image_unavailable::Reason},
     retrieval::{Condition, Hit, SearchRequest},
 };
+use fondue_serving::telemetry::went_wrong;
 use tokio::task::JoinSet;
-use tracing::Instrument;
+use tracing::{Instrument, Span, field};
 
 use self::index::{Index, Searched};
 use super::clock::ms;
@@ -61,7 +62,8 @@ pub struct Recall {
     images_per_ret: usize,
     deadline: Instant,
     search_timeout: Duration,
-    waiting: VecDeque<(Place, Vec<f32>)>,
+    /// With the span of each, which begins with its `[RET]`.
+    waiting: VecDeque<(Place, Vec<f32>, Span)>,
     running: Option<Place>,
     /// The running search; aborted when dropped.
     search: JoinSet<Timed>,
@@ -113,7 +115,14 @@ impl Recall {
 
     /// Asks for the pictures of a `[RET]`.
     pub fn ask(&mut self, place: Place, query: Vec<f32>) {
-        self.waiting.push_back((place, query));
+        let span = tracing::debug_span!(
+            "recall",
+            ret_index = i64::from(place.ret_index),
+            k = field::Empty,
+            found = field::Empty,
+            generation = field::Empty,
+        );
+        self.waiting.push_back((place, query, span));
         self.start();
     }
 
@@ -138,7 +147,7 @@ impl Recall {
         if let Some(place) = self.running {
             self.note(place, Instant::now());
         }
-        self.running.take().into_iter().chain(self.waiting.drain(..).map(|(place, _)| place)).collect()
+        self.running.take().into_iter().chain(self.waiting.drain(..).map(|(place, ..)| place)).collect()
     }
 
     /// The next answer, in the order of asking; waits for ever while idle. Can be dropped and asked again
@@ -157,7 +166,7 @@ impl Recall {
         }
         match self.waiting.pop_front() {
             // Nothing is left to search for, or it would run.
-            Some((place, _)) => {
+            Some((place, ..)) => {
                 Recalled::Unavailable(place, Reason::Limit, "the turn's max_images were found already".into())
             }
             None => std::future::pending().await,
@@ -168,9 +177,8 @@ impl Recall {
     fn start(&mut self) {
         if self.running.is_none()
             && self.images_left > 0
-            && let Some((place, query)) = self.waiting.pop_front()
+            && let Some((place, query, span)) = self.waiting.pop_front()
         {
-            let span = tracing::info_span!("recall", place.ret_index);
             self.since = Instant::now();
             self.search.spawn(self.ask_index(query).instrument(span));
             self.running = Some(place);
@@ -197,7 +205,19 @@ impl Recall {
         };
         let index = self.index.clone();
         let deadline = self.deadline.min(self.since + self.search_timeout);
-        async move { (index.search(request, deadline).await, Instant::now()) }
+        async move {
+            let (span, k) = (Span::current(), request.k);
+            let searched = index.search(request, deadline).await;
+            span.record("k", i64::from(k));
+            match &searched {
+                Ok(searched) => {
+                    span.record("found", searched.hits.len() as i64)
+                        .record("generation", &searched.generation);
+                }
+                Err(failure) => went_wrong(&span, failure.kind()),
+            }
+            (searched, Instant::now())
+        }
     }
 
     fn recalled(&mut self, place: Place, response: Result<Searched, Failure>) -> Recalled {

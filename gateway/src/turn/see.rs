@@ -11,11 +11,14 @@ use std::{
 use fondue_domain::{Classify, Compat, Fault};
 use fondue_proto::vision::{self, EncodeRequest, EncodeResponse, Image};
 
+use tracing::{Instrument, Span, field};
+
 use super::clock;
 use crate::{
     desk::Desk,
     dialogue::Features,
     failure::Failure,
+    measures,
     request::{Picture, PictureKey, parts::Origin},
 };
 
@@ -37,8 +40,15 @@ pub struct Seen {
 ///
 /// # Errors
 /// [`Failure`] that names the field of a picture that cannot be read, or tells that vision is down.
-#[tracing::instrument(skip_all, fields(n_images = pictures.len()))]
 pub async fn see(desk: &Desk, pictures: &[Picture], deadline: Instant) -> Result<Seen, Failure> {
+    if pictures.is_empty() {
+        return Ok(Seen::default());
+    }
+    let span = tracing::debug_span!("see", pictures = pictures.len() as i64, known = field::Empty);
+    see_some(desk, pictures, deadline).instrument(span).await
+}
+
+async fn see_some(desk: &Desk, pictures: &[Picture], deadline: Instant) -> Result<Seen, Failure> {
     let started = Instant::now();
     let mut seen = Seen::default();
     let mut unknown = Vec::new();
@@ -48,6 +58,9 @@ pub async fn see(desk: &Desk, pictures: &[Picture], deadline: Instant) -> Result
             None => unknown.push(picture.clone()),
         }
     }
+    let known = pictures.len() - unknown.len();
+    measures::features(known, unknown.len());
+    Span::current().record("known", known as i64);
     let mut unknown = unknown.as_slice();
     while !unknown.is_empty() {
         let (now, later) = unknown.split_at(call_length(unknown, desk.config.vision_batch));
@@ -78,7 +91,7 @@ async fn encode(
             })
             .collect();
         let request = EncodeRequest { images };
-        let call = clock::call("vision", deadline, request, async |request| {
+        let call = clock::call(("vision", "Encode"), deadline, request, async |request| {
             desk.vision.clone().encode(request).await
         });
         match call.await {

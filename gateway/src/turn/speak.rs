@@ -8,9 +8,10 @@ use fondue_proto::language::{
     language_client::LanguageClient,
 };
 use fondue_serving::upstream::{Affinity, Channel};
-use tonic::Streaming;
+use tonic::{Status, Streaming};
+use tracing::field;
 
-use super::clock;
+use super::clock::{self, Call};
 use crate::{failure::Failure, request::Options};
 
 /// A reply that the language service has begun. Dropping it frees the engine's slot.
@@ -19,6 +20,9 @@ pub struct Speech {
     stream: Streaming<GenerateEvent>,
     /// What the service told when it took the prompt.
     pub started: Started,
+    /// Lasts as long as the stream.
+    call: Call,
+    n_rets: u32,
 }
 
 /// Something that the model did.
@@ -37,7 +41,6 @@ pub enum Heard {
 ///
 /// # Errors
 /// [`Failure`]: the prompt does not fit, the queue is full, the service is down, or time ran out.
-#[tracing::instrument(skip_all, fields(n_parts = parts.len()))]
 pub async fn speak(
     language: &LanguageClient<Channel>,
     parts: Vec<Part>,
@@ -47,15 +50,33 @@ pub async fn speak(
     affinity: Affinity,
     deadline: Instant,
 ) -> Result<Speech, Failure> {
-    let request = generate_request(parts, cuts, options, cache_key);
-    let stream = clock::call_near("language", deadline, affinity, request, async |request| {
-        language.clone().generate(request).await
-    });
+    let span = tracing::debug_span!(
+        "speak",
+        otel.kind = "client",
+        rpc.system = "grpc",
+        rpc.service = "language",
+        rpc.method = "Generate",
+        parts = parts.len() as i64,
+        prompt_tokens = field::Empty,
+        cached_tokens = field::Empty,
+        generated_tokens = field::Empty,
+        rets = field::Empty,
+        reason = field::Empty,
+    );
+    let mut call = Call::within(span, "language", "Generate");
+    let mut request = clock::repeatable(generate_request(parts, cuts, options, cache_key));
+    request.extensions_mut().insert(affinity);
+    let stream =
+        clock::begin(&mut call, deadline, request, async |request| language.clone().generate(request).await);
     let mut stream = stream.await.map_err(|failure| failure.with_paths(path))?;
-    let first = tokio::time::timeout_at(deadline.into(), next(&mut stream)).await;
+    let first = tokio::time::timeout_at(deadline.into(), next(&mut stream, &mut call)).await;
     let first = first.map_err(|_| Failure::deadline("the language service's queue"))?;
     match first.map_err(|failure| failure.with_paths(path))? {
-        Kind::Started(started) => Ok(Speech { stream, started }),
+        Kind::Started(started) => {
+            call.span().record("prompt_tokens", i64::from(started.prompt_tokens));
+            call.span().record("cached_tokens", i64::from(started.cached_tokens));
+            Ok(Speech { stream, started, call, n_rets: 0 })
+        }
         _ => Err(Failure::new(Fault::Internal, "the language service did not begin its reply with Started")),
     }
 }
@@ -67,11 +88,21 @@ impl Speech {
     /// [`Failure`] if the stream breaks; an end without `Done` is unavailable, never a short answer.
     pub async fn next(&mut self) -> Result<Heard, Failure> {
         loop {
-            match next(&mut self.stream).await? {
+            match next(&mut self.stream, &mut self.call).await? {
                 Kind::Started(_) => {}
                 Kind::Text(delta) => return Ok(Heard::Text(delta.text)),
-                Kind::Query(query) => return Ok(Heard::Ret(query)),
-                Kind::Done(done) => return Ok(Heard::Done(done)),
+                Kind::Query(query) => {
+                    self.n_rets += 1;
+                    return Ok(Heard::Ret(query));
+                }
+                Kind::Done(done) => {
+                    self.call.done();
+                    let span = self.call.span();
+                    span.record("generated_tokens", i64::from(done.generated_tokens));
+                    span.record("rets", i64::from(self.n_rets));
+                    span.record("reason", done.reason().as_str_name());
+                    return Ok(Heard::Done(done));
+                }
             }
         }
     }
@@ -90,7 +121,7 @@ impl Speech {
 /// Time for a stream's trailers, which follow its last message at once.
 const END: Duration = Duration::from_secs(1);
 
-async fn next(stream: &mut Streaming<GenerateEvent>) -> Result<Kind, Failure> {
+async fn next(stream: &mut Streaming<GenerateEvent>, call: &mut Call) -> Result<Kind, Failure> {
     loop {
         match stream.message().await {
             Ok(Some(event)) => {
@@ -99,11 +130,15 @@ async fn next(stream: &mut Streaming<GenerateEvent>) -> Result<Kind, Failure> {
                 } // else a kind of a newer service
             }
             Ok(None) => {
+                call.failed(&Status::unavailable(""));
                 let message =
                     "the language service is unavailable: its stream ended in the middle of the answer";
                 return Err(Failure::new(Fault::Unavailable, message));
             }
-            Err(status) => return Err(Failure::upstream("language", status)),
+            Err(status) => {
+                call.failed(&status);
+                return Err(Failure::upstream("language", status));
+            }
         }
     }
 }

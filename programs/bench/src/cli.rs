@@ -11,6 +11,7 @@ use crate::{
     retrieval::InProcess,
     shape::Shape,
     systems::{PeerName, Weights},
+    tracing::TracingArgs,
     train::TrainArgs,
 };
 
@@ -23,6 +24,7 @@ Examples:
   fondue bench vision --peers transformers
   fondue bench retrieval --rows 1m --peers faiss,usearch --markdown docs/benchmarks.md
   fondue bench train --steps 200
+  fondue bench tracing --pairs 11 --seconds 20
   fondue bench all --out figures.json --markdown docs/benchmarks.md
 
 Runs of all systems alternate, so that whatever else the machine does disturbs them alike; still, let it do nothing else.
@@ -78,6 +80,8 @@ pub(crate) enum Command {
     },
     /// A step of training, beside the reference's loop on the same data.
     Train(TrainArgs),
+    /// Turns over all four services, with every span recorded and sent, and with none: what traces cost.
+    Tracing(TracingArgs),
     /// Ours within a process of its own: what `retrieval` starts beside the peers.
     #[command(hide = true)]
     InProcess(InProcess),

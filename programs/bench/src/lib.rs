@@ -20,6 +20,7 @@ mod retrieval;
 mod shape;
 mod statistics;
 mod systems;
+mod tracing;
 mod train;
 mod vision;
 mod words;
@@ -62,6 +63,7 @@ pub fn main() -> ExitCode {
         }
         Command::InProcess(args) => return ended(retrieval::answer(&args)),
         Command::Train(args) => return ended(training(&args)),
+        Command::Tracing(args) => return ended(traces(&args)),
     };
     let plans = Plans {
         language: language.map(|args| LanguagePlan::new(&common, args)),
@@ -84,6 +86,15 @@ fn training(args: &train::TrainArgs) -> Result<()> {
     tokio::runtime::Runtime::new()?.block_on(async {
         tokio::select! {
             done = train::measure(args, &cache) => done,
+            _ = tokio::signal::ctrl_c() => bail!("interrupted"),
+        }
+    })
+}
+
+fn traces(args: &tracing::TracingArgs) -> Result<()> {
+    tokio::runtime::Runtime::new()?.block_on(async {
+        tokio::select! {
+            done = tracing::measure(args) => done,
             _ = tokio::signal::ctrl_c() => bail!("interrupted"),
         }
     })

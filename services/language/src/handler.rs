@@ -53,7 +53,12 @@ impl Handler {
 impl Language for Handler {
     type GenerateStream = Pin<Box<dyn Stream<Item = Result<GenerateEvent, Status>> + Send>>;
 
-    #[tracing::instrument(skip_all, fields(parts = asked.get_ref().parts.len()), err(level = "debug", Display))]
+    #[tracing::instrument(skip_all, level = "debug", fields(
+        parts = asked.get_ref().parts.len() as i64,
+        prompt_tokens = tracing::field::Empty,
+        cached_tokens = tracing::field::Empty,
+        generated_tokens = tracing::field::Empty,
+    ))]
     async fn generate(
         &self,
         asked: Request<GenerateRequest>,
@@ -64,9 +69,14 @@ impl Language for Handler {
         let random = uuid::Uuid::new_v4().as_u64_pair().0;
         let compat = request::compat(asked.compat).map_err(status)?;
         let max_new_tokens = request::new_tokens(asked.max_new_tokens, &self.limits).map_err(status)?;
-        let (prompt, cut) =
-            request::cut_prompt(asked.parts, &asked.cuts, max_new_tokens, engine, &self.limits)
-                .map_err(status)?;
+        let span =
+            tracing::debug_span!("tokenize", positions = tracing::field::Empty, cut = tracing::field::Empty);
+        let (prompt, cut) = span
+            .in_scope(|| request::cut_prompt(asked.parts, &asked.cuts, max_new_tokens, engine, &self.limits))
+            .map_err(status)?;
+        span.record("positions", prompt.positions(engine.facts().prefix_len) as i64)
+            .record("cut", i64::from(cut));
+        drop(span);
         let max_positions = engine.facts().max_positions as u32;
         let generation = Generation {
             compat,
@@ -89,7 +99,7 @@ impl Language for Handler {
         Ok(Response::new(Box::pin(events)))
     }
 
-    #[tracing::instrument(skip_all, err(level = "debug", Display))]
+    #[tracing::instrument(skip_all, level = "debug")]
     async fn project(&self, asked: Request<ProjectRequest>) -> Result<Response<ProjectResponse>, Status> {
         let deadline = deadline(asked.metadata(), self.limits.timeout);
         let engine = &self.model.get().map_err(status)?.engine;
@@ -99,7 +109,7 @@ impl Language for Handler {
         Ok(Response::new(ProjectResponse { embeddings: embeddings.into_iter().map(embedding).collect() }))
     }
 
-    #[tracing::instrument(skip_all, err(level = "debug", Display))]
+    #[tracing::instrument(skip_all, level = "debug")]
     async fn query(&self, asked: Request<QueryRequest>) -> Result<Response<QueryResponse>, Status> {
         let deadline = deadline(asked.metadata(), self.limits.timeout);
         let engine = &self.model.get().map_err(status)?.engine;
@@ -115,7 +125,7 @@ impl Language for Handler {
         Ok(Response::new(QueryResponse { embedding: Some(embedding(query)) }))
     }
 
-    #[tracing::instrument(skip_all, err(level = "debug", Display))]
+    #[tracing::instrument(skip_all, level = "debug")]
     async fn score(&self, asked: Request<ScoreRequest>) -> Result<Response<ScoreResponse>, Status> {
         let deadline = deadline(asked.metadata(), self.limits.timeout);
         let asked = asked.into_inner();

@@ -50,6 +50,7 @@ pub async fn run(
 ) -> Result<(), RunError> {
     tracing::info!(?config, "language service starts");
     let serving = config.serving.clone();
+    fondue_serving::telemetry::describe(fondue_engine::LANGUAGE_MEASURES);
     let model = Arc::new(Loading::new("the language model"));
     let service = LanguageServer::new(Handler::new(Arc::clone(&model), config.limits))
         .max_decoding_message_size(serving.max_message_bytes)

@@ -21,6 +21,7 @@ use fondue_serving::{
 };
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tonic::{Request, Response, Status, Streaming};
+use tracing::{Span, field};
 
 use crate::{
     answer,
@@ -78,7 +79,12 @@ impl Handler {
 
 #[tonic::async_trait]
 impl Retrieval for Handler {
-    #[tracing::instrument(skip_all, fields(k = asked.get_ref().k), err(level = "debug", Display))]
+    #[tracing::instrument(skip_all, level = "debug", fields(
+        k = i64::from(asked.get_ref().k),
+        found = field::Empty,
+        mode = field::Empty,
+        generation = field::Empty,
+    ))]
     async fn search(&self, asked: Request<SearchRequest>) -> Result<Response<SearchResponse>, Status> {
         let until = self.until(&asked);
         let search = request::search(asked.into_inner(), &self.limits).map_err(status)?;
@@ -87,12 +93,16 @@ impl Retrieval for Handler {
             let begun = Instant::now();
             let found = store.search(search).await.map_err(|error| named(error, Some("query")))?;
             gauges::searched(&found, begun.elapsed());
+            Span::current()
+                .record("found", found.hits.len() as i64)
+                .record("mode", if found.exact { "exact" } else { "approximate" })
+                .record("generation", &found.generation);
             Ok(answer::found(found))
         };
         self.admit(until, call).await
     }
 
-    #[tracing::instrument(skip_all, err(level = "debug", Display))]
+    #[tracing::instrument(skip_all, level = "debug")]
     async fn fetch(&self, asked: Request<FetchRequest>) -> Result<Response<FetchResponse>, Status> {
         let until = self.until(&asked);
         let FetchRequest { id, generation } = asked.into_inner();
@@ -109,7 +119,7 @@ impl Retrieval for Handler {
         self.admit(until, call).await
     }
 
-    #[tracing::instrument(skip_all, err(level = "debug", Display))]
+    #[tracing::instrument(skip_all, level = "debug")]
     async fn ingest(
         &self,
         asked: Request<Streaming<IngestRequest>>,
@@ -120,7 +130,7 @@ impl Retrieval for Handler {
         ingest::ingest(store, asked.into_inner(), &self.limits).await.map(Response::new)
     }
 
-    #[tracing::instrument(skip_all, fields(ids = asked.get_ref().ids.len()), err(level = "debug", Display))]
+    #[tracing::instrument(skip_all, level = "debug", fields(ids = asked.get_ref().ids.len() as i64))]
     async fn delete(&self, asked: Request<DeleteRequest>) -> Result<Response<DeleteResponse>, Status> {
         let until = self.until(&asked);
         let ids = request::delete(asked.into_inner(), &self.limits).map_err(status)?;
@@ -134,7 +144,7 @@ impl Retrieval for Handler {
         self.admit(until, call).await
     }
 
-    #[tracing::instrument(skip_all, err(level = "debug", Display))]
+    #[tracing::instrument(skip_all, level = "debug")]
     async fn activate(&self, asked: Request<ActivateRequest>) -> Result<Response<ActivateResponse>, Status> {
         let until = self.until(&asked);
         let id = asked.into_inner().generation;
@@ -149,7 +159,7 @@ impl Retrieval for Handler {
         self.admit(until, call).await
     }
 
-    #[tracing::instrument(skip_all, err(level = "debug", Display))]
+    #[tracing::instrument(skip_all, level = "debug")]
     async fn compact(&self, _: Request<CompactRequest>) -> Result<Response<CompactResponse>, Status> {
         let store = self.store()?;
         let _room = self.enter()?;

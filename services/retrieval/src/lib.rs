@@ -20,7 +20,7 @@ use fondue_serving::{
     server::{Readiness, ServeError, Site},
 };
 use futures::future::BoxFuture;
-use tokio::{net::TcpListener, runtime::Handle};
+use tokio::{net::TcpListener, runtime::Handle, task::JoinSet};
 use tonic::service::RoutesBuilder;
 
 use crate::{
@@ -33,6 +33,8 @@ use crate::{
 
 /// Between tries to reach another server at the start.
 const PAUSE: Duration = Duration::from_secs(1);
+/// Between looks at the active generation.
+const WATCH: Duration = Duration::from_secs(10);
 
 /// Why the retrieval service cannot run.
 #[derive(Debug, thiserror::Error)]
@@ -59,7 +61,11 @@ pub async fn run(
 ) -> Result<(), RunError> {
     tracing::info!(?config, "retrieval service starts");
     let serving = config.serving.clone();
+    fondue_serving::telemetry::describe(gauges::MEASURES);
     let store = Arc::new(Loading::new("the index"));
+    // Ends with this function.
+    let mut beside = JoinSet::new();
+    beside.spawn(watch(Arc::clone(&store)));
     let service = RetrievalServer::new(Handler::new(Arc::clone(&store), config.limits))
         .max_decoding_message_size(serving.max_message_bytes)
         .max_encoding_message_size(usize::MAX);
@@ -93,6 +99,22 @@ pub async fn run(
             _ => Err(ServeError::Ended(what).into()),
         },
         other => other,
+    }
+}
+
+/// Tells what the active generation is like, again and again. Ends never.
+async fn watch(store: Arc<Loading<Box<dyn Store>>>) {
+    let mut before = None;
+    loop {
+        let Ok(store) = store.get() else {
+            tokio::time::sleep(PAUSE).await;
+            continue;
+        };
+        if let Ok(now) = store.describe("").await {
+            gauges::active(&now, before.as_ref());
+            before = Some(now);
+        }
+        tokio::time::sleep(WATCH).await;
     }
 }
 

@@ -2,17 +2,21 @@
 
 mod keeper;
 
-use std::{path::Path, sync::Arc, thread};
+use std::{path::Path, sync::Arc, thread, time::Instant};
 
 use bytes::Bytes;
 use fondue_domain::Embedding;
 use fondue_index::{How, Index, IndexError, NewItem, Place, Query, Searcher, View, live::Settings};
 use futures::future::BoxFuture;
 use tokio::sync::Semaphore;
+use tracing::{Instrument, Span};
 
 pub use self::keeper::Keeping;
-use crate::store::{
-    Activated, Compacted, Deleted, Description, Found, Ingested, Picture, Search, Store, StoreError,
+use crate::{
+    gauges,
+    store::{
+        Activated, Compacted, Deleted, Description, Found, Ingested, Picture, Search, Store, StoreError,
+    },
 };
 
 /// An index folder.
@@ -79,13 +83,21 @@ impl Local {
         &self,
         work: impl FnOnce(&Inner) -> Result<T, IndexError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let permit = Arc::clone(&self.running).acquire_owned().await;
+        let (begun, waiting) = (Instant::now(), gauges::waits());
+        // What goes on behind the calls is no trace.
+        let queue = match Span::current().is_none() {
+            true => Span::none(),
+            false => tracing::debug_span!("queue"),
+        };
+        let permit = Arc::clone(&self.running).acquire_owned().instrument(queue).await;
+        drop(waiting);
         let permit = permit.map_err(|_| StoreError::Broken { reason: "the index is closed".to_owned() })?;
         let inner = Arc::clone(&self.inner);
         // What the work logs belongs to the call.
         let span = tracing::Span::current();
+        let running = gauges::runs(begun.elapsed());
         let task = tokio::task::spawn_blocking(move || {
-            let _permit = permit;
+            let (_permit, _running) = (permit, running);
             span.in_scope(|| work(&inner))
         });
         let broken = |_| StoreError::Broken { reason: "the work broke off".to_owned() };
@@ -110,6 +122,8 @@ impl Store for Local {
             let how = if search.exact { How::Exactly } else { How::Nearly { ef: search.effort } };
             let wanted = || waits.strong_count() > 0;
             let answer = searcher.search_while(&view, &query, how, &wanted)?;
+            let _reading =
+                tracing::debug_span!("read_pictures", pictures = answer.found.len() as i64).entered();
             let mut room = search.data_bytes;
             let mut hits = Vec::with_capacity(answer.found.len());
             for found in answer.found {

@@ -107,7 +107,7 @@ fn unknown(index: usize, field: &str, value: i32, kind: &str) -> EncodeError {
 
 #[tonic::async_trait]
 impl Vision for Handler {
-    #[tracing::instrument(skip_all, fields(images = request.get_ref().images.len()), err(level = "debug", Display))]
+    #[tracing::instrument(skip_all, level = "debug", fields(images = request.get_ref().images.len() as i64))]
     async fn encode(&self, request: Request<EncodeRequest>) -> Result<Response<EncodeResponse>, Status> {
         let until = deadline(request.metadata(), self.limits.timeout);
         let images = self.check(request.into_inner().images).map_err(status)?;

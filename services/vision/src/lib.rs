@@ -58,6 +58,7 @@ pub async fn run(
 ) -> Result<(), RunError> {
     tracing::info!(?config, "vision service starts");
     let serving = config.serving.clone();
+    fondue_serving::telemetry::describe(fondue_engine::VISION_MEASURES);
     let model = Arc::new(Loading::new("the vision tower"));
     let service = VisionServer::new(Handler::new(Arc::clone(&model), config.limits))
         .max_decoding_message_size(serving.max_message_bytes)

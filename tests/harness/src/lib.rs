@@ -52,20 +52,7 @@ impl Cluster {
     /// If something does not start.
     pub async fn start(flags: Flags<'_>) -> Result<Self> {
         let data = tempfile::tempdir()?;
-        let (pictures, index) = (data.path().join("pictures"), data.path().join("index"));
-        pictures::write(&pictures, GALLERY)?;
-        let words = [
-            "build".into(),
-            "--pictures".into(),
-            pictures,
-            "--index".into(),
-            index.clone(),
-            "--model".into(),
-            model(),
-        ];
-        let build = fondue_embed::build::Args::try_parse_from(words)?;
-        tokio::task::spawn_blocking(move || fondue_embed::build::run(&build)).await??;
-
+        let index = build_index(data.path()).await?;
         let clip = model().join("clip");
         let vision = Server::start(
             "vision",
@@ -164,6 +151,27 @@ impl Cluster {
         }
         anyhow::bail!("the language service is still busy after 10 s")
     }
+}
+
+/// Builds an index of [`GALLERY`] pictures, which lie beside it in `pictures`.
+///
+/// # Errors
+/// If it cannot be built.
+pub async fn build_index(data: &Path) -> Result<PathBuf> {
+    let (pictures, index) = (data.join("pictures"), data.join("index"));
+    pictures::write(&pictures, GALLERY)?;
+    let words = [
+        "build".into(),
+        "--pictures".into(),
+        pictures,
+        "--index".into(),
+        index.clone(),
+        "--model".into(),
+        model(),
+    ];
+    let build = fondue_embed::build::Args::try_parse_from(words)?;
+    tokio::task::spawn_blocking(move || fondue_embed::build::run(&build)).await??;
+    Ok(index)
 }
 
 /// The shipped model.

@@ -14,7 +14,7 @@ pub(super) fn faults(objects: &[Value], known: &Known) -> Vec<String> {
     let mut faults = Vec::new();
     for object in objects.iter().filter(|object| asks(object)) {
         let mut named = BTreeSet::new();
-        gather(&object["spec"], &mut named);
+        ["spec", "data"].iter().for_each(|part| gather(&object[part], &mut named));
         let unknown = named.iter().filter(|metric| !is_told(metric, &known.sources));
         faults.extend(unknown.map(|metric| format!("{}: no server tells `{metric}`", name(object))));
     }
@@ -23,6 +23,7 @@ pub(super) fn faults(objects: &[Value], known: &Known) -> Vec<String> {
 
 fn asks(object: &Value) -> bool {
     matches!(object["kind"].as_str(), Some("ScaledObject" | "PrometheusRule"))
+        || object["metadata"]["labels"]["grafana_dashboard"] == "1"
 }
 
 fn is_told(metric: &str, sources: &str) -> bool {

@@ -195,7 +195,7 @@ impl Batch {
 
     fn took(&mut self, decoding: usize, prompt_rows: usize, sequences: usize, took: Duration) {
         self.pace.note(decoding, prompt_rows, took);
-        gauges::step(decoding, prompt_rows, sequences, took);
+        gauges::step((decoding, self.limits.slots), prompt_rows, sequences, took);
     }
 
     /// Whose rows the next step takes, and how many: one of each that decodes, and as many of the prompts as the pace
@@ -267,9 +267,7 @@ impl Batch {
                     question.take(&states, start..start + rows, model);
                 }
                 Work::Answer(sequence) => {
-                    if rows > 1 {
-                        sequence.note(|| tracing::debug!(start, rows, "prompt rows run"));
-                    }
+                    sequence.ran(start, rows);
                     if sequence.run.wanted() == 0 {
                         ready.push((n, row - 1));
                     }

@@ -136,6 +136,8 @@ pub(super) struct Ask<Answer> {
     pub(super) deadline: Instant,
     pub(super) out: oneshot::Sender<Result<Answer, EngineError>>,
     pub(super) permit: OwnedSemaphorePermit,
+    /// Of the call.
+    pub(super) span: tracing::Span,
 }
 
 /// Everything that reaches the owner's thread.

@@ -9,6 +9,7 @@ use std::{collections::VecDeque, ops::Range, time::Instant};
 use fondue_domain::{Compat, Embedding, TokenId};
 use fondue_model::{LanguageModel, ModelError, Prompt, layers};
 use tch::Tensor;
+use tracing::Span;
 
 use super::{
     job::{Ask, Likelihood, Likelihoods, Weighed},
@@ -27,6 +28,8 @@ pub(super) struct Question {
     /// Whether what others ran may stand in for the prompt's beginning.
     reuses: bool,
     kind: Asked,
+    /// What it is at, for the caller's trace.
+    stage: Span,
 }
 
 enum Asked {
@@ -81,7 +84,8 @@ impl Question {
             }
         };
         let chain = Chain::of(cache_key, &prompt, prefix_len, positions);
-        Some(Self { prompt, positions, run: Run::new(chain), reuses: true, kind: Asked::Query(ask) })
+        let (run, stage) = (Run::new(chain), waits(&ask.span));
+        Some(Self { prompt, positions, run, reuses: true, kind: Asked::Query(ask), stage })
     }
 
     /// The likelihood of continuations and, if it is asked for, of the prompt itself. Fails for a token that there is not.
@@ -111,7 +115,8 @@ impl Question {
         };
         // To weigh a prompt takes the states of all its positions.
         let reuses = !with_prompt;
-        Some(Self { prompt, positions, run: Run::new(chain), reuses, kind: Asked::Score(ask, score) })
+        let (run, stage) = (Run::new(chain), waits(&ask.span));
+        Some(Self { prompt, positions, run, reuses, kind: Asked::Score(ask, score), stage })
     }
 
     /// Whether it is worth another step: not answered, somebody waits, and there is time.
@@ -142,7 +147,14 @@ impl Question {
         };
         let reusable = if self.reuses { self.positions } else { 0 };
         let entry = self.run.enter(pages, reusable, self.positions + longest, spare);
-        if let Entry::Cached(_) = entry {
+        if let Entry::Cached(cached_tokens) = entry {
+            let parent = match &self.kind {
+                Asked::Query(ask) => ask.span.clone(),
+                Asked::Score(ask, _) => ask.span.clone(),
+                Asked::Nothing => Span::none(),
+            };
+            // The queue's end is the beginning of this.
+            self.stage = tracing::debug_span!(parent: &parent, "run", positions = self.positions as i64, cached_tokens = cached_tokens as i64);
             let vectors = model.embed(&self.prompt)?.f_narrow(0, 0, self.positions as i64)?;
             self.run.set_known(&vectors)?;
         }
@@ -207,6 +219,11 @@ impl Question {
             Asked::Nothing => {}
         }
     }
+}
+
+/// The time in the queue, in the caller's trace.
+fn waits(parent: &Span) -> Span {
+    tracing::debug_span!(parent: parent, "queue")
 }
 
 impl Score {

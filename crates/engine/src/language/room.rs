@@ -35,6 +35,7 @@ impl Room {
         let bytes = blocks * block_bytes;
         tracing::info!(blocks, bytes, prefix_cache = limits.prefix_cache, "memory for keys and values");
         metrics::gauge!("fondue_language_kv_budget_bytes").set(bytes as f64);
+        metrics::gauge!("fondue_language_slots").set(limits.slots as f64);
         Ok(Self { model, pool })
     }
 

@@ -12,6 +12,7 @@ use super::{
     pages::Pages,
     published::{Meaning, Published},
     run::{Entry, Run},
+    steps::Steps,
     stop::StopMatcher,
 };
 use crate::EngineError;
@@ -38,6 +39,7 @@ pub(super) struct Sequence {
     /// The last token was `[RET]`: the state that it gives is a query.
     at_ret: bool,
     ended: bool,
+    steps: Steps,
 }
 
 impl Sequence {
@@ -56,6 +58,7 @@ impl Sequence {
         });
         let prefix_len = model.mapping().prefix_len();
         let chain = Chain::of(&generation.cache_key, &generation.prompt, prefix_len, usize::MAX);
+        let steps = Steps::wait(&job.span);
         Self {
             usage: Usage { prompt_tokens: chain.len(), ..Usage::default() },
             run: Run::new(chain),
@@ -71,6 +74,7 @@ impl Sequence {
             n_chars: 0,
             at_ret: false,
             ended: false,
+            steps,
             job,
         }
     }
@@ -82,15 +86,15 @@ impl Sequence {
         spare: usize,
         model: &LanguageModel,
     ) -> Result<Entry, ModelError> {
-        let known = self.run.known();
+        let (known, begun) = (self.run.known(), Instant::now());
         let entry = self.run.enter(pages, known, known, spare);
         let Entry::Cached(cached) = entry else { return Ok(entry) };
+        self.steps.enter(&self.job.span, known, cached, begun.elapsed());
         let mut vectors = model.embed(&self.job.generation.prompt)?;
         if !self.generated.is_empty() {
             vectors = Tensor::f_cat(&[vectors, model.embed_tokens(&self.generated)?], 0)?;
         }
         self.run.set_known(&vectors)?;
-        self.note(|| tracing::debug!(positions = known, cached, "entered the batch"));
         if self.started.is_none() {
             self.start(cached);
         }
@@ -113,13 +117,12 @@ impl Sequence {
     /// Makes room for others; it goes on from where it is once there is room again.
     pub(super) fn pre_empt(&mut self, pages: &mut Pages) {
         self.run.leave(pages);
-        let generated = self.generated.len();
-        self.note(|| tracing::debug!(generated, "pre-empted: its blocks are needed by older ones"));
+        self.steps.make_room(&self.job.span, self.generated.len());
     }
 
-    /// Says something in the caller's trace.
-    pub(super) fn note(&self, say: impl FnOnce()) {
-        self.job.span.in_scope(say);
+    /// Rows from `start` on were run; told as long as they are the prompt's.
+    pub(super) fn ran(&self, start: usize, rows: usize) {
+        self.steps.ran(start, rows);
     }
 
     /// Whether it is worth another step: not ended, somebody listens, and there is time.
@@ -141,7 +144,7 @@ impl Sequence {
     /// Takes the query that the state at `[RET]` gave.
     pub(super) fn take_query(&mut self, embedding: Embedding) {
         self.at_ret = false;
-        self.note(|| tracing::debug!(ret_index = self.n_rets, text_offset = self.n_chars, "[RET]"));
+        self.steps.ret(self.n_rets, self.n_chars);
         self.emit(Emission::Query { embedding, ret_index: self.n_rets, text_offset: self.n_chars });
         self.n_rets += 1;
         if self.published.as_ref().is_some_and(Published::is_complete) {
@@ -198,13 +201,14 @@ impl Sequence {
     /// Takes the time of a token.
     fn timed(&mut self) {
         let now = Instant::now();
+        self.steps.prompt_is_run();
         match self.last_token.replace(now) {
             Some(last) => metrics::histogram!("fondue_language_inter_token_seconds").record(now - last),
             None => {
                 self.first_token = Some(now);
                 let waited = now - self.job.submitted;
                 metrics::histogram!("fondue_language_first_token_seconds").record(waited);
-                self.note(|| tracing::debug!(seconds = waited.as_secs_f64(), "first token"));
+                self.steps.first_token(&self.job.span, waited);
             }
         }
     }
@@ -255,7 +259,7 @@ impl Sequence {
         self.usage.decode = now - first;
         metrics::counter!("fondue_language_tokens_total").increment(self.usage.generated_tokens as u64);
         metrics::histogram!("fondue_language_prefill_seconds").record(self.usage.prefill);
-        self.note(|| tracing::debug!(?reason, usage = ?self.usage, "answer complete"));
+        self.steps.end(&self.job.span, reason, &self.usage, self.n_rets);
         self.job.permit = None;
         self.emit(Emission::Done { reason, usage: self.usage });
         self.ended = true;
@@ -264,6 +268,7 @@ impl Sequence {
     /// Cuts the text off.
     pub(super) fn fail(&mut self, error: EngineError) {
         // Logged where it is told to the caller.
+        self.steps.break_off(&self.job.span);
         self.job.permit = None;
         self.emit(Emission::Failed(error));
         self.ended = true;

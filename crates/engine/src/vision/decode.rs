@@ -13,7 +13,8 @@ use crate::EngineError;
 /// A worker's life: ends when the line closes.
 pub(super) fn work(line: &Line, prepare: &impl Fn(&PictureFile) -> Result<Vec<f32>, ImagingError>) {
     while let Some(undecoded) = line.next_to_decode() {
-        let span = tracing::info_span!(parent: &undecoded.span, "decode", bytes = undecoded.file.data.len());
+        let span =
+            tracing::debug_span!(parent: &undecoded.span, "decode", bytes = undecoded.file.data.len() as i64);
         let begun = Instant::now();
         // Decoders are given anything: one that panics costs its picture, not the worker.
         let pixels = span.in_scope(|| catch_unwind(AssertUnwindSafe(|| prepare(&undecoded.file))));

@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Instant};
 
 use fondue_imaging::ImagingError;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tracing::Span;
 
 use crate::EngineError;
 
@@ -33,13 +34,15 @@ struct Waiter {
     out: oneshot::Sender<Answer>,
     deadline: Instant,
     permit: OwnedSemaphorePermit,
+    /// Of the call.
+    span: Span,
 }
 
 impl Waiters {
     /// One more, who gives the place back when the answer is there.
     pub(super) fn join(&mut self, deadline: Instant, permit: OwnedSemaphorePermit) -> Place {
         let (out, answer) = oneshot::channel();
-        self.0.push(Waiter { out, deadline, permit });
+        self.0.push(Waiter { out, deadline, permit, span: Span::current() });
         Place::Awaited(answer)
     }
 
@@ -50,6 +53,11 @@ impl Waiters {
             .extract_if(.., |waiter| waiter.out.is_closed() || waiter.deadline <= now)
             .for_each(|waiter| waiter.answer(Err(Failure::Engine(EngineError::Late))));
         !self.0.is_empty()
+    }
+
+    /// The calls that wait.
+    pub(super) fn spans(&self) -> impl Iterator<Item = &Span> {
+        self.0.iter().map(|waiter| &waiter.span)
     }
 
     /// Tells all.

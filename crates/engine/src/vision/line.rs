@@ -16,9 +16,13 @@ use super::{
     VisionLimits,
     cache::Cache,
     job::{Answer, Failure, Place, Waiters},
+    measures,
     picture::{Identified, Key, PictureFile},
 };
 use crate::EngineError;
+
+/// Calls that a batch is linked to at most.
+const MAX_LINKS: usize = 64;
 
 pub(super) struct Line {
     state: Mutex<State>,
@@ -53,6 +57,8 @@ pub(super) struct Undecoded {
     _room: OwnedSemaphorePermit,
     since: Instant,
     queued: Duration,
+    /// The wait for a worker.
+    wait: Span,
 }
 
 /// A picture for the tower.
@@ -62,6 +68,8 @@ pub(super) struct Decoded {
     pixels: Vec<f32>,
     since: Instant,
     queued: Duration,
+    /// The wait for the tower.
+    wait: Span,
 }
 
 /// A picture in the tower, to be finished.
@@ -110,6 +118,7 @@ impl Line {
             }
             if let Some(waiters) = state.jobs.get_mut(&key) {
                 joined += 1;
+                tracing::debug!("joins a picture that is under way");
                 places.push(waiters.join(deadline, permit));
                 continue;
             }
@@ -117,8 +126,19 @@ impl Line {
             places.push(state.jobs.entry(key).or_default().join(deadline, permit));
             let (span, since) = (Span::current(), Instant::now());
             let queued = Duration::ZERO;
-            state.to_decode.push_back(Undecoded { file, span, key, decoding_bytes, _room, since, queued });
+            let wait = tracing::debug_span!(parent: &span, "decode_queue");
+            state.to_decode.push_back(Undecoded {
+                file,
+                span,
+                key,
+                decoding_bytes,
+                _room,
+                since,
+                queued,
+                wait,
+            });
         }
+        state.show();
         drop(state);
         self.to_decode.notify_all();
         for (outcome, n) in [("hit", hits), ("joined", joined), ("miss", misses)] {
@@ -154,7 +174,9 @@ impl Line {
         });
         match pixels {
             Ok(pixels) => {
-                state.ready.push_back(Decoded { span, key, pixels, since: Instant::now(), queued });
+                let wait = tracing::debug_span!(parent: &span, "tower_queue");
+                state.ready.push_back(Decoded { span, key, pixels, since: Instant::now(), queued, wait });
+                state.show();
                 drop(state);
                 self.ready.notify_one();
                 self.to_decode.notify_all();
@@ -185,10 +207,26 @@ impl Line {
             let left = (first.since + self.limits.gather).saturating_duration_since(Instant::now());
             if left.is_zero() || state.ready.len() >= self.limits.max_batch {
                 let n = state.ready.len().min(self.limits.max_batch);
-                return Some(state.ready.drain(..n).collect());
+                let mut batch: Vec<_> = state.ready.drain(..n).collect();
+                batch.iter_mut().for_each(|picture| picture.wait = Span::none());
+                state.show();
+                return Some(batch);
             }
             state = self.ready.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
+    }
+
+    /// All calls that wait for a picture of a batch, each once.
+    pub(super) fn callers(&self, batch: &[Decoded]) -> Vec<Span> {
+        let state = self.lock();
+        let mut callers: Vec<Span> = Vec::new();
+        let all = batch.iter().filter_map(|picture| state.jobs.get(&picture.key)).flat_map(Waiters::spans);
+        for span in all.filter(|span| !span.is_disabled()) {
+            if callers.len() < MAX_LINKS && callers.iter().all(|known| known.id() != span.id()) {
+                callers.push(span.clone());
+            }
+        }
+        callers
     }
 
     fn forget_unwanted(&self, state: &mut State) {
@@ -254,9 +292,15 @@ impl State {
             }
             self.hold(held);
             next.queued = next.since.elapsed();
+            next.wait = Span::none();
+            self.show();
             return Some(next);
         }
         None
+    }
+
+    fn show(&self) {
+        measures::queued(self.to_decode.len(), self.ready.len());
     }
 
     fn picture_bytes(&self) -> usize {

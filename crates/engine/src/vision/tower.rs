@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use fondue_model::ModelError;
+use tracing::Span;
 
 use super::{
     job::Failure,
@@ -21,12 +22,17 @@ pub(super) fn own(line: &Line, encode: impl Fn(&[Vec<f32>]) -> Result<Vec<Vec<f3
         }
     };
     while let Some(batch) = line.next_batch() {
-        let span = tracing::info_span!(parent: None, "batch", pictures = batch.len());
-        for picture in &batch {
-            span.follows_from(picture.span.id());
+        // Of no call alone: a trace of its own, linked to all calls that share it.
+        let span = tracing::debug_span!(parent: None, "batch", pictures = batch.len() as i64);
+        if !span.is_disabled() {
+            for caller in line.callers(&batch) {
+                span.follows_from(caller.id());
+            }
         }
         let _within = span.enter();
         measure(&batch, line.max_batch());
+        // In each call's own trace, linked to the batch.
+        let _parts: Vec<_> = batch.iter().map(|picture| part(picture, &span, batch.len())).collect();
         let (batch, pixels): (Vec<_>, Vec<_>) = batch.into_iter().map(Decoded::split).unzip();
         let begun = Instant::now();
         let result = encode(&pixels);
@@ -60,8 +66,14 @@ fn measure(batch: &[Decoded], max_batch: usize) {
     for picture in batch {
         let queued = picture.queued().as_secs_f64();
         metrics::histogram!("fondue_vision_queue_seconds").record(queued);
-        tracing::debug!(parent: &picture.span, queued_seconds = queued, batch = batch.len(), "joins a batch");
     }
+}
+
+/// A picture's time in the tower, in the trace of the call that asked for it first.
+fn part(picture: &Decoded, batch: &Span, pictures: usize) -> Span {
+    let span = tracing::debug_span!(parent: &picture.span, "tower", batch = pictures as i64);
+    span.follows_from(batch.id());
+    span
 }
 
 struct Closing<'a>(&'a Line);

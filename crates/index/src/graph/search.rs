@@ -204,6 +204,7 @@ impl Graph<'_> {
 
     /// The best of what was found, by the rows as they are stored.
     fn ranked(&self, mut found: Vec<Near>, k: usize, query: &Query, scratch: &mut Scratch) -> Vec<Hit> {
+        let _span = tracing::debug_span!("rerank", candidates = found.len() as i64).entered();
         found.sort_unstable_by(|a, b| b.cmp(a));
         let rows = match self.rows {
             Rows::F32(values) | Rows::Int8 { exact: values, .. } => Stored::F32(values),

@@ -14,19 +14,24 @@ use ::http::{HeaderMap, HeaderValue};
 use axum::{body::Body, extract::Request, response::Response};
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame};
-use opentelemetry::trace::TraceContextExt;
+use opentelemetry::{KeyValue, trace::TraceContextExt};
 use opentelemetry_http::HeaderExtractor;
 use tower::{Layer, Service};
 use tracing::{Instrument, Span, field};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 use super::guard::Unrouted;
+use crate::{status::code_name, telemetry::went_wrong};
 
 const STATUS: &str = "grpc-status";
 const MESSAGE: &str = "grpc-message";
 /// gRPC's numbers of codes.
 const RESOURCE_EXHAUSTED: &str = "8";
 const OUT_OF_RANGE: &str = "11";
+
+/// Codes that are no answer to what was asked, but tell of the server.
+const SERVERS_FAULT: [&str; 6] =
+    ["UNKNOWN", "DEADLINE_EXCEEDED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS", "UNIMPLEMENTED"];
 
 /// The calls that run now.
 const RUNNING: &str = "fondue_rpc_running";
@@ -71,25 +76,36 @@ where
 
     fn call(&mut self, request: Request) -> Self::Future {
         let method = request.uri().path().to_owned();
-        let span = span(&method, request.headers());
+        let (span, id) = match is_ours(&method) {
+            true => span(&method, request.headers()),
+            false => (Span::none(), None),
+        };
         let mut call = Call { method, span: span.clone(), begun: Instant::now(), code: None, is_known: true };
         if call.counts() {
             metrics::gauge!(RUNNING).increment(1.0);
         }
         let response = self.inner.call(request);
         let observed = async move {
-            let response = response.await?;
+            let mut response = response.await?;
             // A response without a body carries its status in the headers.
             call.read(response.headers());
             call.is_known = response.extensions().get::<Unrouted>().is_none();
+            if let Some(id) = id {
+                response.headers_mut().insert(http::REQUEST_ID, id);
+            }
             Ok(response.map(|body| Body::new(Observed { body, call })))
         };
         Box::pin(observed.instrument(span))
     }
 }
 
-/// The span of a call, child of the caller's.
-fn span(method: &str, headers: &HeaderMap) -> Span {
+/// Whether a call is the server's work: probes, health and reflection are not, and would fill traces with themselves.
+fn is_ours(method: &str) -> bool {
+    method.starts_with("/fondue.")
+}
+
+/// The span of a call, child of the caller's, and the id of its trace.
+fn span(method: &str, headers: &HeaderMap) -> (Span, Option<HeaderValue>) {
     let span = tracing::info_span!(
         "rpc",
         method,
@@ -97,20 +113,42 @@ fn span(method: &str, headers: &HeaderMap) -> Span {
         tenant = field::Empty,
         otel.kind = "server"
     );
-    continue_trace(&span, headers);
-    span
+    let trace_id = continue_trace(&span, headers, || method.trim_start_matches('/').to_owned());
+    let (service, name) = method.trim_start_matches('/').rsplit_once('/').unwrap_or((method, ""));
+    attribute(&span, || {
+        [
+            KeyValue::new("rpc.system", "grpc"),
+            KeyValue::new("rpc.service", service.to_owned()),
+            KeyValue::new("rpc.method", name.to_owned()),
+        ]
+    });
+    (span, trace_id)
 }
 
-/// Makes `span` a child of the caller's, and notes the id of its trace in it.
-fn continue_trace(span: &Span, headers: &HeaderMap) -> String {
+/// Makes `span` a child of the caller's, calls it by its name where it is recorded, and notes the id of its trace in it.
+fn continue_trace(span: &Span, headers: &HeaderMap, name: impl FnOnce() -> String) -> Option<HeaderValue> {
     let parent = opentelemetry::global::get_text_map_propagator(|propagator| {
         propagator.extract(&HeaderExtractor(headers))
     });
     // It fails only where no trace layer is installed; then there is nothing to continue.
     let _ = span.set_parent(parent);
-    let trace_id = span.context().span().span_context().trace_id().to_string();
+    let context = span.context();
+    let recorded = context.span();
+    if recorded.is_recording() {
+        recorded.update_name(name());
+    }
+    let trace_id = recorded.span_context().trace_id().to_string();
     span.record("trace_id", &trace_id);
-    trace_id
+    trace_id.parse().ok()
+}
+
+/// What traces know of a call beside what logs do. Nothing is made where nothing is recorded.
+fn attribute<const N: usize>(span: &Span, attributes: impl FnOnce() -> [KeyValue; N]) {
+    let context = span.context();
+    let recorded = context.span();
+    if recorded.is_recording() {
+        recorded.set_attributes(attributes());
+    }
 }
 
 /// Counted when dropped: at the end of the body, or when the caller goes.
@@ -124,9 +162,8 @@ struct Call {
 }
 
 impl Call {
-    /// Whether it is one of ours: probes, health and reflection are not the server's work.
     fn counts(&self) -> bool {
-        self.method.starts_with("/fondue.")
+        is_ours(&self.method)
     }
 
     fn read(&mut self, headers: &HeaderMap) {
@@ -156,38 +193,20 @@ impl Drop for Call {
             return;
         }
         metrics::gauge!(RUNNING).decrement(1.0);
-        let code = self.code.take().map_or("CUT_OFF", |code| name(&code));
+        let code = self.code.take();
+        let code = code.map_or("CUT_OFF", |code| code_name(tonic::Code::from_bytes(code.as_bytes())));
         // Paths that do not exist are the caller's invention and must not become labels.
         let is_known = self.is_known && code != "UNIMPLEMENTED";
         let method = if is_known { self.method.clone() } else { "unknown".to_owned() };
         metrics::counter!("fondue_rpc_total", "method" => method.clone(), "code" => code).increment(1);
         metrics::histogram!("fondue_rpc_seconds", "method" => method).record(self.begun.elapsed());
         let seconds = self.begun.elapsed().as_secs_f64();
+        attribute(&self.span, || [KeyValue::new("rpc.grpc.status_code", code)]);
+        if SERVERS_FAULT.contains(&code) {
+            went_wrong(&self.span, code);
+        }
         // One line for each call: what finds a trace id in every service's log.
         self.span.in_scope(|| tracing::info!(code, seconds, "call ended"));
-    }
-}
-
-/// A code's name, as gRPC's documents spell it.
-fn name(code: &str) -> &'static str {
-    match tonic::Code::from_bytes(code.as_bytes()) {
-        tonic::Code::Ok => "OK",
-        tonic::Code::Cancelled => "CANCELLED",
-        tonic::Code::InvalidArgument => "INVALID_ARGUMENT",
-        tonic::Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
-        tonic::Code::NotFound => "NOT_FOUND",
-        tonic::Code::AlreadyExists => "ALREADY_EXISTS",
-        tonic::Code::PermissionDenied => "PERMISSION_DENIED",
-        tonic::Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
-        tonic::Code::FailedPrecondition => "FAILED_PRECONDITION",
-        tonic::Code::Aborted => "ABORTED",
-        tonic::Code::OutOfRange => "OUT_OF_RANGE",
-        tonic::Code::Unimplemented => "UNIMPLEMENTED",
-        tonic::Code::Internal => "INTERNAL",
-        tonic::Code::Unavailable => "UNAVAILABLE",
-        tonic::Code::DataLoss => "DATA_LOSS",
-        tonic::Code::Unauthenticated => "UNAUTHENTICATED",
-        tonic::Code::Unknown => "UNKNOWN",
     }
 }
 

@@ -19,7 +19,7 @@ use super::{
     Readiness,
     incoming::{Entrance, incoming},
 };
-use crate::telemetry::metrics_handle;
+use crate::telemetry::metrics_text;
 
 /// Connections to a port for probes that are open at once, and the time that each has until it asks.
 const CONNECTIONS: usize = 64;
@@ -78,9 +78,5 @@ pub(super) async fn serve(
 }
 
 async fn metrics() -> impl IntoResponse {
-    let text = metrics_handle().map(|handle| {
-        handle.run_upkeep();
-        handle.render()
-    });
-    ([(CONTENT_TYPE, "text/plain; version=0.0.4")], text.unwrap_or_default())
+    ([(CONTENT_TYPE, "text/plain; version=0.0.4")], metrics_text())
 }

@@ -96,16 +96,20 @@ impl Fingerprints {
 
     async fn ask(&self, generation: &str, deadline: Instant) -> Result<(), Failure> {
         let deadline = deadline.min(Instant::now() + PATIENCE);
-        let language = clock::call("language", deadline, language::DescribeRequest {}, async |request| {
-            self.language.clone().describe(request).await
-        });
-        let index =
-            clock::call("retrieval", deadline, retrieval::DescribeRequest::default(), async |request| {
-                self.retrieval.clone().describe(request).await
+        let language =
+            clock::call(("language", "Describe"), deadline, language::DescribeRequest {}, async |request| {
+                self.language.clone().describe(request).await
             });
-        let vision = clock::call("vision", deadline, vision::DescribeRequest {}, async |request| {
-            self.vision.clone().describe(request).await
-        });
+        let index = clock::call(
+            ("retrieval", "Describe"),
+            deadline,
+            retrieval::DescribeRequest::default(),
+            async |request| self.retrieval.clone().describe(request).await,
+        );
+        let vision =
+            clock::call(("vision", "Describe"), deadline, vision::DescribeRequest {}, async |request| {
+                self.vision.clone().describe(request).await
+            });
         let (vision, language, index) = tokio::join!(vision, language, index);
         let unheard = |failure: Failure| tracing::debug!(%failure, "a model is not compared with the index");
         let (Ok(language), Ok(index)) = (language.map_err(unheard), index.map_err(unheard)) else {

@@ -75,7 +75,7 @@ impl Index {
     pub async fn search(&self, request: SearchRequest, deadline: Instant) -> Result<Searched, Failure> {
         let (include_data, unpinned) = (request.include_data, request.generation.is_empty());
         self.fingerprints.compare(&request.generation, deadline).await?;
-        let found = clock::call("retrieval", deadline, request, async |request| {
+        let found = clock::call(("retrieval", "Search"), deadline, request, async |request| {
             self.retrieval.clone().search(request).await
         });
         let found = found.await.map_err(|failure| failure.with_paths(path))?;
@@ -95,7 +95,7 @@ impl Index {
     /// [`Failure`]: there is none, or retrieval is down.
     pub async fn picture(&self, id: &str, generation: &str, deadline: Instant) -> Result<Picture, Failure> {
         let request = FetchRequest { id: id.to_owned(), generation: generation.to_owned() };
-        let fetched = clock::call("retrieval", deadline, request, async |request| {
+        let fetched = clock::call(("retrieval", "Fetch"), deadline, request, async |request| {
             self.retrieval.clone().fetch(request).await
         });
         let fetched = fetched.await.map_err(|failure| failure.with_paths(path))?;
@@ -107,9 +107,10 @@ impl Index {
     /// # Errors
     /// [`Failure`]: retrieval is down.
     pub async fn describe(&self, deadline: Instant) -> Result<DescribeResponse, Failure> {
-        let described = clock::call("retrieval", deadline, DescribeRequest::default(), async |request| {
-            self.retrieval.clone().describe(request).await
-        });
+        let described =
+            clock::call(("retrieval", "Describe"), deadline, DescribeRequest::default(), async |request| {
+                self.retrieval.clone().describe(request).await
+            });
         described.await
     }
 
@@ -125,14 +126,18 @@ impl Index {
         let nothing = |failure| (failure, IngestResponse::default());
         self.fingerprints.compare("", deadline).await.map_err(nothing)?;
         let mut done = IngestResponse::default();
-        let sent =
-            clock::call_once("retrieval", deadline, futures::stream::iter(pictures), async |request| {
+        let sent = clock::call_once(
+            ("retrieval", "Ingest"),
+            deadline,
+            futures::stream::iter(pictures),
+            async |request| {
                 self.retrieval.clone().ingest(request).await.inspect_err(|refused| {
                     let info = info_of(refused);
                     let count = |name| info.get(name).and_then(|text| text.parse().ok()).unwrap_or(0);
                     (done.accepted, done.replaced) = (count("accepted"), count("replaced"));
                 })
-            });
+            },
+        );
         let sent = sent.await;
         sent.map_err(|failure| (failure, done))
     }
@@ -142,7 +147,7 @@ impl Index {
     /// # Errors
     /// [`Failure`]: no or too many ids, or retrieval is down.
     pub async fn delete(&self, asked: DeleteRequest, deadline: Instant) -> Result<DeleteResponse, Failure> {
-        let deleted = clock::call_once("retrieval", deadline, asked, async |request| {
+        let deleted = clock::call_once(("retrieval", "Delete"), deadline, asked, async |request| {
             self.retrieval.clone().delete(request).await
         });
         deleted.await.map_err(|failure| failure.with_paths(|field| Some(field.to_owned())))
@@ -154,9 +159,12 @@ impl Index {
             tokio::time::sleep(interval).await;
             for (generation, replica) in self.pins.held().iter().flat_map(|held| self.on_each(held)) {
                 let asked = DescribeRequest { generation };
-                let told = clock::call("retrieval", Instant::now() + interval, asked, async |request| {
-                    RetrievalClient::new(replica).describe(request).await
-                });
+                let told = clock::call(
+                    ("retrieval", "Describe"),
+                    Instant::now() + interval,
+                    asked,
+                    async |request| RetrievalClient::new(replica).describe(request).await,
+                );
                 if let Err(failure) = told.await {
                     tracing::debug!(%failure, "a generation in use is not kept");
                 }

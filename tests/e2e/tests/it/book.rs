@@ -98,7 +98,7 @@ fn furnish(folder: &Path) -> Result<()> {
 }
 
 /// The folder of the built programs, which this test lies below.
-fn programs() -> Result<PathBuf> {
+pub(crate) fn programs() -> Result<PathBuf> {
     let own = env::current_exe()?;
     let folder = own.ancestors().nth(2).context("the test lies in no folder")?;
     for program in ["fondue", "fondue-index", "fondue-model"] {

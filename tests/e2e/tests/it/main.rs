@@ -13,3 +13,4 @@ mod outage;
 mod remembers;
 mod said;
 mod seen;
+mod traced;

@@ -75,7 +75,8 @@ impl Room {
 
     fn score(&mut self, positions: usize, candidate: usize) -> oneshot::Receiver<impl Sized + use<>> {
         let (out, answer) = oneshot::channel();
-        let ask = Ask { deadline: Instant::now() + Duration::from_secs(600), out, permit: permit() };
+        let deadline = Instant::now() + Duration::from_secs(600);
+        let ask = Ask { deadline, out, permit: permit(), span: tracing::Span::none() };
         let candidates = vec![vec![TokenId(7); candidate]];
         let weighed = Weighed { with_prompt: false, candidates, unshifted: false };
         let question = Question::score(ask, prompt(positions), weighed, "", &self.model).unwrap();

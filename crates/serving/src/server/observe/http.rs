@@ -10,9 +10,11 @@ use axum::{
     response::Response,
 };
 use http_body::Body as HttpBody;
+use opentelemetry::KeyValue;
 use tracing::{Instrument, Span, field};
 
-use super::{BodyFrame, Follow, Observed, continue_trace};
+use super::{BodyFrame, Follow, Observed, attribute, continue_trace};
+use crate::telemetry::went_wrong;
 
 /// Names a call: the id of its trace, in all services' logs.
 pub(in crate::server) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -30,12 +32,15 @@ pub(in crate::server) async fn observe(request: Request, next: Next) -> Response
         tenant = field::Empty,
         otel.kind = "server"
     );
-    let trace_id = continue_trace(&span, request.headers());
+    let trace_id = continue_trace(&span, request.headers(), || format!("{method} {route}"));
+    attribute(&span, || {
+        [KeyValue::new("http.request.method", method), KeyValue::new("http.route", route.clone())]
+    });
     let mut call = Call { method, route, span: span.clone(), begun: Instant::now(), status: 0, ended: false };
     metrics::gauge!("fondue_http_running").increment(1.0);
     let mut response = next.run(request).instrument(span).await;
     call.status = response.status().as_u16();
-    if let Ok(id) = trace_id.parse() {
+    if let Some(id) = trace_id {
         response.headers_mut().insert(REQUEST_ID, id);
     }
     call.ended = response.body().is_end_stream();
@@ -84,6 +89,12 @@ impl Drop for Call {
         let status = if whole { self.status.to_string() } else { "CUT_OFF".to_owned() };
         let (method, route) = (self.method, std::mem::take(&mut self.route));
         let begun = self.begun.elapsed();
+        attribute(&self.span, || [KeyValue::new("http.response.status_code", i64::from(self.status))]);
+        if !whole {
+            went_wrong(&self.span, "CUT_OFF");
+        } else if self.status >= 500 {
+            went_wrong(&self.span, "server_error");
+        }
         self.span.in_scope(|| tracing::info!(status, seconds = begun.as_secs_f64(), "call ended"));
         let labels = [("method", method.to_owned()), ("route", route)];
         metrics::histogram!("fondue_http_seconds", &labels).record(begun);
