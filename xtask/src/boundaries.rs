@@ -21,6 +21,7 @@ const UNREACHABLE: &[(&str, &[&str])] = &[
             "fondue-drawings",
             "fondue-bench",
             "fondue-fetch",
+            "fondue-fleet",
             "fondue-imaging",
             "fondue-kernels",
             "fondue-index",
@@ -34,6 +35,7 @@ const UNREACHABLE: &[(&str, &[&str])] = &[
         &[
             "fondue-domain",
             "fondue-fetch",
+            "fondue-fleet",
             "fondue-kernels",
             "fondue-mapped",
             "fondue-imaging",
