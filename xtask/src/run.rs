@@ -56,12 +56,18 @@ pub(crate) fn set_up(root: &Path) -> Result<Ready> {
 }
 
 /// Builds everything and replaces this process by `fondue bench …`, which makes its own models.
-/// `bench gateway` needs fakes, which live in test code, and no libtorch.
+/// `bench serve` needs the shipped model's index. `bench gateway` needs fakes, which live in test code, and no libtorch.
 pub(crate) fn bench(root: &Path, more: &[String]) -> Result<()> {
     if let Some(("gateway", flags)) = more.split_first().map(|(what, flags)| (what.as_str(), flags)) {
         let mut bench = cargo(root);
         bench.args(["bench", "--package", "fondue-gateway", "--bench", "cost", "--"]).args(flags);
         return Err(bench.exec()).context("cargo could not be started");
+    }
+    if let Some(("serve", flags)) = more.split_first().map(|(what, flags)| (what.as_str(), flags)) {
+        let Ready { bin, model, data } = set_up(root)?;
+        let mut bench = Command::new(bin.join("fondue"));
+        bench.args(["bench", "serve", "--model"]).arg(model).arg("--data").arg(data).args(flags);
+        return Err(bench.exec()).context("fondue could not be started");
     }
     libtorch::set_up(root)?;
     build(root)?;

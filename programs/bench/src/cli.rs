@@ -1,12 +1,16 @@
 //! The command line.
 
 mod retrieval;
+mod serve;
 
 use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
-pub(crate) use self::retrieval::{Part, RetrievalArgs};
+pub(crate) use self::{
+    retrieval::{Part, RetrievalArgs},
+    serve::ServeArgs,
+};
 use crate::{
     retrieval::InProcess,
     shape::Shape,
@@ -25,10 +29,23 @@ Examples:
   fondue bench retrieval --rows 1m --peers faiss,usearch --markdown docs/benchmarks.md
   fondue bench train --steps 200
   fondue bench tracing --pairs 11 --seconds 20
+  fondue bench serve --rates 1,2,4,8 --html load.html     how a running system takes a load; see `serve --help`
   fondue bench all --out figures.json --markdown docs/benchmarks.md
 
 Runs of all systems alternate, so that whatever else the machine does disturbs them alike; still, let it do nothing else.
 The bars are for prompts of 256 tokens and 1 and 8 dialogues: leave these in where they shall be judged.";
+
+const SERVE_EXAMPLES: &str = "\
+Examples:
+  fondue bench serve                                    starts the services, 4 turns/s for a minute
+  fondue bench serve --gateway http://127.0.0.1:7400 --ramp 1..20 --json load.json --html load.html
+  fondue bench serve --rates 1,2,4,8 --compare load.json
+  fondue bench serve --overload 5                       what is answered still at five times what they can do
+  fondue bench serve --tracing                          what traces cost
+  fondue bench serve --kill-each --replicas 2           who notices that a replica dies
+
+The load comes from this machine: where it also runs the services, both share its cores. `sent late` tells how late the load
+itself was. Ctrl-C ends early with what was measured.";
 
 /// The running services beside their peers, and against the machine's memory bandwidth.
 ///
@@ -78,6 +95,9 @@ pub(crate) enum Command {
         #[command(flatten)]
         retrieval: Box<RetrievalArgs>,
     },
+    /// A load on a gateway: turns that arrive whatever became of those before, judged by when they were due.
+    #[command(after_help = SERVE_EXAMPLES)]
+    Serve(Box<ServeArgs>),
     /// A step of training, beside the reference's loop on the same data.
     Train(TrainArgs),
     /// Turns over all four services, with every span recorded and sent, and with none: what traces cost.

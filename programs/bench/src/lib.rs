@@ -1,7 +1,7 @@
 //! fondue bench: the running services beside their peers and against the machine.
 //!
 //! Drives real processes over gRPC, as a client would; knows no model and no engine. Read `cli` first, then `language`,
-//! `vision` and `retrieval`.
+//! `vision`, `retrieval` and `serve`.
 
 mod bandwidth;
 mod cached;
@@ -17,6 +17,7 @@ mod plan;
 mod process;
 mod report;
 mod retrieval;
+mod serve;
 mod shape;
 mod statistics;
 mod systems;
@@ -45,6 +46,10 @@ pub use self::{
         Against, Bar, Cell, Gallery, Pictures, Report, System, Wanted,
         gallery::{Indexed, Scanned, Served, Walked},
     },
+    serve::{
+        mix::Kind,
+        report::{FORMAT, Latency, Measure, Memory, Run, Second, ServeReport, Settings},
+    },
     statistics::Figures,
 };
 
@@ -64,6 +69,7 @@ pub fn main() -> ExitCode {
         Command::InProcess(args) => return ended(retrieval::answer(&args)),
         Command::Train(args) => return ended(training(&args)),
         Command::Tracing(args) => return ended(traces(&args)),
+        Command::Serve(args) => return ended(serve::measure(&args)),
     };
     let plans = Plans {
         language: language.map(|args| LanguagePlan::new(&common, args)),

@@ -5,8 +5,15 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-/// Its processor, cores and memory.
+/// Its processor, cores and memory, and how much of it each system has.
 pub(crate) fn describe(threads: usize) -> Vec<String> {
+    let mut told = describe_alone();
+    told.push(format!("{threads} threads for each system"));
+    told
+}
+
+/// Its processor, cores and memory.
+pub(crate) fn describe_alone() -> Vec<String> {
     let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let field = |name: &str| {
         let line = cpu.lines().find(|line| line.starts_with(name))?;
@@ -24,7 +31,6 @@ pub(crate) fn describe(threads: usize) -> Vec<String> {
             simd.join(" ")
         ),
         format!("{:.0} GiB of memory", meminfo("MemTotal:").unwrap_or(0.0) / f64::from(1 << 30)),
-        format!("{threads} threads for each system"),
     ]
 }
 

@@ -122,7 +122,7 @@ fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
     })
 }
 
-fn bars<'a>(text: &mut String, bars: impl Iterator<Item = &'a Bar>) {
+pub(crate) fn bars<'a>(text: &mut String, bars: impl Iterator<Item = &'a Bar>) {
     let mut bars = bars.peekable();
     if bars.peek().is_some() {
         *text += "\n### Bars\n\n| what | figure | bar | |\n|---|---|---|---|\n";

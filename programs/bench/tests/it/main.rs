@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on has failed
 
+mod fake;
+mod serve;
+
 use std::{
     fs,
     os::unix::fs::symlink,
@@ -18,7 +21,7 @@ fn folder() -> TempDir {
     let own = PathBuf::from(env!("CARGO_BIN_EXE_fondue-bench"));
     let service = own.with_file_name("examples").join("service");
     fs::copy(&own, folder.path().join("fondue-bench")).unwrap();
-    for name in ["fondue-language", "fondue-vision", "fondue-retrieval"] {
+    for name in ["language", "vision", "retrieval", "gateway", "index"].map(|name| format!("fondue-{name}")) {
         symlink(&service, folder.path().join(name)).unwrap();
     }
     folder
