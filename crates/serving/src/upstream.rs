@@ -27,7 +27,7 @@ use http::{Request, Response, Uri};
 use opentelemetry_http::HeaderInjector;
 pub use pool::Repeatable;
 pub use targets::{Target, Targets, TargetsError};
-use tonic::{TimeoutExpired, body::Body, transport::Endpoint};
+use tonic::{body::Body, transport::Endpoint};
 use tower::{Service, ServiceExt};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 

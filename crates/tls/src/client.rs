@@ -35,6 +35,12 @@ pub struct ClientTls {
     name: Option<ServerName<'static>>,
 }
 
+impl std::fmt::Debug for ClientTls {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ClientTls").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
 impl ClientTls {
     /// Reads the files, and goes on looking at them. Needs a runtime.
     ///
