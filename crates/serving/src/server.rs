@@ -171,9 +171,10 @@ impl Site<'_> {
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), ServeError> {
         let Self { serving, listener, mut routes, readiness, descriptors, http, guard } = self;
-        let tls = serving.tls.clone();
-        let tls = tls.map(|tls| Ok((ServerTls::load(tls.files)?, tls.client_names))).transpose();
-        let tls = tls.map_err(|error: TlsError| ServeError::Tls(error))?;
+        let tls = match serving.tls.clone() {
+            Some(tls) => Some((ServerTls::load(tls.files)?, tls.client_names)),
+            None => None,
+        };
         // Before the first call, so that none goes uncounted and the count is there from the start.
         metrics_handle();
         observe::begin();

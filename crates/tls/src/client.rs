@@ -89,7 +89,7 @@ fn server_name(host: &str) -> Result<ServerName<'static>, TlsError> {
 fn config(files: &ClientFiles, contents: &[Vec<u8>]) -> Result<Built<ClientConfig>, TlsError> {
     let mut contents = contents.iter();
     let authorities = match &files.ca {
-        Some(path) => pem::authorities(path, contents.next().map_or(&[], Vec::as_slice))?,
+        Some(path) => pem::authorities(path, contents.next().map_or(&[][..], Vec::as_slice))?,
         None => system()?,
     };
     let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))

@@ -1,7 +1,6 @@
 //! Opens connections: TCP, then TLS, both within one time.
 
 use std::{
-    future::Future,
     io,
     pin::Pin,
     task::{Context, Poll},
@@ -49,7 +48,7 @@ pub enum DialError {
         within: Duration,
     },
     /// They do not agree.
-    #[error("{MARK}{address}: {reason}")]
+    #[error("{}{address}: {reason}", MARK)]
     Handshake {
         /// With whom.
         address: String,
@@ -83,7 +82,7 @@ impl Service<Uri> for Connector {
         let port = address.port_u16().unwrap_or(PORT);
         Box::pin(async move {
             let told = format!("{host}:{port}");
-            let dialled = timeout(within, dial(&tls, name, (&host, port), &told)).await;
+            let dialled = timeout(within, dial(&tls, name, (host.as_str(), port), &told)).await;
             let timed_out = |_| Err(DialError::Timeout { address: told.clone(), within });
             dialled.unwrap_or_else(timed_out).map(TokioIo::new)
         })

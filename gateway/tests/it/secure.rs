@@ -47,7 +47,7 @@ async fn the_gateway_calls_services_that_ask_for_its_certificate() {
 
     let serve = async |more: &[&str]| {
         let words = ["gateway", "--language", &l, "--vision", &v, "--retrieval", &r];
-        let words = [&words, more].concat();
+        let words = [&words[..], more].concat();
         let config = Args::parse_from(words).resolve().unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());

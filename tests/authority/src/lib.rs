@@ -66,7 +66,8 @@ impl Authority {
     }
 
     fn issue_until(&self, names: &[&str], year: i32) -> Result<Issued> {
-        let (uris, others): (Vec<&str>, Vec<&str>) = names.iter().partition(|name| name.contains("://"));
+        let (uris, others): (Vec<&str>, Vec<&str>) =
+            names.iter().copied().partition(|name: &&str| name.contains("://"));
         let mut params = CertificateParams::new(others.into_iter().map(str::to_owned).collect::<Vec<_>>())?;
         for uri in uris {
             params.subject_alt_names.push(SanType::URI(uri.try_into()?));
