@@ -94,6 +94,52 @@ async fn what_is_not_there_is_404_and_what_is_too_large_413() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_page_and_its_files_refuse_in_the_same_words() {
+    let scene = Scene::new().await;
+    let page = send(&scene, request("POST", "/").body(Full::default()).unwrap()).await;
+    assert_eq!((page.error().0, page.error().1.as_str()), (405, "method_not_allowed"));
+    assert_eq!(page.header("allow"), "GET,HEAD");
+    for path in ["/assets/none.js", "/assets/index.html", "/assets/", "/assets/%ff", "/assets/a/b"] {
+        assert_eq!(get(&scene, path).await.error().0, 404, "{path}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn encoded_bodies_are_not_decoded() {
+    let scene = Scene::new().await;
+    let json = question(json!({})).to_string();
+    for (encoding, status) in [("gzip", 415), ("identity, br", 415), ("Identity", 200)] {
+        let request = request("POST", CHAT).header("content-type", "application/json");
+        let request = request.header("content-encoding", encoding).body(Full::from(json.clone())).unwrap();
+        let got = send(&scene, request).await;
+        assert_eq!(got.status, status, "{encoding}");
+        if status == 415 {
+            assert_eq!(got.error().1, "unsupported_media_type");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pictures_host_that_is_down_is_told_by_the_field_and_without_its_address() {
+    let scene = Scene::with(&["--image-host", "*"]).await;
+    let field = "messages[0].content[1].image_url.url";
+    // One name resolves to an address that is not public, the other to none.
+    let mut told = Vec::new();
+    for host in ["localhost", "nothing.invalid"] {
+        let content = json!([
+            { "type": "text", "text": "what?" },
+            { "type": "image_url", "image_url": { "url": format!("http://{host}/a.png") } },
+        ]);
+        let got = chat(&scene, json!({ "messages": [{ "role": "user", "content": content }] })).await;
+        assert_eq!(got.error(), (503, "unavailable".to_owned(), field.to_owned()), "{}", got.json());
+        let message = got.json()["error"]["message"].as_str().unwrap().to_owned();
+        assert!(message.starts_with(field) && !message.contains("turn.parts"), "{message}");
+        told.push(message.replace(host, "HOST"));
+    }
+    assert_eq!(told[0], told[1], "which it is stays here");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_full_server_says_when_to_come_back() {
     let scene = Scene::with(&["--max-concurrent-turns", "1"]).await;
     scene.language.will([Text("a"), Wait]);
