@@ -308,7 +308,7 @@ impl<'a> Conversation<'a> {
         self.cancel = CancellationToken::new();
         let reply = Reply::new(number, self.events.clone());
         let turn_id = turn_id();
-        let span = turn::span(&turn_id, Some(number));
+        let span = turn::told::span(&turn_id, Some(number));
         if !self.traced {
             begin_trace(&span);
         }

@@ -37,7 +37,7 @@ pub async fn answer(
     let (open, said) = request::reply(message, &config.defaults, &config.limits)?;
     let deadline = until(said.options.timeout);
     let turn_id = uuid::Uuid::new_v4().to_string();
-    let span = turn::span(&turn_id, None);
+    let span = turn::told::span(&turn_id, None);
     let begun = async {
         let dialogue = turn::opened(desk, open, deadline).await?;
         let draft = turn::draft(desk, &dialogue, said.parts, deadline).await?;
@@ -46,7 +46,7 @@ pub async fn answer(
     let turn = begun.instrument(span.clone()).await;
     let turn = turn.inspect_err(|failure| {
         measures::turn("refused");
-        turn::note_failure(&span, failure);
+        turn::told::note_failure(&span, failure);
     })?;
 
     let (events, stream) = mpsc::channel(config.limits.events);

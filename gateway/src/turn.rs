@@ -18,6 +18,7 @@ pub mod recall;
 pub mod reply;
 pub mod see;
 pub mod speak;
+pub mod told;
 
 #[cfg(test)]
 mod tests;
@@ -29,10 +30,10 @@ use fondue_proto::{
     dialogue::{FinishReason, HistoryCut, Timings, TurnDone, Usage, image_unavailable::Reason},
     language::{self, Done, Started},
 };
-use fondue_serving::telemetry::{content, went_wrong};
+use fondue_serving::telemetry::content;
 use tokio::time::timeout_at;
 use tokio_util::sync::CancellationToken;
-use tracing::{Span, field};
+use tracing::Span;
 
 use self::{
     answer::Answer,
@@ -347,7 +348,7 @@ impl Turn {
                     tracing::warn!(%failure, "turn failed");
                 }
                 measures::turn("failed");
-                note_failure(&Span::current(), &failure);
+                told::note_failure(&Span::current(), &failure);
                 reply.failed(failure, answer.text().to_owned(), Some(usage)).await?;
                 return Ok(Outcome { spoken: None, generation });
             }
@@ -359,7 +360,7 @@ impl Turn {
         let usage = Usage { generated_tokens: done.generated_tokens, ..usage };
         let first_text = timings.first_text_ms / 1e3;
         measures::answered(total, (first_text > 0.0).then(|| Duration::from_secs_f32(first_text)), &usage);
-        note(&usage, reason);
+        told::note(&usage, reason);
         let event = TurnDone {
             reason: reason as i32,
             text: answer.text().to_owned(),
@@ -398,7 +399,7 @@ pub async fn refused(turn_id: &str, failure: Failure, reply: &Reply) -> Result<(
         tracing::info!(%failure, "turn refused");
     }
     measures::turn("refused");
-    note_failure(&Span::current(), &failure);
+    told::note_failure(&Span::current(), &failure);
     reply.started(turn_id, None).await?;
     reply.failed(failure, String::new(), None).await
 }
@@ -413,40 +414,6 @@ fn history_cut(started: &Started, n_turns: usize, n_cuts: usize) -> Option<Histo
         turns_kept: count(n_turns.saturating_sub(left_out)),
         max_positions: started.max_positions,
     })
-}
-
-/// The span of a turn, which tells at its end what the turn took.
-pub fn span(turn_id: &str, number: Option<u32>) -> Span {
-    tracing::info_span!(
-        "turn",
-        turn_id,
-        number = number.map(i64::from),
-        trace_id = field::Empty,
-        first_token_ms = field::Empty,
-        prompt_tokens = field::Empty,
-        cached_tokens = field::Empty,
-        generated_tokens = field::Empty,
-        images_in = field::Empty,
-        images_found = field::Empty,
-        reason = field::Empty,
-    )
-}
-
-/// Notes in the current turn's span what it took.
-fn note(usage: &Usage, reason: FinishReason) {
-    let span = Span::current();
-    // Signed: else they would be texts in traces.
-    span.record("prompt_tokens", i64::from(usage.prompt_tokens))
-        .record("cached_tokens", i64::from(usage.cached_tokens))
-        .record("generated_tokens", i64::from(usage.generated_tokens))
-        .record("images_in", i64::from(usage.images_in))
-        .record("images_found", i64::from(usage.images_found))
-        .record("reason", reason.as_str_name());
-}
-
-/// Notes in a turn's span why it failed.
-pub(crate) fn note_failure(span: &Span, failure: &Failure) {
-    went_wrong(span, failure.kind());
 }
 
 fn finish_reason(reason: language::FinishReason) -> FinishReason {
