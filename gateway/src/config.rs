@@ -11,10 +11,7 @@ use std::{path::PathBuf, time::Duration};
 use auth::AuthConfig;
 use clap::Parser;
 use fondue_domain::Compat;
-use fondue_serving::{
-    settings::{Serving, SettingsError, merge, parsed, within},
-    upstream::ClientFiles,
-};
+use fondue_serving::settings::{Serving, SettingsError, merge, parsed, within};
 use http::HttpConfig;
 use images::ImageLinks;
 pub use settings::Settings;

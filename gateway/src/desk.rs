@@ -5,10 +5,7 @@ pub mod model;
 use std::sync::Arc;
 
 use fondue_auth::{Caller, account::Permit};
-use fondue_proto::{
-    language::language_client::LanguageClient, retrieval::retrieval_client::RetrievalClient,
-    vision::vision_client::VisionClient,
-};
+use fondue_proto::{language::language_client::LanguageClient, vision::vision_client::VisionClient};
 use fondue_serving::upstream::{Channel, ClientTls, Upstream, balanced};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;

@@ -91,6 +91,8 @@ impl Failure {
             Fault::NotFound => "not_found",
             Fault::TooLarge => "too_large",
             Fault::Busy { .. } => "busy",
+            Fault::Unauthenticated => "unauthenticated",
+            Fault::Denied => "denied",
             Fault::Unavailable => "unavailable",
             Fault::Deadline => "deadline",
             Fault::Cancelled => "cancelled",

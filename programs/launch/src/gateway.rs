@@ -63,7 +63,7 @@ impl FromStr for Token {
 impl Token {
     fn bearer(&self) -> Result<MetadataValue<Ascii>> {
         let is_word = !self.0.is_empty() && self.0.chars().all(|c| c.is_ascii_graphic());
-        ensure!(is_word, "the token (--token or FONDUE_TOKEN) must be one word of ASCII characters");
+        ensure!(is_word, "the key (--api-key or FONDUE_API_KEY) must be one word of ASCII characters");
         let mut value: MetadataValue<Ascii> = format!("Bearer {}", self.0).parse()?;
         value.set_sensitive(true);
         Ok(value)
@@ -156,7 +156,7 @@ mod tests {
     #[test]
     fn a_token_goes_with_each_call() {
         let token: Token = " fdk_secret\n".parse().unwrap();
-        let call = Bearer(Some(token)).call(Request::new(())).unwrap();
+        let call = Bearer(Some(token.bearer().unwrap())).call(Request::new(())).unwrap();
         assert_eq!(call.metadata().get("authorization").unwrap(), "Bearer fdk_secret");
         assert!(Bearer(None).call(Request::new(())).unwrap().metadata().is_empty());
     }

@@ -100,7 +100,15 @@ impl Peer {
         let told = readiness.clone();
         runtime.spawn(async move {
             let descriptors = tonic_health::pb::FILE_DESCRIPTOR_SET;
-            let site = Site { serving: &serving, listener, routes, readiness: told, descriptors, http: None };
+            let site = Site {
+                serving: &serving,
+                listener,
+                routes,
+                readiness: told,
+                descriptors,
+                http: None,
+                guard: None,
+            };
             site.serve(std::future::pending()).await
         });
         Self { address, readiness, odd, runtime: Some(runtime) }
