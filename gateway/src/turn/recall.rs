@@ -122,6 +122,8 @@ impl Recall {
             found = field::Empty,
             generation = field::Empty,
         );
+        // A search is a task of its own: without a span of its own, it is told in the turn's.
+        let span = if span.is_disabled() { Span::current() } else { span };
         self.waiting.push_back((place, query, span));
         self.start();
     }
