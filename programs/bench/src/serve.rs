@@ -25,6 +25,7 @@ use std::{fs, path::Path, time::Duration};
 
 use anyhow::{Context, Result};
 use fondue_terminal::{interrupt::Interrupt, output};
+use http::HeaderValue;
 
 use self::{
     album::Album,
@@ -67,6 +68,16 @@ pub(crate) fn measure(args: &ServeArgs) -> Result<()> {
     Ok(output::print(&format!("{}{beside}", table::markdown(&report)))?)
 }
 
+/// What proves who asks, if a file with it is named.
+fn authorization(args: &ServeArgs) -> Result<Option<HeaderValue>> {
+    let Some(file) = &args.subject.token_file else { return Ok(None) };
+    let told = || format!("--token-file {}", file.display());
+    let token = fs::read_to_string(file).with_context(told)?;
+    let mut value = HeaderValue::from_str(&format!("Bearer {}", token.trim())).with_context(told)?;
+    value.set_sensitive(true);
+    Ok(Some(value))
+}
+
 fn earlier(file: &Path) -> Result<ServeReport> {
     let text = fs::read_to_string(file).with_context(|| format!("--compare {}", file.display()))?;
     let report: ServeReport = serde_json::from_str(&text)
@@ -89,7 +100,7 @@ async fn report(args: &ServeArgs, interrupt: Interrupt) -> Result<ServeReport> {
     };
     let site = Site {
         manner: manner(args),
-        asking: Asking { max_new_tokens: args.max_new_tokens },
+        asking: Asking { max_new_tokens: args.max_new_tokens, authorization: authorization(args)? },
         slo: Slo {
             first: Duration::from_millis(args.slo_ttft_ms),
             turn: Duration::from_millis(args.slo_turn_ms),

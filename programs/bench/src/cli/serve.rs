@@ -110,6 +110,9 @@ pub(crate) struct SubjectArgs {
     /// A gateway that runs, http://HOST:PORT [default: the services are started, on free ports].
     #[arg(long, value_name = "URL")]
     pub(crate) gateway: Option<String>,
+    /// File with an API key or a token, sent as `authorization: Bearer …`.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
     /// Model folder.
     #[arg(long, value_name = "DIR", default_value = "assets/model")]
     pub(crate) model: PathBuf,

@@ -80,7 +80,7 @@ mod tests {
             fs::write(folder.path().join(name), bytes).unwrap();
         }
         let album = Album::of_folder(folder.path()).unwrap();
-        assert_eq!((album.len(), album.get(0), album.get(3)), (2, &b"a"[..], &b"b"[..]));
+        assert_eq!((album.len(), &album.get(0)[..], &album.get(3)[..]), (2, &b"a"[..], &b"b"[..]));
         assert!(Album::of_folder(&folder.path().join("none")).is_err());
         let made = Album::made().unwrap();
         assert!(made.get(0).starts_with(b"\x89PNG") && made.get(0) != made.get(1));

@@ -9,9 +9,13 @@ use std::{
     time::Duration,
 };
 
+use ::http::HeaderValue;
 use anyhow::{Context, Result, bail};
 use fondue_proto::dialogue::{Exchange, dialogue_client::DialogueClient};
-use tonic::transport::{Channel, Endpoint};
+use tonic::{
+    Request,
+    transport::{Channel, Endpoint},
+};
 
 use self::{grpc::Live, http::Http};
 use super::{
@@ -32,10 +36,12 @@ const GUARD: Duration = Duration::from_secs(5);
 const MAX_MESSAGE_BYTES: usize = 64 << 20;
 
 /// How all turns of a run are asked for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Asking {
     /// Tokens of an answer at most.
     pub(crate) max_new_tokens: usize,
+    /// What proves who asks; marked as nothing to be shown.
+    pub(crate) authorization: Option<HeaderValue>,
 }
 
 /// A client of one gateway.
@@ -86,7 +92,7 @@ impl Caller {
         let mut watch = Watch::new(kind, intended, clock.now());
         let asked = async {
             match kind {
-                Kind::Http => self.http.ask(plan, &self.album, self.asking, &mut watch, clock).await,
+                Kind::Http => self.http.ask(plan, &self.album, &self.asking, &mut watch, clock).await,
                 Kind::Converse => self.converse(plan, dialogue, &mut watch, clock).await,
                 _ => self.reply(plan, dialogue, &mut watch, clock).await,
             }
@@ -103,6 +109,18 @@ impl Caller {
             Err(_) => Outcome::Broken,
         };
         watch.end(outcome, clock.now())
+    }
+
+    /// A message with what proves who asks.
+    fn request<T>(&self, message: T) -> Request<T> {
+        let mut request = Request::new(message);
+        if let Some(authorization) = &self.asking.authorization
+            && let Ok(text) = authorization.to_str()
+            && let Ok(value) = text.parse()
+        {
+            request.metadata_mut().insert("authorization", value);
+        }
+        request
     }
 
     /// A client on one of the connections, in turns.

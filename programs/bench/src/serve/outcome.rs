@@ -43,8 +43,6 @@ const CODES: [&str; 17] = [
 ];
 /// Errors that do not mean that somebody tried and failed.
 const TURNED_AWAY: [i32; 10] = [3, 5, 6, 7, 8, 9, 11, 12, 14, 16];
-/// What a server says that has no room.
-pub(crate) const NO_ROOM: &str = "RESOURCE_EXHAUSTED";
 
 impl Outcome {
     /// Of an error with one of gRPC's codes; `begun`: whether something of the answer had come.
@@ -87,8 +85,8 @@ mod tests {
 
     #[test]
     fn who_was_turned_away_was_refused_and_who_waited_failed() {
-        assert_eq!(Outcome::typed(8, false), Outcome::Refused(NO_ROOM));
-        assert_eq!(Outcome::typed(8, true), Outcome::Failed(NO_ROOM));
+        assert_eq!(Outcome::typed(8, false), Outcome::Refused("RESOURCE_EXHAUSTED"));
+        assert_eq!(Outcome::typed(8, true), Outcome::Failed("RESOURCE_EXHAUSTED"));
         assert_eq!(Outcome::typed(4, false), Outcome::Failed("DEADLINE_EXCEEDED"));
         assert_eq!(Outcome::typed(14, false).to_string(), "refused UNAVAILABLE");
         assert_eq!(Outcome::typed(99, true).to_string(), "failed UNKNOWN");

@@ -42,7 +42,8 @@ pub(super) async fn measure(
     let (mut capacity, mut best, mut without_gain) = (0.0, 0, 0);
     for callers in CALLERS {
         let load = Load::closed(queue(args.seed, QUEUE, &site.manner), callers, STEP_WARMUP, args.step);
-        let run = site.run(&subject.target()?, format!("{callers} callers"), load).await?;
+        let name = if callers == 1 { "1 caller".to_owned() } else { format!("{callers} callers") };
+        let run = site.run(&subject.target()?, name, load).await?;
         let good = run.per_second(run.good);
         measured.runs.push(run);
         if site.interrupt.came() {
@@ -60,13 +61,21 @@ pub(super) async fn measure(
         capacity > 0.0,
         "not one turn was good; allow more with --slo-ttft-ms and --slo-turn-ms, or look at the services' logs"
     );
-    measured.notes.push(format!("capacity: {capacity:.2} good turns/s, with {best} callers that wait"));
     let rate = factor * capacity;
     let arrivals = schedule(args.seed, Pace::Steady(rate), args.warmup + args.duration, &site.manner);
     let load = Load::open(arrivals, args.warmup, args.duration);
     let run = site.run(&subject.target()?, format!("{factor} times capacity"), load).await?;
-    measured.bars = bars(&run, capacity);
-    measured.runs.push(run);
+    // Once more: the best of several is more than what is usual, and the machine may be busier or freer than it was.
+    let load = Load::closed(queue(args.seed, QUEUE, &site.manner), best, STEP_WARMUP, args.step);
+    let again = site.run(&subject.target()?, format!("{best} callers again"), load).await?;
+    if !site.interrupt.came() {
+        capacity = f64::midpoint(capacity, again.per_second(again.good));
+        measured.notes.push(format!(
+            "capacity: {capacity:.2} good turns/s with {best} callers that wait, the mean of before and after; asked for {rate:.2}"
+        ));
+        measured.bars = bars(&run, capacity);
+    }
+    measured.runs.extend([run, again]);
     Ok(measured)
 }
 

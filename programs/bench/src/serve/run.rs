@@ -72,7 +72,7 @@ impl Site {
     /// If the target's address is none.
     pub(crate) async fn run(&self, target: &Target, name: String, load: Load) -> Result<Run> {
         let Load { arrivals, callers, warmup, seconds } = load;
-        let caller = Arc::new(Caller::new(&target.url, self.album.clone(), self.asking)?);
+        let caller = Arc::new(Caller::new(&target.url, self.album.clone(), self.asking.clone())?);
         let (records, received) = mpsc::channel(RECORDS);
         let (open, clock) = (Arc::new(AtomicUsize::new(0)), Clock::start());
         let (from, to) = (Duration::from_secs_f64(warmup), Duration::from_secs_f64(warmup + seconds));

@@ -170,16 +170,6 @@ impl Tally {
     pub(crate) fn latencies(&self) -> Vec<Latency> {
         self.times.iter().map(|((measure, kind), times)| times.latency(*measure, *kind)).collect()
     }
-
-    /// A percentile of a measure in milliseconds; none if nothing was measured.
-    pub(crate) fn percentile(&self, measure: Measure, share: f64) -> Option<f64> {
-        self.times.get(&(measure, None)).map(|times| times.at(share))
-    }
-
-    /// How many there are of a measure.
-    pub(crate) fn measured(&self, measure: Measure) -> u64 {
-        self.times.get(&(measure, None)).map_or(0, |times| times.0.len())
-    }
 }
 
 impl Times {

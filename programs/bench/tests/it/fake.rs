@@ -24,7 +24,7 @@ use tokio::{
     sync::mpsc,
 };
 use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream};
-use tonic::{Request, Response, Status, Streaming};
+use tonic::{Request, Response, Status, Streaming, metadata::MetadataMap};
 
 /// How a turn is answered.
 #[derive(Clone, Copy, Debug)]
@@ -39,6 +39,8 @@ pub(crate) enum Manner {
     Break,
     /// Text, and nothing more as long as the client listens.
     Hang,
+    /// As `Whole` to whoever has the token `secret`; others are refused.
+    Keyed,
     /// As `Whole`; but what comes between these milliseconds after the first turn is answered at the second.
     Stall(u64, u64),
 }
@@ -97,13 +99,16 @@ fn event(kind: Kind) -> Result<Event, Status> {
 }
 
 impl Answers {
-    async fn answer(&self) -> Result<Events, Status> {
+    async fn answer(&self, metadata: &MetadataMap) -> Result<Events, Status> {
         let n = self.turns.fetch_add(1, Ordering::SeqCst);
         let text = || event(Kind::Text(TextDelta { text: "some text".to_owned(), offset: 0 }));
         let done = event(Kind::Done(TurnDone { transcript: "some text".to_owned(), ..TurnDone::default() }));
         let whole = vec![text(), event(Kind::Image(FoundImage::default())), text(), done];
         Ok(match self.manners[n % self.manners.len()] {
-            Manner::Whole => stream::iter(whole).boxed(),
+            Manner::Keyed if metadata.get("authorization").is_none_or(|value| value != "Bearer secret") => {
+                return Err(Status::unauthenticated("who are you?"));
+            }
+            Manner::Whole | Manner::Keyed => stream::iter(whole).boxed(),
             Manner::Refuse => return Err(Status::resource_exhausted("no room")),
             Manner::Fail => {
                 let failed = TurnFailed { code: 13, ..TurnFailed::default() };
@@ -132,10 +137,12 @@ impl Dialogue for Answers {
         &self,
         request: Request<Streaming<ConverseRequest>>,
     ) -> Result<Response<Events>, Status> {
+        let metadata = request.metadata().clone();
+        let answer = self.answer(&metadata).await?;
         let mut messages = request.into_inner();
         let (events, out) = mpsc::channel(8);
         // All turns of a conversation are answered as its first one.
-        let whole = self.answer().await?.collect::<Vec<_>>().await;
+        let whole = answer.collect::<Vec<_>>().await;
         tokio::spawn(async move {
             while let Ok(Some(message)) = messages.message().await {
                 for event in whole.iter().filter(|_| matches!(message.action, Some(Action::Turn(_)))) {
@@ -149,8 +156,8 @@ impl Dialogue for Answers {
         Ok(Response::new(ReceiverStream::new(out).boxed()))
     }
 
-    async fn reply(&self, _: Request<ReplyRequest>) -> Result<Response<Events>, Status> {
-        Ok(Response::new(self.answer().await?))
+    async fn reply(&self, request: Request<ReplyRequest>) -> Result<Response<Events>, Status> {
+        Ok(Response::new(self.answer(request.metadata()).await?))
     }
 
     async fn retrieve(&self, _: Request<RetrieveRequest>) -> Result<Response<RetrieveResponse>, Status> {
@@ -175,6 +182,11 @@ async fn completions(mut stream: TcpStream, manners: &[Manner], turns: Arc<Atomi
     let picture = "data: {\"choices\":[{\"delta\":{\"content\":\"![]\"}}],\"fondue\":{\"image\":{}}}\n\n";
     let failed = "data: {\"error\":{\"code\":\"internal_error\"}}\n\n";
     let events = match manners[n % manners.len()] {
+        Manner::Keyed if !String::from_utf8_lossy(&asked).contains("authorization: Bearer secret\r\n") => {
+            let head = "HTTP/1.1 401 Unauthorized\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+            let _ = stream.write_all(head.as_bytes()).await;
+            return;
+        }
         Manner::Refuse => {
             let body = "{\"error\":{}}";
             let head = format!(
@@ -186,7 +198,7 @@ async fn completions(mut stream: TcpStream, manners: &[Manner], turns: Arc<Atomi
         }
         Manner::Fail => format!("{text}{failed}"),
         Manner::Break | Manner::Hang => text.to_owned(),
-        Manner::Whole | Manner::Stall(..) => format!("{text}{picture}data: [DONE]\n\n"),
+        Manner::Whole | Manner::Keyed | Manner::Stall(..) => format!("{text}{picture}data: [DONE]\n\n"),
     };
     let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
     let _ = stream.write_all(format!("{head}{events}").as_bytes()).await;

@@ -135,6 +135,28 @@ fn the_same_seed_gives_the_same_load_and_files_can_be_read() {
 }
 
 #[test]
+fn a_token_is_sent_with_every_kind_and_shown_nowhere() {
+    for (mix, fake) in
+        [("text,converse", Fake::grpc(&[Manner::Keyed])), ("http", Fake::http(&[Manner::Keyed]))]
+    {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("token"), "secret\n").unwrap();
+        let words = format!("--mix {mix} --rate 50 --duration 1 --warmup 0 --cancel 0 --think-ms 1");
+        let (_, without) = serve(folder.path(), &fake.url, &words);
+        let refused: Vec<_> = outcomes(&without.runs[0]).into_keys().collect();
+        assert_eq!(refused, ["refused UNAUTHENTICATED"], "{mix}");
+        let (output, with) = serve(folder.path(), &fake.url, &format!("{words} --token-file token"));
+        assert_eq!(outcomes(&with.runs[0]).into_keys().collect::<Vec<_>>(), ["answered"], "{mix}");
+        for file in ["load.json", "load.html"] {
+            assert!(!fs::read_to_string(folder.path().join(file)).unwrap().contains("secret"));
+        }
+        assert!(
+            !String::from_utf8_lossy(&output.stdout).contains("secret") && !told(&output).contains("secret")
+        );
+    }
+}
+
+#[test]
 fn ctrl_c_ends_early_with_what_was_measured() {
     let fake = Fake::grpc(&[Manner::Whole, Manner::Hang]);
     let folder = tempfile::tempdir().unwrap();

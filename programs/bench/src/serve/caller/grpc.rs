@@ -41,10 +41,10 @@ impl Caller {
         clock: Clock,
     ) -> Outcome {
         let parts = parts(plan, &self.album);
-        let turn = Turn { parts: parts.clone(), options: Some(options(plan, self.asking)) };
+        let turn = Turn { parts: parts.clone(), options: Some(options(plan, &self.asking)) };
         let request =
             ReplyRequest { turn: Some(turn), history: dialogue.history.clone(), generation: String::new() };
-        let mut events = match self.client().reply(request).await {
+        let mut events = match self.client().reply(self.request(request)).await {
             Ok(response) => response.into_inner(),
             Err(status) => return told(&status, watch),
         };
@@ -65,7 +65,7 @@ impl Caller {
         watch: &mut Watch,
         clock: Clock,
     ) -> Outcome {
-        let turn = Turn { parts: parts(plan, &self.album), options: Some(options(plan, self.asking)) };
+        let turn = Turn { parts: parts(plan, &self.album), options: Some(options(plan, &self.asking)) };
         let action = ConverseRequest { action: Some(Action::Turn(turn)) };
         if let Some(live) = &dialogue.live {
             if live.outbox.send(action).await.is_err() {
@@ -78,7 +78,7 @@ impl Caller {
             if outbox.send(open).await.is_err() || outbox.send(action).await.is_err() {
                 return Outcome::Broken;
             }
-            match self.client().converse(ReceiverStream::new(messages)).await {
+            match self.client().converse(self.request(ReceiverStream::new(messages))).await {
                 Ok(response) => dialogue.live = Some(Live { outbox, events: response.into_inner() }),
                 Err(status) => return told(&status, watch),
             }
@@ -136,7 +136,7 @@ fn parts(plan: &TurnPlan, album: &Album) -> Vec<Part> {
     picture.into_iter().chain([text]).map(|kind| Part { kind: Some(kind) }).collect()
 }
 
-fn options(plan: &TurnPlan, asking: Asking) -> TurnOptions {
+fn options(plan: &TurnPlan, asking: &Asking) -> TurnOptions {
     TurnOptions {
         max_new_tokens: Some(asking.max_new_tokens as i32),
         max_images: Some(1),

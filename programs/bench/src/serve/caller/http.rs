@@ -42,12 +42,15 @@ impl Http {
         &self,
         plan: &TurnPlan,
         album: &Album,
-        asking: Asking,
+        asking: &Asking,
         watch: &mut Watch,
         clock: Clock,
     ) -> Outcome {
         let body = Full::from(body(plan, album, asking).to_string());
-        let request = Request::post(self.url.clone()).header(header::CONTENT_TYPE, "application/json");
+        let mut request = Request::post(self.url.clone()).header(header::CONTENT_TYPE, "application/json");
+        if let Some(authorization) = &asking.authorization {
+            request = request.header(header::AUTHORIZATION, authorization);
+        }
         let Ok(request) = request.body(body) else { return Outcome::Broken };
         let Ok(response) = self.client.request(request).await else { return Outcome::Broken };
         let status = response.status();
@@ -77,7 +80,7 @@ impl Http {
     }
 }
 
-fn body(plan: &TurnPlan, album: &Album, asking: Asking) -> Value {
+fn body(plan: &TurnPlan, album: &Album, asking: &Asking) -> Value {
     let text = json!({"type": "text", "text": plan.text});
     let picture = plan.picture.map(|place| {
         let data = BASE64_STANDARD.encode(album.get(place));

@@ -17,8 +17,8 @@ body{font:15px/1.5 system-ui,sans-serif;max-width:72rem;margin:2rem auto;padding
 h1{font-size:1.6rem}h2{font-size:1.15rem;margin:2.2rem 0 .3rem}h3{font-size:1rem;margin:1.2rem 0 .2rem}
 p.note,.faint{color:var(--faint);margin:.2rem 0 .6rem}
 .wide{overflow-x:auto}table{border-collapse:collapse}
-th,td{padding:.22rem .7rem;border-bottom:1px solid var(--line);text-align:right;vertical-align:top}
-th{font-weight:600}.t{text-align:left}
+th,td{padding:.22rem .7rem;border-bottom:1px solid var(--line);text-align:right;vertical-align:top;white-space:nowrap}
+th{font-weight:600}.t{text-align:left;white-space:normal}
 .pass{color:var(--good);font-weight:600}.fail{color:var(--bad);font-weight:600}
 svg{width:100%;max-width:60rem;height:auto}svg text{font-size:11px;fill:var(--faint)}
 .grid{stroke:var(--line);stroke-width:1}polyline{fill:none;stroke-width:1.8}

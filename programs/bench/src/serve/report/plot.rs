@@ -5,9 +5,11 @@ use std::fmt::Write;
 const WIDTH: f64 = 760.0;
 const HEIGHT: f64 = 300.0;
 const LEFT: f64 = 58.0;
-const RIGHT: f64 = 12.0;
+const RIGHT: f64 = 24.0;
 const TOP: f64 = 12.0;
 const BOTTOM: f64 = 42.0;
+/// Smaller numbers are all alike where equal ways are equal ratios.
+const LEAST: f64 = 0.1;
 
 /// One axis.
 #[derive(Clone, Debug)]
@@ -37,11 +39,11 @@ impl Axis {
         Self { label, low: 0.0, high: n as f64 * step, log: false, ticks: ticks.collect() }
     }
 
-    /// In powers of ten, around what the points are.
+    /// In powers of ten, around what the points are; what is below a tenth is drawn there.
     pub(super) fn powers(label: &'static str, values: impl Iterator<Item = f64>) -> Self {
         let (mut low, mut high) = (f64::INFINITY, 0.0_f64);
         for value in values.filter(|value| *value > 0.0) {
-            (low, high) = (low.min(value), high.max(value));
+            (low, high) = (low.min(value.max(LEAST)), high.max(value));
         }
         if low > high {
             (low, high) = (1.0, 10.0);

@@ -9,6 +9,18 @@ fn ms(n: u64) -> Duration {
     Duration::from_millis(n)
 }
 
+impl Tally {
+    /// A percentile of a measure of all turns in milliseconds; none if nothing was measured.
+    fn percentile(&self, measure: Measure, share: f64) -> Option<f64> {
+        self.times.get(&(measure, None)).map(|times| times.at(share))
+    }
+
+    /// How many there are of a measure.
+    fn measured(&self, measure: Measure) -> u64 {
+        self.times.get(&(measure, None)).map_or(0, |times| times.0.len())
+    }
+}
+
 fn tally() -> Tally {
     Tally::new(ms(1000), ms(11_000), SLO)
 }
