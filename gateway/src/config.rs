@@ -297,7 +297,7 @@ mod tests {
         let error = resolve(&["--ret-bias", "NaN"]).unwrap_err();
         assert_eq!(error, "ret_bias: must be -100 … 100, got NaN");
         for (flag, value, setting) in [
-            ("--vision", "https://v:1", "vision: `https://v:1` is not an address"),
+            ("--vision", "ftp://v:1", "vision: `ftp://v:1` is not an address"),
             ("--language", "a:1,,b:2", "language: `` is not an address"),
             ("--retry-ratio", "1.5", "retry_ratio: must be 0 … 1, got 1.5"),
             ("--health-interval-ms", "99", "health_interval_ms: must be 100 … 60000, got 99"),

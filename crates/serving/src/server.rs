@@ -171,12 +171,12 @@ impl Site<'_> {
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), ServeError> {
         let Self { serving, listener, mut routes, readiness, descriptors, http, guard } = self;
+        // Before the first call, so that none goes uncounted and the count is there from the start.
+        metrics_handle();
         let tls = match serving.tls.clone() {
             Some(tls) => Some((ServerTls::load(tls.files)?, tls.client_names)),
             None => None,
         };
-        // Before the first call, so that none goes uncounted and the count is there from the start.
-        metrics_handle();
         observe::begin();
         incoming::begin();
         let (reporter, health) = tonic_health::server::health_reporter();

@@ -90,6 +90,8 @@ pub fn init(service: &'static str, serving: &Serving) -> Result<TelemetryGuard, 
         .with_target(false)
         .with_level(false)
         .with_tracked_inactivity(false)
+        // Nobody asks OpenTelemetry for its current context: spans are found by `tracing`.
+        .with_context_activation(false)
         .with_filter(recorded(exports));
     let writer = BoxMakeWriter::new(std::io::stderr);
     // Whatever is logged within a call has its trace's id, so the spans that have it are never left out.

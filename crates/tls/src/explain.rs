@@ -35,7 +35,8 @@ pub(crate) fn server_refused(error: &io::Error, authorities: &str) -> String {
         E::InvalidMessage(InvalidMessage::InvalidContentType | InvalidMessage::UnknownProtocolVersion) => {
             "it does not speak TLS there; use http://, or give it tls_certificate and tls_key".to_owned()
         }
-        E::InvalidCertificate(CertificateError::UnknownIssuer) => {
+        // Another authority of the same name signs with another key.
+        E::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature) => {
             format!("its certificate is signed by none of those in {authorities}; name its authority's file")
         }
         E::InvalidCertificate(CertificateError::Expired | CertificateError::ExpiredContext { .. }) => {
@@ -78,7 +79,7 @@ pub fn client_refused(error: &io::Error) -> String {
         Some(E::NoCertificatesPresented) => {
             "it shows no certificate, and tls_client_ca asks for one".to_owned()
         }
-        Some(E::InvalidCertificate(CertificateError::UnknownIssuer)) => {
+        Some(E::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature)) => {
             "its certificate is signed by none of those in tls_client_ca".to_owned()
         }
         Some(E::InvalidCertificate(CertificateError::Expired | CertificateError::ExpiredContext { .. })) => {

@@ -24,7 +24,7 @@ pub(crate) struct Process {
 impl Process {
     pub(crate) fn start(flags: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_fondue-gateway"))
-            .args(["--listen", "127.0.0.1:0", "--log-filter", "error"])
+            .args(["--listen", "127.0.0.1:0", "--log-filter", "error", "--allowed-host", "gateway"])
             .args(flags)
             .stdout(Stdio::piped())
             .spawn()

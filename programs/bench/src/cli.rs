@@ -15,7 +15,6 @@ use crate::{
     retrieval::InProcess,
     shape::Shape,
     systems::{PeerName, Weights},
-    tracing::TracingArgs,
     train::TrainArgs,
 };
 
@@ -28,7 +27,6 @@ Examples:
   fondue bench vision --peers transformers
   fondue bench retrieval --rows 1m --peers faiss,usearch --markdown docs/benchmarks.md
   fondue bench train --steps 200
-  fondue bench tracing --pairs 11 --seconds 20
   fondue bench serve --rates 1,2,4,8 --html load.html     how a running system takes a load; see `serve --help`
   fondue bench all --out figures.json --markdown docs/benchmarks.md
 
@@ -100,8 +98,6 @@ pub(crate) enum Command {
     Serve(Box<ServeArgs>),
     /// A step of training, beside the reference's loop on the same data.
     Train(TrainArgs),
-    /// Turns over all four services, with every span recorded and sent, and with none: what traces cost.
-    Tracing(TracingArgs),
     /// Ours within a process of its own: what `retrieval` starts beside the peers.
     #[command(hide = true)]
     InProcess(InProcess),

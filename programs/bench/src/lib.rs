@@ -21,7 +21,6 @@ mod serve;
 mod shape;
 mod statistics;
 mod systems;
-mod tracing;
 mod train;
 mod vision;
 mod words;
@@ -68,7 +67,6 @@ pub fn main() -> ExitCode {
         }
         Command::InProcess(args) => return ended(retrieval::answer(&args)),
         Command::Train(args) => return ended(training(&args)),
-        Command::Tracing(args) => return ended(traces(&args)),
         Command::Serve(args) => return ended(serve::measure(&args)),
     };
     let plans = Plans {
@@ -92,15 +90,6 @@ fn training(args: &train::TrainArgs) -> Result<()> {
     tokio::runtime::Runtime::new()?.block_on(async {
         tokio::select! {
             done = train::measure(args, &cache) => done,
-            _ = tokio::signal::ctrl_c() => bail!("interrupted"),
-        }
-    })
-}
-
-fn traces(args: &tracing::TracingArgs) -> Result<()> {
-    tokio::runtime::Runtime::new()?.block_on(async {
-        tokio::select! {
-            done = tracing::measure(args) => done,
             _ = tokio::signal::ctrl_c() => bail!("interrupted"),
         }
     })

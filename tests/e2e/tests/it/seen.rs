@@ -24,7 +24,7 @@ async fn metric(cluster: &Cluster, name: &str) -> Result<f64> {
 /// A metric of the server at an address.
 pub(crate) async fn metric_at(address: &str, name: &str) -> Result<f64> {
     let mut stream = TcpStream::connect(address.trim_start_matches("http://")).await?;
-    stream.write_all(b"GET /metrics HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n").await?;
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").await?;
     let mut text = String::new();
     stream.read_to_string(&mut text).await?;
     let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
