@@ -35,7 +35,7 @@ struct ErrorBody {
     code: &'static str,
     /// The id of the trace, as in `x-request-id`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    request_id: Option<String>,
+    request_id: Option<Box<str>>,
 }
 
 /// What every error's body is.
@@ -68,7 +68,7 @@ fn table(fault: Fault) -> (StatusCode, &'static str, &'static str) {
 impl Problem {
     fn new(fault: Fault, message: String, param: Option<String>) -> Self {
         let (status, r#type, code) = table(fault);
-        let error = ErrorBody { message, r#type, param, code, request_id: trace_id() };
+        let error = ErrorBody { message, r#type, param, code, request_id: trace_id().map(Into::into) };
         Self { status, retry_after: retry_after(fault), error }
     }
 

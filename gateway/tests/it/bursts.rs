@@ -97,6 +97,7 @@ async fn calls_that_are_taken_back_leave_the_connection_to_language_whole() {
     // A client that bears its own cancels; the gateway's is what is looked at.
     let endpoint = Channel::from_shared(scene.address.clone()).unwrap();
     let endpoint = endpoint.http2_max_concurrent_reset_streams(N).http2_max_local_error_reset_streams(None);
+    let endpoint = endpoint.initial_connection_window_size((1 << 31) - 1); // and what is on its way then
     let client = DialogueClient::new(endpoint.connect().await.unwrap());
     scene.language.will([Text("a"), Wait, Text("b")]);
     let mut long = scene.reply(turn([text("hi")])).await.unwrap();

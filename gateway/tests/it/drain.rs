@@ -130,7 +130,9 @@ async fn what_runs_is_finished_and_what_is_idle_does_not_hold_the_process() {
     assert_eq!(status.code(), Code::Unavailable, "{status:?}");
     assert_eq!(rest(&mut idle.http1).await, "");
     let status = reply(idle.http2.clone(), turn([text("hi")])).await.err().unwrap();
-    assert_eq!(status.code(), Code::Unavailable, "no new turn: {status:?}");
+    // Refused, or the connection was on its way out under it.
+    let refused = [Code::Unavailable, Code::Cancelled, Code::Unknown];
+    assert!(refused.contains(&status.code()), "no new turn: {status:?}");
     assert!(TcpStream::connect(&stage.gateway.address).await.is_err(), "nor a new connection");
     stage.language.go_on.add_permits(2);
     assert!(matches!(running.kind().await, Kind::Done(_)));

@@ -17,7 +17,8 @@ async fn both_sides_take_new_files_by_themselves() {
 
     // Another authority altogether, for both: until both have seen it, they do not agree.
     let renewed = Papers { folder: papers.folder, ..Papers::new() };
-    (renewed.server(), renewed.ca());
+    renewed.server();
+    renewed.ca();
     for _ in 0..100 {
         let (to, served) = serve(tls.clone()).await;
         let agreed = exchange(&client, &to).await.is_ok();

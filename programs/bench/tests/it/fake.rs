@@ -146,7 +146,7 @@ impl Dialogue for Answers {
         tokio::spawn(async move {
             while let Ok(Some(message)) = messages.message().await {
                 for event in whole.iter().filter(|_| matches!(message.action, Some(Action::Turn(_)))) {
-                    let event = event.as_ref().map(Clone::clone).map_err(|_| Status::internal("not here"));
+                    let event = event.clone().map_err(|_| Status::internal("not here"));
                     if events.send(event).await.is_err() {
                         return;
                     }

@@ -49,13 +49,15 @@ fn rows(text: &mut String, now: &Run, then: &Run) {
         let ratio = if b == 0.0 { String::new() } else { format!("{:.2}×", a / b) };
         let _ = writeln!(text, "| {} | {what} | {} | {} | {ratio} |", now.name, told(a), told(b));
     };
-    let rates: [(&str, fn(&Run) -> u64); 3] =
+    type Count = fn(&Run) -> u64;
+    type Figure = fn(&Latency) -> f64;
+    let rates: [(&str, Count); 3] =
         [("due/s", |run| run.due), ("answered/s", |run| run.answered), ("good/s", |run| run.good)];
     for (what, turns) in rates {
         row(what, [now, then].map(|run| Some(run.per_second(turns(run)))), |rate| format!("{rate:.2}"));
     }
     row("errors %", [now, then].map(|run| Some(percent(run.errors, run.due))), |share| format!("{share:.2}"));
-    let figures: [(&str, fn(&Latency) -> f64); 2] = [("p50", |one| one.p50_ms), ("p99", |one| one.p99_ms)];
+    let figures: [(&str, Figure); 2] = [("p50", |one| one.p50_ms), ("p99", |one| one.p99_ms)];
     for measure in Measure::ALL {
         for (name, figure) in figures {
             let both = [now, then].map(|run| run.latency(measure).map(figure));
