@@ -30,6 +30,17 @@ const CALL_SECONDS: &str = "fondue_gateway_upstream_call_seconds";
 
 /// All of it.
 pub(crate) const MEASURES: &[Measure] = &[
+    Measure::counter("fondue_auth_refused_total", "Calls that nobody was let make, by the reason")
+        .by("reason", &[]),
+    Measure::gauge("fondue_upstream_replicas", "Replicas that are known, by service and state")
+        .by("service", &[]),
+    Measure::counter("fondue_upstream_retries_total", "Calls made again, or not for want of budget")
+        .by("service", &[]),
+    Measure::counter(
+        "fondue_upstream_ejections_total",
+        "Replicas that failed again and again and were left alone",
+    )
+    .by("service", &[]),
     Measure::counter(TURNS, "Turns that ended").by("outcome", &["done", "cancelled", "failed", "refused"]),
     Measure::histogram(TURN_SECONDS, "Time of answered turns, from the request to the last event"),
     Measure::histogram(FIRST_TOKEN_SECONDS, "Time from the request to the first token, be it text or [RET]"),

@@ -50,6 +50,20 @@ const COMMON: &[Measure] = &[
     Measure::histogram("fondue_http_seconds", "Time of calls by plain HTTP to the end of their bodies")
         .by("route", &[]),
     Measure::gauge("fondue_http_running", "Calls by plain HTTP that run now"),
+    Measure::gauge("fondue_connections", "Connections that are open"),
+    Measure::counter(
+        "fondue_connections_refused_total",
+        "Connections that were closed unheard, by the reason",
+    )
+    .by("reason", &[]),
+    Measure::counter(
+        "fondue_accept_errors_total",
+        "Times that the system gave no connection though one came",
+    ),
+    Measure::gauge("fondue_tls_certificate_expiry_timestamp_seconds", "When the certificate ends")
+        .by("role", &[]),
+    Measure::counter("fondue_tls_reloads_total", "Changed files of TLS, by what became of them")
+        .by("role", &[]),
     Measure::counter(traces::EXPORTED, "Spans that the collector took"),
     Measure::counter(
         traces::DROPPED,
