@@ -310,9 +310,18 @@ async fn without_a_collector_ids_are_in_logs_and_errors() -> Result<()> {
     let (told, heard) = say(&services, &header, 4).await?;
     assert_eq!((told.as_str(), heard.images.len()), (id.as_str(), 2));
     for process in services.all() {
-        let log = process.log();
-        let mut lines = log.lines().filter(|line| line.contains("call ended") && line.contains(&id));
-        let line: serde_json::Value = serde_json::from_str(lines.next().with_context(|| log.clone())?)?;
+        // The line follows the answer's last byte.
+        let mut line = None;
+        for _ in 0..100 {
+            let log = process.log();
+            let ended = |line: &&str| line.contains("call ended") && line.contains(&id);
+            line = log.lines().find(ended).map(str::to_owned);
+            if line.is_some() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        let line: serde_json::Value = serde_json::from_str(&line.with_context(|| process.log())?)?;
         assert_eq!(line["trace_id"], id.as_str(), "{line}");
     }
     // An error by gRPC: in its details and its headers.
