@@ -3,7 +3,7 @@
 mod collector;
 mod processes;
 
-use std::collections::HashSet;
+use std::{collections::HashSet, time::Duration};
 
 use anyhow::{Context, Result};
 use fondue_proto::{
@@ -218,7 +218,7 @@ async fn check_shared(collector: &Collector, encode: &Span) -> Result<()> {
         if batches.any(|told| told.span.links.iter().any(|link| link.span_id == encode.span_id)) {
             return Ok(());
         }
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
     anyhow::bail!("no batch is linked to {encode:?}")
 }
@@ -292,7 +292,7 @@ async fn a_dead_collector_holds_up_no_turn() -> Result<()> {
             let mut lost = 0.0;
             while lost == 0.0 {
                 lost = metric_at(&services.gateway.address, &dropped("export_failed")).await?;
-                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                tokio::time::sleep(Duration::from_millis(50)).await;
             }
             assert!(services.gateway.log().contains("the collector takes no spans"));
         }
