@@ -96,7 +96,9 @@ fn stops_everything_within_five_seconds_even_what_hangs() {
 
 #[test]
 fn a_start_that_fails_tells_why_and_leaves_nothing() {
-    let folder = folder([GOOD, "echo 'model m is not there' >&2; exit 3", GOOD, GOOD]);
+    // Not before there is somebody else to be stopped.
+    let fails = "while [ ! -s \"$(dirname \"$0\")/vision.pid\" ]; do sleep 0.01; done; echo 'model m is not there' >&2; exit 3";
+    let folder = folder([GOOD, fails, GOOD, GOOD]);
     let output = run(folder.path(), &["up"]);
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success());
