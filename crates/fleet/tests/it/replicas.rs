@@ -6,7 +6,7 @@ use fondue_fleet::{Fleet, FleetError, Replica, Service};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
-    time::timeout,
+    time::{sleep, timeout},
 };
 
 use super::{LONG, answers, plan};
@@ -16,11 +16,20 @@ async fn the_gateway_is_told_every_replica() {
     let (_folder, plan) = plan(2, false);
     let fleet = Fleet::start(&plan).await.unwrap();
     assert_eq!(fleet.all().count(), 7);
-    let log = fs::read_to_string(plan.logs.join("gateway.log")).unwrap();
+    // It tells its flags after it has told that it listens.
+    let log = plan.logs.join("gateway.log");
+    let flags = || fs::read_to_string(&log).unwrap_or_default();
+    let told = async {
+        while !flags().ends_with('\n') {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(LONG, told).await.unwrap();
     for service in Service::LEAVES {
         let doors: Vec<_> = fleet.replicas(service).map(Replica::door).collect();
         assert_eq!(doors.len(), 2);
-        assert!(log.contains(&format!("--{service} {},{}", doors[0], doors[1])), "{log}");
+        let (log, flag) = (flags(), format!("--{service} {},{}", doors[0], doors[1]));
+        assert!(log.contains(&flag), "{log}");
     }
     answers(fleet.url().unwrap().trim_start_matches("http://")).await.unwrap();
 }
