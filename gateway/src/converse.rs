@@ -5,11 +5,7 @@
 
 mod waiting;
 
-use std::{
-    future::Future,
-    pin::Pin,
-    time::{Duration, Instant},
-};
+use std::{future::Future, pin::Pin, time::Duration};
 
 use fondue_auth::Caller;
 use fondue_domain::Fault;
@@ -19,6 +15,7 @@ use fondue_serving::{
     telemetry::begin_trace,
 };
 use futures::{Stream, StreamExt};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 use tracing::Instrument;
@@ -167,7 +164,7 @@ impl<'a> Conversation<'a> {
                 () = tokio::time::sleep(self.desk.config.idle_timeout), if running.is_none() => {
                     return Err(self.idle().into());
                 }
-                () = tokio::time::sleep_until(self.call_deadline.into()), if running.is_none() => {
+                () = tokio::time::sleep_until(self.call_deadline), if running.is_none() => {
                     return Err(Failure::new(Fault::Deadline, "the call's deadline has passed").into());
                 }
             }

@@ -66,8 +66,8 @@ impl Desk {
         let upstreams = config.upstreams.clone();
         let tls = upstreams.tls.map(ClientTls::load).transpose()?;
         let pool = |service: &str, targets, slow_readers| {
-            let (balance, tls) = (upstreams.balance, tls.clone());
-            balanced(Upstream { service: service.into(), targets, slow_readers, balance, tls })
+            let (balance, tls, network) = (upstreams.balance, tls.clone(), upstreams.network.clone());
+            balanced(Upstream { service: service.into(), targets, slow_readers, balance, tls, network })
         };
         let vision = VisionClient::new(pool("vision", upstreams.vision, false));
         let language = pool("language", upstreams.language, true);

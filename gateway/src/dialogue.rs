@@ -11,7 +11,7 @@ mod tests;
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use crate::{
@@ -24,6 +24,7 @@ use fondue_serving::upstream::Affinity;
 pub use past::{Held, History, Past};
 pub use prompt::{Piece, Prompt};
 pub use shown::Shown;
+use tokio::time::Instant;
 
 /// Features by picture; `[feature_dim]` f32 each.
 pub type Features = HashMap<PictureKey, Arc<[f32]>>;

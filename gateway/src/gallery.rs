@@ -3,7 +3,7 @@
 //! A batch is what has come while the one before was seen. Each is durable before the next begins, so that a stream
 //! that fails has lost nothing that was answered for, and its end tells how far it came.
 
-use std::{sync::Arc, time::Instant};
+use std::sync::Arc;
 
 use fondue_auth::Caller;
 use fondue_domain::{Fault, Violation};
@@ -18,6 +18,7 @@ use fondue_serving::{
     status::{status, with_info},
 };
 use futures::{FutureExt, Stream, StreamExt};
+use tokio::time::Instant;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::{auth, desk::Desk, failure::Failure, turn::clock};

@@ -1,16 +1,13 @@
 //! The four calls of the dialogue API.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use fondue_proto::dialogue::{
     ConverseRequest, ReplyRequest, RetrieveRequest, RetrieveResponse, ScoreRequest, ScoreResponse,
     dialogue_server::Dialogue as DialogueApi,
 };
 use fondue_serving::{deadline::deadline, status::status};
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::Instant};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming, metadata::MetadataMap};
 use tracing::Instrument;

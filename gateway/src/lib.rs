@@ -24,10 +24,10 @@ use std::{sync::Arc, time::Duration};
 use fondue_auth::{Door, DoorError};
 use fondue_proto::dialogue::{dialogue_server::DialogueServer, gallery_server::GalleryServer};
 use fondue_serving::{
+    network::Listener,
     server::{Readiness, ServeError, Site},
     upstream::TlsError,
 };
-use tokio::net::TcpListener;
 use tonic::service::RoutesBuilder;
 
 use crate::{config::Config, desk::Desk, gallery::Gallery, handler::Handler};
@@ -59,7 +59,7 @@ pub enum RunError {
 /// [`RunError`] if pictures cannot be fetched or serving fails.
 pub async fn run(
     config: Config,
-    listener: TcpListener,
+    listener: impl Into<Listener>,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), RunError> {
     tracing::info!(?config, "gateway starts");
@@ -107,7 +107,7 @@ pub async fn run(
     };
     let site = Site {
         serving: &serving,
-        listener,
+        listener: listener.into(),
         routes,
         readiness,
         descriptors: fondue_proto::DESCRIPTORS,

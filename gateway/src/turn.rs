@@ -23,7 +23,7 @@ pub mod told;
 #[cfg(test)]
 mod tests;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use fondue_auth::Caller;
 use fondue_proto::{
@@ -31,7 +31,7 @@ use fondue_proto::{
     language::{self, Done, Started},
 };
 use fondue_serving::telemetry::content;
-use tokio::time::timeout_at;
+use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tracing::Span;
 
@@ -221,14 +221,14 @@ impl Turn {
     }
 
     async fn answer(&mut self, reply: &Reply) -> Result<End, Gone> {
-        let done = match timeout_at(self.deadline.into(), self.listen(reply)).await {
+        let done = match timeout_at(self.deadline, self.listen(reply)).await {
             Ok(Ok(done)) => done,
             Ok(Err(Stop::Gone)) => return Err(Gone),
             Ok(Err(Stop::Failed(failure))) => return Ok(End::Failed(failure)),
             Err(_) => return Ok(End::Failed(Failure::deadline("the answer"))),
         };
         let last = self.deadline + CLOSING_GRACE;
-        timeout_at(last.into(), self.collect(reply)).await.unwrap_or(Err(Gone))?;
+        timeout_at(last, self.collect(reply)).await.unwrap_or(Err(Gone))?;
         Ok(End::Done(done))
     }
 
@@ -261,7 +261,7 @@ impl Turn {
     /// Waits for the searches that are still out; what is not there by the deadline is not waited for.
     async fn collect(&mut self, reply: &Reply) -> Result<(), Gone> {
         while !self.recall.is_idle() {
-            if let Ok(recalled) = timeout_at(self.deadline.into(), self.recall.next()).await {
+            if let Ok(recalled) = timeout_at(self.deadline, self.recall.next()).await {
                 self.show(recalled, reply).await?;
                 continue;
             }

@@ -1,6 +1,6 @@
 //! The calls that generate nothing: pictures for a prompt, and the likelihood of continuations.
 
-use std::{collections::HashSet, time::Instant};
+use std::collections::HashSet;
 
 use fondue_auth::Caller;
 use fondue_domain::{Compat, Fault};
@@ -9,6 +9,7 @@ use fondue_proto::{
     language::{self, ProjectRequest, QueryRequest},
     retrieval::SearchRequest,
 };
+use tokio::time::Instant;
 
 use crate::{
     desk::Desk,

@@ -1,8 +1,9 @@
 //! How long a call may take: what the caller allows, capped by the server.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use http::HeaderMap;
+use tokio::time::Instant;
 use tonic::metadata::MetadataMap;
 
 /// The header that carries the remaining time of a call.

@@ -7,6 +7,7 @@ pub mod telemetry;
 
 pub mod announce;
 pub mod loading;
+pub mod network;
 pub mod runtime;
 pub mod server;
 pub mod stop;

@@ -29,6 +29,7 @@ use tonic::{
 use crate::{
     announce,
     loading::Loading,
+    network::Listener,
     settings::Serving,
     telemetry::{metrics_handle, metrics_upkeep},
 };
@@ -80,7 +81,7 @@ pub struct Site<'a> {
     /// What every server is told.
     pub serving: &'a Serving,
     /// Where clients come in.
-    pub listener: TcpListener,
+    pub listener: Listener,
     /// The services.
     pub routes: RoutesBuilder,
     /// Whether they can do their work; names them for health and reflection.

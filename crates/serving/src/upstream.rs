@@ -32,7 +32,10 @@ use tower::{Service, ServiceExt};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 use self::pool::Pool;
-use crate::status::from_parts;
+use crate::{
+    network::{Network, connector},
+    status::from_parts,
+};
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
@@ -68,6 +71,8 @@ pub struct Upstream {
     pub balance: Balance,
     /// TLS of those that are called with it.
     pub tls: Option<ClientTls>,
+    /// How they are found and reached.
+    pub network: Network,
 }
 
 /// How calls are spread among replicas.
@@ -176,6 +181,10 @@ fn way(
     if upstream.slow_readers {
         endpoint =
             endpoint.initial_stream_window_size(STREAM_WINDOW).initial_connection_window_size(MAX_WINDOW);
+    }
+    if let (Network::Other(network), false) = (&upstream.network, target.has_tls()) {
+        let endpoint = endpoint.connect_timeout(CONNECT_TIMEOUT);
+        return Ok(endpoint.connect_with_connector_lazy(connector(network, address)));
     }
     open(endpoint, target, upstream.tls.as_ref())
 }

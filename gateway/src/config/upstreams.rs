@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use fondue_serving::{
+    network::Network,
     settings::{SettingsError, UpstreamTlsSettings, parsed, within},
     upstream::{Balance, ClientFiles, Target, Targets},
 };
@@ -67,6 +68,8 @@ pub struct Upstreams {
     pub balance: Balance,
     /// TLS of those whose addresses begin with `https://`, if there are any.
     pub tls: Option<ClientFiles>,
+    /// How they are found and reached; not a setting.
+    pub network: Network,
 }
 
 impl UpstreamSettings {
@@ -92,6 +95,7 @@ impl UpstreamSettings {
             retrieval,
             indexes,
             tls,
+            network: Network::System,
             balance: Balance {
                 resolve_interval: ms(within(
                     "resolve_interval_ms",

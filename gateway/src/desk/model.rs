@@ -5,11 +5,12 @@
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use fondue_proto::language::{DescribeRequest, DialogueTemplate, language_client::LanguageClient};
 use fondue_serving::upstream::Channel;
+use tokio::time::Instant;
 
 use crate::{
     config::{Template, TemplateSettings},

@@ -5,8 +5,6 @@ mod dialogue;
 mod request;
 mod stream;
 
-use std::time::Instant;
-
 use axum::{
     Json,
     body::Body,
@@ -16,6 +14,7 @@ use axum::{
 };
 use fondue_auth::Caller;
 use fondue_proto::dialogue::event::Kind;
+use tokio::time::Instant;
 use tokio_stream::StreamExt;
 use tonic::Status;
 

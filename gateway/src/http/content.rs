@@ -1,6 +1,6 @@
 //! What a message holds: texts and pictures in OpenAI's words, put into those of the dialogue API.
 
-use std::{collections::HashMap, fmt, time::Instant};
+use std::{collections::HashMap, fmt};
 
 use base64::{
     Engine,
@@ -11,6 +11,7 @@ use bytes::Bytes;
 use fondue_domain::Fault;
 use fondue_proto::dialogue::{self as wire, part::Kind};
 use serde::{Deserialize, Deserializer, de};
+use tokio::time::Instant;
 
 use super::{
     Front,

@@ -1,10 +1,9 @@
 //! `GET /v1/fondue`: what is served, and what may be asked for.
 
-use std::time::Instant;
-
 use axum::{Json, extract::State};
 use futures::future::join_all;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use super::Front;
 

@@ -1,7 +1,7 @@
 //! `POST /v1/embeddings`: rows of retrieval space. A text's is the query that the model makes of it, a picture's is where
 //! the index would place it, so that the product of the two is a search's score.
 
-use std::{fmt, time::Instant};
+use std::fmt;
 
 use axum::{
     Json,
@@ -15,6 +15,7 @@ use fondue_proto::dialogue::RetrieveRequest;
 use futures::{StreamExt, TryStreamExt};
 use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::Value;
+use tokio::time::Instant;
 
 use super::{
     Front, body,

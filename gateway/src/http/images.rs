@@ -1,7 +1,5 @@
 //! `GET /v1/images/{generation}/{id}`: a picture of the index, as its file is.
 
-use std::time::Instant;
-
 use axum::{
     body::Body,
     extract::{
@@ -14,6 +12,7 @@ use axum::{
 use fondue_domain::{Classify, Fault};
 use fondue_proto::retrieval::Picture;
 use serde::Deserialize;
+use tokio::time::Instant;
 
 use super::{Front, content::Failed, errors::Problem, links::Stored};
 use crate::{failure::Failure, request::parts::digest};
@@ -90,7 +89,7 @@ pub(super) async fn fetch(front: &Front, stored: Stored, deadline: Instant) -> R
     let gone = |message: String| Failed::Gone(message);
     let Stored { index, generation, id } = stored;
     let index = front.desk.index(&index).map_err(|failure| gone(failure.to_string()))?;
-    let room = tokio::time::timeout_at(deadline.into(), front.fetches.acquire()).await;
+    let room = tokio::time::timeout_at(deadline, front.fetches.acquire()).await;
     let _room =
         room.map_err(|_| Failed::Other(Failure::busy("many pictures are being fetched; try again")))?;
     match index.picture(&id, &generation, deadline).await {

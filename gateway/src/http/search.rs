@@ -1,7 +1,5 @@
 //! `POST /v1/images/search`: pictures for a prompt or like a picture, without an answer.
 
-use std::time::Instant;
-
 use axum::{
     Json,
     body::Body,
@@ -12,6 +10,7 @@ use fondue_auth::Caller;
 use fondue_proto::dialogue::{Condition, RetrieveRequest};
 use fondue_serving::telemetry::current_trace_id;
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 
 use super::{
     Front, body,

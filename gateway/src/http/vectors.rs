@@ -1,8 +1,7 @@
 //! What is looked for: a prompt, or a picture like which others are.
 
-use std::time::Instant;
-
 use fondue_proto::dialogue as wire;
+use tokio::time::Instant;
 
 use super::{
     Front,

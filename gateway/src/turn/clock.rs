@@ -1,9 +1,10 @@
 //! The turn's one deadline: upstreams are told the time that is left, and the gateway does not wait longer. Each call is
 //! counted, timed, and a span of its own.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use fondue_serving::{status::code_name, telemetry::went_wrong, upstream::Repeatable};
+use tokio::time::Instant;
 use tonic::{Request, Response, Status};
 use tracing::{Instrument, Span};
 
@@ -136,7 +137,7 @@ pub async fn begin<Q, R>(
     let Some(left) = left(deadline) else { return Err(late(call)) };
     request.set_timeout(left);
     let sent = send(request).instrument(call.span.clone());
-    match tokio::time::timeout_at(deadline.into(), sent).await {
+    match tokio::time::timeout_at(deadline, sent).await {
         Ok(Ok(response)) => Ok(response.into_inner()),
         // The transport's own timer may win by a hair and calls it cancelled.
         Ok(Err(_)) | Err(_) if left_is_up(deadline) => Err(late(call)),

@@ -7,7 +7,6 @@ use std::{
     collections::{HashMap, HashSet},
     fmt,
     sync::Arc,
-    time::Instant,
 };
 
 use bytes::Bytes;
@@ -15,7 +14,7 @@ use fondue_domain::{Fault, Violation};
 use fondue_fetch::{FetchError, Fetched, Fetcher, Reason, System};
 use fondue_serving::telemetry::went_wrong;
 use futures::{StreamExt, stream::FuturesUnordered};
-use tokio::time::timeout_at;
+use tokio::time::{Instant, timeout_at};
 use tracing::{Instrument, field};
 
 use crate::{
@@ -92,7 +91,7 @@ impl Links {
             once.map(|link| async { (*link, fetch(fetcher, link).await) }).collect();
         let (mut files, mut violations, mut other, mut n_bytes) = (HashMap::new(), Vec::new(), None, 0);
         loop {
-            let next = timeout_at(deadline.into(), running.next()).await;
+            let next = timeout_at(deadline, running.next()).await;
             let Some((link, fetched)) = next.map_err(|_| Failure::deadline("the pictures' hosts"))? else {
                 break;
             };

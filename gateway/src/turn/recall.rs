@@ -7,10 +7,7 @@ pub mod fingerprints;
 pub mod index;
 pub mod pins;
 
-use std::{
-    collections::VecDeque,
-    time::{Duration, Instant},
-};
+use std::{collections::VecDeque, time::Duration};
 
 use fondue_domain::{Classify, Compat, Fault};
 use fondue_proto::{
@@ -18,7 +15,7 @@ use fondue_proto::{
     retrieval::{Condition, Hit, SearchRequest},
 };
 use fondue_serving::telemetry::went_wrong;
-use tokio::task::JoinSet;
+use tokio::{task::JoinSet, time::Instant};
 use tracing::{Instrument, Span, field};
 
 use self::index::{Index, Searched};

@@ -2,14 +2,11 @@
 
 pub mod cache;
 
-use std::{
-    collections::HashSet,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use fondue_domain::{Classify, Compat, Fault};
 use fondue_proto::vision::{self, EncodeRequest, EncodeResponse, Image};
+use tokio::time::Instant;
 
 use tracing::{Instrument, Span, field};
 

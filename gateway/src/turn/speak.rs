@@ -1,6 +1,6 @@
 //! Prompt → language → text and retrieval queries, as they are decoded.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use fondue_domain::{Compat, Fault};
 use fondue_proto::language::{
@@ -8,6 +8,7 @@ use fondue_proto::language::{
     language_client::LanguageClient,
 };
 use fondue_serving::upstream::{Affinity, Channel};
+use tokio::time::Instant;
 use tonic::{Status, Streaming};
 use tracing::field;
 
@@ -69,7 +70,7 @@ pub async fn speak(
     let stream =
         clock::begin(&mut call, deadline, request, async |request| language.clone().generate(request).await);
     let mut stream = stream.await.map_err(|failure| failure.with_paths(path))?;
-    let first = tokio::time::timeout_at(deadline.into(), next(&mut stream, &mut call)).await;
+    let first = tokio::time::timeout_at(deadline, next(&mut stream, &mut call)).await;
     let first = first.map_err(|_| Failure::deadline("the language service's queue"))?;
     match first.map_err(|failure| failure.with_paths(path))? {
         Kind::Started(started) => {

@@ -40,7 +40,7 @@ Examples:
   fondue bench serve --rates 1,2,4,8 --compare load.json
   fondue bench serve --overload 5                       what is answered still at five times what they can do
   fondue bench serve --tracing                          what traces cost
-  fondue bench serve --kill-each --replicas 2           who notices that a replica dies
+  fondue bench serve --break-each kill,freeze           who notices that a replica dies, or stands still
 
 The load comes from this machine: where it also runs the services, both share its cores. `sent late` tells how late the load
 itself was. Ctrl-C ends early with what was measured.";

@@ -2,11 +2,11 @@
 //!
 //! Turns arrive when they are due, whatever became of those before, and all times count from then: a server that stalls is not
 //! spared what would have come meanwhile. Read `schedule` for what arrives, `caller` for how it is asked, `tally` for what is
-//! counted, then the experiments: `overload`, `traced`, `killing`.
+//! counted, then the experiments: `overload`, `traced`, `breaking`.
 
 mod album;
+pub(crate) mod breaking;
 mod caller;
-mod killing;
 mod load;
 pub(crate) mod mix;
 mod outcome;
@@ -134,10 +134,10 @@ async fn report(args: &ServeArgs, interrupt: Interrupt) -> Result<ServeReport> {
 
 async fn experiment(args: &ServeArgs, site: &Site, subject: &mut Subject) -> Result<Measured> {
     site.interrupt.begin()?;
-    match (args.overload, args.kill_each) {
+    match (args.overload, args.break_each.as_slice()) {
         (Some(factor), _) => overload::measure(args, site, subject, factor).await,
-        (None, true) => killing::measure(args, site, subject).await,
-        (None, false) => rates(args, site, subject).await,
+        (None, []) => rates(args, site, subject).await,
+        (None, _) => breaking::measure(args, site, subject).await,
     }
 }
 

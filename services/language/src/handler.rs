@@ -63,7 +63,7 @@ impl Language for Handler {
         &self,
         asked: Request<GenerateRequest>,
     ) -> Result<Response<Self::GenerateStream>, Status> {
-        let deadline = deadline(asked.metadata(), self.limits.timeout);
+        let deadline = deadline(asked.metadata(), self.limits.timeout).into_std();
         let asked = asked.into_inner();
         let engine = &self.model.get().map_err(status)?.engine;
         let random = uuid::Uuid::new_v4().as_u64_pair().0;
@@ -101,7 +101,7 @@ impl Language for Handler {
 
     #[tracing::instrument(skip_all, level = "debug")]
     async fn project(&self, asked: Request<ProjectRequest>) -> Result<Response<ProjectResponse>, Status> {
-        let deadline = deadline(asked.metadata(), self.limits.timeout);
+        let deadline = deadline(asked.metadata(), self.limits.timeout).into_std();
         let engine = &self.model.get().map_err(status)?.engine;
         let features =
             request::all_features(asked.into_inner().features, engine, &self.limits).map_err(status)?;
@@ -111,7 +111,7 @@ impl Language for Handler {
 
     #[tracing::instrument(skip_all, level = "debug")]
     async fn query(&self, asked: Request<QueryRequest>) -> Result<Response<QueryResponse>, Status> {
-        let deadline = deadline(asked.metadata(), self.limits.timeout);
+        let deadline = deadline(asked.metadata(), self.limits.timeout).into_std();
         let engine = &self.model.get().map_err(status)?.engine;
         let asked = asked.into_inner();
         let compat = request::compat(asked.compat).map_err(status)?;
@@ -127,7 +127,7 @@ impl Language for Handler {
 
     #[tracing::instrument(skip_all, level = "debug")]
     async fn score(&self, asked: Request<ScoreRequest>) -> Result<Response<ScoreResponse>, Status> {
-        let deadline = deadline(asked.metadata(), self.limits.timeout);
+        let deadline = deadline(asked.metadata(), self.limits.timeout).into_std();
         let asked = asked.into_inner();
         let engine = &self.model.get().map_err(status)?.engine;
         let at_least = usize::from(!asked.with_prompt);

@@ -60,7 +60,7 @@ pub async fn run(
     let readiness = Readiness::new(&["fondue.language.v1.Language"]);
     let site = Site {
         serving: &serving,
-        listener,
+        listener: listener.into(),
         routes,
         readiness,
         descriptors: fondue_proto::DESCRIPTORS,

@@ -62,17 +62,17 @@ impl Handler {
     /// Waits for what is asked of the back end, if there is room, for as long as the caller waits.
     async fn admit<T>(
         &self,
-        until: Instant,
+        until: tokio::time::Instant,
         call: impl Future<Output = Result<T, Status>>,
     ) -> Result<Response<T>, Status> {
         let _room = self.enter()?;
         let late =
             |_| from_parts(Fault::Deadline, "the deadline passed before the index had answered", Vec::new());
-        let answer = tokio::time::timeout_at(until.into(), call).await.map_err(late)?;
+        let answer = tokio::time::timeout_at(until, call).await.map_err(late)?;
         answer.map(Response::new)
     }
 
-    fn until<T>(&self, asked: &Request<T>) -> Instant {
+    fn until<T>(&self, asked: &Request<T>) -> tokio::time::Instant {
         deadline(asked.metadata(), self.limits.timeout)
     }
 }

@@ -74,7 +74,7 @@ pub async fn run(
     let readiness = Readiness::new(&["fondue.retrieval.v1.Retrieval"]);
     let site = Site {
         serving: &serving,
-        listener,
+        listener: listener.into(),
         routes,
         readiness,
         descriptors: fondue_proto::DESCRIPTORS,

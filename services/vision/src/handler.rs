@@ -109,7 +109,7 @@ fn unknown(index: usize, field: &str, value: i32, kind: &str) -> EncodeError {
 impl Vision for Handler {
     #[tracing::instrument(skip_all, level = "debug", fields(images = request.get_ref().images.len() as i64))]
     async fn encode(&self, request: Request<EncodeRequest>) -> Result<Response<EncodeResponse>, Status> {
-        let until = deadline(request.metadata(), self.limits.timeout);
+        let until = deadline(request.metadata(), self.limits.timeout).into_std();
         let images = self.check(request.into_inner().images).map_err(status)?;
         let model = self.model.get().map_err(status)?;
         let features =

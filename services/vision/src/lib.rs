@@ -68,7 +68,7 @@ pub async fn run(
     let readiness = Readiness::new(&["fondue.vision.v1.Vision"]);
     let site = Site {
         serving: &serving,
-        listener,
+        listener: listener.into(),
         routes,
         readiness,
         descriptors: fondue_proto::DESCRIPTORS,

@@ -19,12 +19,14 @@ use refuse::Refusal;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     sync::{OwnedSemaphorePermit, Semaphore},
     task::JoinSet,
     time::{Instant, sleep_until, timeout, timeout_at},
 };
 use tokio_util::sync::CancellationToken;
+
+use crate::network::{Listener, Wire};
 
 /// Connections that are open now, those whose handshake runs included.
 const OPEN: &str = "fondue_connections";
@@ -75,7 +77,7 @@ pub(super) fn begin() {
 
 /// The connections that come in. Dropped, it takes no more, and ends the handshakes that run.
 pub(super) fn incoming(
-    listener: TcpListener,
+    listener: Listener,
     entrance: Entrance,
 ) -> impl Stream<Item = Result<Connection, Infallible>> {
     let open = Arc::new(Semaphore::new(entrance.max));
@@ -88,7 +90,7 @@ pub(super) fn incoming(
 }
 
 struct Door {
-    listener: TcpListener,
+    listener: Listener,
     shared: Arc<Shared>,
     handshakes: JoinSet<Option<Connection>>,
     paused: Option<Instant>,
@@ -98,7 +100,7 @@ impl Door {
     async fn next(&mut self) -> Connection {
         loop {
             tokio::select! {
-                accepted = self.listener.accept(), if self.paused.is_none() => match accepted {
+                accepted = accept(&self.listener), if self.paused.is_none() => match accepted {
                     Ok((stream, address)) => {
                         if let Some(connection) = self.admit(stream, address) {
                             return connection;
@@ -117,7 +119,7 @@ impl Door {
     }
 
     /// The connection, if there is room for it and nothing to be done before it is served.
-    fn admit(&mut self, stream: TcpStream, address: SocketAddr) -> Option<Connection> {
+    fn admit(&mut self, stream: Accepted, address: SocketAddr) -> Option<Connection> {
         let shared = &self.shared;
         let Ok(permit) = Arc::clone(&shared.open).try_acquire_owned() else {
             shared.refused("limit");
@@ -128,18 +130,45 @@ impl Door {
             return None;
         };
         let open = Open::new(permit);
+        let peer = Peer { address, secure: false, names: Arc::from([]) };
+        let stream = match stream {
+            Accepted::System(stream) => stream,
+            Accepted::Other(_) if shared.entrance.tls.is_some() => {
+                shared.refused("plain");
+                return None;
+            }
+            Accepted::Other(stream) => {
+                return Some(Connection::new(stream.into(), peer, open, &shared.entrance));
+            }
+        };
         // A token is a small message that should not wait for the acknowledgement of the one before it. Where the system
         // refuses either, the connection still works.
         let _ = stream.set_nodelay(true);
         let keep_alive = TcpKeepalive::new().with_time(KEEP_ALIVE).with_interval(KEEP_ALIVE / 3);
         let _ = SockRef::from(&stream).set_tcp_keepalive(&keep_alive);
         if shared.entrance.tls.is_none() {
-            let peer = Peer { address, secure: false, names: Arc::from([]) };
             return Some(Connection::new(stream.into(), peer, open, &shared.entrance));
         }
         let shared = Arc::clone(shared);
         self.handshakes.spawn(async move { shared.secure(stream, address, open).await });
         None
+    }
+}
+
+/// A connection that came in, of either kind of network.
+enum Accepted {
+    System(TcpStream),
+    Other(Wire),
+}
+
+async fn accept(listener: &Listener) -> io::Result<(Accepted, SocketAddr)> {
+    match listener {
+        Listener::System(listener) => {
+            listener.accept().await.map(|(stream, address)| (Accepted::System(stream), address))
+        }
+        Listener::Other(listener) => {
+            listener.accept().await.map(|(stream, address)| (Accepted::Other(stream), address))
+        }
     }
 }
 

@@ -90,7 +90,7 @@ impl Known {
         let mut found = BTreeMap::new();
         let mut is_whole = true;
         for target in upstream.targets.iter() {
-            let addresses = timeout(PATIENCE, target.resolve()).await;
+            let addresses = timeout(PATIENCE, target.resolve(&upstream.network)).await;
             let addresses = addresses
                 .unwrap_or_else(|_| Err(io::Error::new(io::ErrorKind::TimedOut, "no answer about the name")));
             match addresses {

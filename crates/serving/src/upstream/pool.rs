@@ -2,14 +2,17 @@
 
 use std::{
     sync::{Arc, PoisonError, RwLock},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use bytes::Bytes;
 use fondue_domain::Fault;
 use http::{HeaderValue, Request, Response, request::Parts};
 use http_body_util::{BodyExt, Full};
-use tokio::{sync::watch, time::timeout_at};
+use tokio::{
+    sync::watch,
+    time::{Instant, timeout_at},
+};
 use tonic::body::Body;
 use tower::retry::budget::{Budget, TpsBudget};
 
@@ -164,8 +167,7 @@ impl Pool {
         let mut resolved = self.resolved.subscribe();
         let patience = Instant::now() + CONNECT_TIMEOUT;
         let until = until.map_or(patience, |until| until.min(patience));
-        let found =
-            timeout_at(until.into(), resolved.wait_for(|resolved| *resolved != Resolved::Asking)).await;
+        let found = timeout_at(until, resolved.wait_for(|resolved| *resolved != Resolved::Asking)).await;
         match found {
             Ok(Ok(resolved)) if *resolved == Resolved::Found => Ok(()),
             _ => Err(self.nowhere()),

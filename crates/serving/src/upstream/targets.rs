@@ -3,7 +3,8 @@
 use std::{fmt, io, net::SocketAddr, str::FromStr};
 
 use http::uri::{Authority, Scheme, Uri};
-use tokio::net::lookup_host;
+
+use crate::network::Network;
 
 /// Addresses in one list at most.
 const MAX_TARGETS: usize = 256;
@@ -135,11 +136,11 @@ impl Target {
     ///
     /// # Errors
     /// The resolver's.
-    pub(super) async fn resolve(&self) -> io::Result<Vec<SocketAddr>> {
+    pub(super) async fn resolve(&self, network: &Network) -> io::Result<Vec<SocketAddr>> {
         if let Some(address) = self.fixed() {
             return Ok(vec![address]);
         }
-        let addresses: Vec<_> = lookup_host((self.host.as_str(), self.port)).await?.collect();
+        let addresses = network.lookup(&self.host, self.port).await?;
         if addresses.is_empty() {
             return Err(io::Error::new(io::ErrorKind::NotFound, "the name has no addresses"));
         }
@@ -183,9 +184,9 @@ mod tests {
     #[tokio::test]
     async fn names_have_addresses_and_unknown_ones_have_none() {
         let local: Target = "localhost:5".parse().unwrap();
-        assert!(local.resolve().await.unwrap().iter().all(|address| address.port() == 5));
+        assert!(local.resolve(&Network::System).await.unwrap().iter().all(|address| address.port() == 5));
         let fixed: Targets = "127.0.0.1:5,[::1]:5".parse().unwrap();
         assert!(fixed.are_fixed() && !"localhost:5".parse::<Targets>().unwrap().are_fixed());
-        assert!("no-such-host.invalid:5".parse::<Target>().unwrap().resolve().await.is_err());
+        assert!("no-such-host.invalid:5".parse::<Target>().unwrap().resolve(&Network::System).await.is_err());
     }
 }

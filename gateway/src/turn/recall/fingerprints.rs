@@ -8,7 +8,7 @@
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use fondue_domain::Fault;
@@ -18,6 +18,7 @@ use fondue_proto::{
     vision::{self, vision_client::VisionClient},
 };
 use fondue_serving::upstream::Channel;
+use tokio::time::Instant;
 
 use crate::{failure::Failure, turn::clock};
 

@@ -1,9 +1,6 @@
 //! The picture index, as the gateway uses it: searched only if it is of the services' model, pictures with their bytes.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use fondue_domain::Fault;
@@ -16,6 +13,7 @@ use fondue_proto::{
     vision::vision_client::VisionClient,
 };
 use fondue_serving::{status::info_of, upstream::Channel};
+use tokio::time::Instant;
 
 use super::{fingerprints::Fingerprints, pins::Pins};
 use crate::{failure::Failure, turn::clock};

@@ -6,7 +6,7 @@ use clap::Args;
 use fondue_fleet::Service;
 
 use super::at_least_one;
-use crate::serve::mix::Mix;
+use crate::serve::{breaking::How, mix::Mix};
 
 /// What the load is, what it is judged by, and where the figures go.
 #[derive(Clone, Debug, Args)]
@@ -91,10 +91,19 @@ pub(crate) struct ServeArgs {
     /// Instead: the same load with and without traces, in turns; starts the services itself.
     #[arg(long, group = "experiment", conflicts_with = "gateway")]
     pub(crate) tracing: bool,
-    /// Instead: kill one replica of each service in turn while the load goes on; starts the services itself, two of each leaf
-    /// at least.
-    #[arg(long, group = "experiment", conflicts_with = "gateway")]
-    pub(crate) kill_each: bool,
+    /// Instead: break one replica of each service in turn while the load goes on, in each of these ways; starts the services
+    /// itself, two of each leaf at least.
+    #[arg(
+        long,
+        value_name = "HOW,…",
+        value_delimiter = ',',
+        group = "experiment",
+        conflicts_with = "gateway"
+    )]
+    pub(crate) break_each: Vec<How>,
+    /// Seconds until what was broken is mended (with --break-each).
+    #[arg(long, value_name = "SECONDS", default_value = "3", value_parser = seconds)]
+    pub(crate) away: f64,
     /// Seconds of each step on the way to what the services can do (with --overload), and of each run (with --tracing).
     #[arg(long, value_name = "SECONDS", default_value = "8", value_parser = seconds)]
     pub(crate) step: f64,
@@ -122,7 +131,7 @@ pub(crate) struct SubjectArgs {
     /// Folder of run-time data, as `fondue up` has it.
     #[arg(long, value_name = "DIR", default_value = ".fondue")]
     pub(crate) data: PathBuf,
-    /// Processes of each leaf service [default: 1; with --kill-each: 2].
+    /// Processes of each leaf service [default: 1; with --break-each: 2].
     #[arg(long, value_name = "N", value_parser = at_least_one, conflicts_with = "gateway")]
     pub(crate) replicas: Option<usize>,
     /// A further flag for one service, for example `--pass language=--weights=bf16`; may be given several times.

@@ -54,7 +54,7 @@ impl Subject {
         );
         let logs = tempfile::tempdir()?;
         let own = std::env::current_exe().context("finding this program's own place")?;
-        let replicas = subject.replicas.unwrap_or(if args.kill_each { 2 } else { 1 });
+        let replicas = subject.replicas.unwrap_or(if args.break_each.is_empty() { 1 } else { 2 });
         let passed = subject.pass.iter().map(|extra| (extra.service, extra.flag.clone()));
         let plan = FleetPlan {
             programs: own.parent().context("this program lies in no folder")?.to_owned(),
@@ -62,7 +62,7 @@ impl Subject {
             index,
             logs: logs.path().to_owned(),
             replicas,
-            proxied: false,
+            proxied: args.break_each.iter().any(|how| how.needs_proxy()),
             flags: passed.chain(more.iter().cloned()).collect(),
             patience: Duration::from_secs(subject.start_timeout),
         };

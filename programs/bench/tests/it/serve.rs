@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     fs,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Output, Stdio},
     time::{Duration, Instant},
 };
@@ -200,8 +200,8 @@ fn what_cannot_be_loaded_is_told() {
     assert!(error.contains("no report of"), "{error}");
 }
 
-#[test]
-fn the_services_answer_every_kind_and_tell_of_it_in_traces() {
+/// A folder with the programs, pictures and an index of them.
+fn prepared() -> tempfile::TempDir {
     let folder = folder();
     let pictures = folder.path().join("pictures");
     fs::create_dir(&pictures).unwrap();
@@ -210,32 +210,33 @@ fn the_services_answer_every_kind_and_tell_of_it_in_traces() {
         let name = pictures.join(format!("p{n}.png"));
         image::RgbImage::from_pixel(80, 60, image::Rgb(colour)).save(name).unwrap();
     }
-    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets/model");
     let mut build = Command::new(folder.path().join("fondue-index"));
-    build.args(["build", "--pictures", "pictures", "--index", "index", "--model"]).arg(&model);
+    build.args(["build", "--pictures", "pictures", "--index", "index", "--model"]).arg(model());
     let built = build.current_dir(folder.path()).output().unwrap();
     assert!(built.status.success(), "{}", told(&built));
+    folder
+}
 
-    let run = |words: &str| {
-        let mut command = Command::new(folder.path().join("fondue-bench"));
-        command.args([
-            "serve",
-            "--index",
-            "index",
-            "--pictures",
-            "pictures",
-            "--json",
-            "load.json",
-            "--model",
-        ]);
-        let output = command.arg(&model).args(words.split(' ')).current_dir(folder.path()).output().unwrap();
-        assert!(output.status.success(), "{}", told(&output));
-        report(folder.path())
-    };
-    // What it says of time is not judged here.
-    let patient = "--slo-ttft-ms 600000 --slo-turn-ms 600000 --max-new-tokens 8";
-    let load = run(&format!("--rate 10 --duration 3 --warmup 0.5 --think-ms 50 --cancel 0 {patient}"));
-    let all = &load.runs[0];
+fn model() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets/model")
+}
+
+/// Loads services that it starts. What it says of time is not judged here.
+fn load(folder: &Path, words: &str) -> ServeReport {
+    let mut command = Command::new(folder.join("fondue-bench"));
+    command.args(["serve", "--index", "index", "--pictures", "pictures", "--json", "load.json", "--model"]);
+    command.arg(model()).args(words.split(' ')).current_dir(folder);
+    command.args(["--slo-ttft-ms", "600000", "--slo-turn-ms", "600000", "--max-new-tokens", "8"]);
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", told(&output));
+    report(folder)
+}
+
+#[test]
+fn the_services_answer_every_kind_and_tell_of_it_in_traces() {
+    let folder = prepared();
+    let report = load(folder.path(), "--rate 10 --duration 3 --warmup 0.5 --think-ms 50 --cancel 0");
+    let all = &report.runs[0];
     assert!(all.due > 0 && all.errors == 0 && all.good == all.due, "{:?}", all.outcomes);
     assert!(latency(all, Measure::Picture).count > 0 && all.texts > 0);
     let kinds: std::collections::BTreeSet<_> = all.latencies.iter().filter_map(|one| one.kind).collect();
@@ -244,8 +245,46 @@ fn the_services_answer_every_kind_and_tell_of_it_in_traces() {
     assert_eq!(names, ["vision-0", "language-0", "retrieval-0", "gateway"]);
     assert!(all.memory.iter().all(|one| one.points.iter().all(|(_, bytes)| *bytes > 1 << 20)));
 
-    let traced = run(&format!("--tracing --rounds 1 --step 1 {patient}"));
+    let traced = load(folder.path(), "--tracing --rounds 1 --step 1");
     assert_eq!(traced.runs.len(), 2);
     assert!(traced.notes.iter().any(|note| note.contains("spans came")), "{:?}", traced.notes);
     assert!(traced.bars.iter().all(|bar| bar.value > 0.0), "{:?}", traced.bars);
+}
+
+#[test]
+fn every_turn_ends_whatever_is_broken() {
+    let folder = prepared();
+    let words =
+        "--break-each kill,freeze,silence,reset --away 1 --rate 20 --duration 79 --warmup 1 --cancel 0";
+    let report = load(folder.path(), words);
+    let run = &report.runs[0];
+    let counts = outcomes(run);
+    // An answer, or an error that says what is wrong, and never only an end.
+    let is_typed = |name: &&str| {
+        let (class, code) = name.split_once(' ').unwrap_or((*name, ""));
+        class == "answered" || ["UNAVAILABLE", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED"].contains(&code)
+    };
+    assert!(counts.keys().all(is_typed), "{counts:?}");
+    assert_eq!(counts.values().sum::<u64>(), run.due);
+    assert!(run.errors * 10 <= run.due, "{counts:?}");
+    assert_eq!(report.notes.len(), 12, "{:?}", report.notes);
+    assert_eq!(report.bars.iter().filter(|bar| bar.is_met().is_some()).count(), 2, "{:?}", report.bars);
+}
+
+#[test]
+fn breaks_need_time_and_a_second_replica() {
+    let folder = prepared();
+    let refused = |words: &str| {
+        let mut command = Command::new(folder.path().join("fondue-bench"));
+        command.args(["serve", "--index", "index", "--pictures", "pictures", "--model"]).arg(model());
+        let output = command.args(words.split(' ')).current_dir(folder.path()).output().unwrap();
+        assert!(!output.status.success());
+        told(&output)
+    };
+    let error = refused("--break-each kill,slow --duration 20");
+    assert!(error.contains("6 breaks, each 3 s long and 5 s apart, take --duration 56 at least"), "{error}");
+    let error = refused("--break-each kill --replicas 1");
+    assert!(error.contains("--break-each needs 2 replicas of each service, not 1"), "{error}");
+    let error = refused("--break-each boredom");
+    assert!(error.contains("[possible values: kill, freeze, slow, silence, reset]"), "{error}");
 }

@@ -4,6 +4,7 @@
 mod bad_input;
 mod book;
 mod cancellation;
+mod chaos;
 mod dialogue;
 mod gallery;
 mod histories;

@@ -18,6 +18,7 @@ use tokio_util::sync::WaitForCancellationFutureOwned;
 use tonic::transport::server::Connected;
 
 use super::{Entrance, Open, REFUSED};
+use crate::network::{ReadWrite, Wire};
 
 /// What an HTTP/2 connection begins with. Whatever differs from it is HTTP/1.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -47,11 +48,18 @@ pub(in crate::server) struct Connection {
 pub(super) enum Stream {
     Plain(TcpStream),
     Secure(Box<TlsStream<TcpStream>>),
+    Other(Wire),
 }
 
 impl From<TcpStream> for Stream {
     fn from(stream: TcpStream) -> Self {
         Self::Plain(stream)
+    }
+}
+
+impl From<Wire> for Stream {
+    fn from(stream: Wire) -> Self {
+        Self::Other(stream)
     }
 }
 
@@ -90,12 +98,10 @@ impl Connection {
         match &mut self.stream {
             Stream::Plain(stream) => Pin::new(stream),
             Stream::Secure(stream) => Pin::new(stream),
+            Stream::Other(stream) => stream.as_mut(),
         }
     }
 }
-
-trait ReadWrite: AsyncRead + AsyncWrite + Unpin {}
-impl<S: AsyncRead + AsyncWrite + Unpin> ReadWrite for S {}
 
 impl Connected for Connection {
     type ConnectInfo = Peer;
@@ -153,6 +159,7 @@ impl AsyncWrite for Connection {
         match &self.stream {
             Stream::Plain(stream) => stream.is_write_vectored(),
             Stream::Secure(stream) => stream.is_write_vectored(),
+            Stream::Other(stream) => stream.is_write_vectored(),
         }
     }
 

@@ -1,0 +1,52 @@
+//! Courses of many seeds, held to the laws.
+
+use fondue_simulation::{
+    journal::{End, What},
+    plan::Plan,
+};
+
+use crate::seeds::{hold, play};
+
+#[test]
+fn nothing_fails_where_nothing_goes_wrong() {
+    hold(Plan::calm);
+}
+
+#[test]
+fn turns_end_rightly_whatever_befalls_the_services() {
+    hold(Plan::troubled);
+}
+
+#[test]
+fn a_gateway_that_stops_ends_its_turns_and_itself_in_time() {
+    hold(Plan::stopped);
+}
+
+#[test]
+fn the_same_seed_gives_the_same_history() {
+    for seed in [3, 4] {
+        let plan = Plan::troubled(seed);
+        let (once, again) = (play(&plan).shown(None), play(&plan).shown(None));
+        let differs = once.lines().zip(again.lines()).position(|(a, b)| a != b);
+        let at = differs.unwrap_or(0);
+        let near =
+            |text: &str| text.lines().skip(at.saturating_sub(3)).take(6).collect::<Vec<_>>().join("\n");
+        assert!(once == again, "seed {seed}, line {at}:\n{}\n\n{}", near(&once), near(&again));
+        let other = play(&Plan::troubled(seed + 10)).shown(None);
+        assert!(once != other);
+    }
+}
+
+#[test]
+fn a_course_has_turns_of_every_end() {
+    let plan = Plan::troubled(1);
+    let (mut done, mut left, mut pictures) = (0, 0, 0);
+    for entry in play(&plan).entries() {
+        match entry.what {
+            What::Ended(End::Done(told)) => (done, pictures) = (done + 1, pictures + told.found),
+            What::Ended(End::Left) => left += 1,
+            _ => {}
+        }
+    }
+    assert!(done > 20 && left > 3 && pictures > 3, "{done} done, {left} left, {pictures} pictures");
+}
