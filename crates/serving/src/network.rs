@@ -1,6 +1,6 @@
 //! What carries bytes between processes: the system's TCP, or what stands in its place, as in a simulation.
 
-use std::{fmt, io, net::SocketAddr, pin::Pin, sync::Arc};
+use std::{fmt, io, net::SocketAddr, sync::Arc};
 
 use futures::future::BoxFuture;
 use http::Uri;
@@ -31,12 +31,12 @@ pub trait Reach: fmt::Debug + Send + Sync {
 }
 
 /// Both directions of a connection.
-pub type Wire = Pin<Box<dyn ReadWrite>>;
+pub type Wire = Box<dyn ReadWrite>;
 
 /// What can be read and written.
-pub trait ReadWrite: AsyncRead + AsyncWrite + Send {}
+pub trait ReadWrite: AsyncRead + AsyncWrite + Send + Unpin {}
 
-impl<S: AsyncRead + AsyncWrite + Send> ReadWrite for S {}
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> ReadWrite for S {}
 
 /// Where connections come in.
 #[derive(Debug)]
@@ -48,7 +48,7 @@ pub enum Listener {
 }
 
 /// A listener of a network that is not the system's.
-pub trait Accept: fmt::Debug + Send {
+pub trait Accept: fmt::Debug + Send + Sync {
     /// The next connection, and from where it comes. It may be dropped and asked again.
     fn accept(&self) -> BoxFuture<'_, io::Result<(Wire, SocketAddr)>>;
 

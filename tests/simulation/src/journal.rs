@@ -64,15 +64,28 @@ pub struct Told {
 #[derive(Clone, Debug, PartialEq)]
 pub enum What {
     /// A client asks, and allows so much time.
-    Asked { timeout: Duration },
+    Asked {
+        /// Until the turn's deadline.
+        timeout: Duration,
+    },
     /// It wants no more.
     Cancelled,
     /// It has the end.
     Ended(End),
     /// A replica begins to work for the turn.
-    Began { work: u64, service: Service, replica: usize },
+    Began {
+        /// Its number.
+        work: u64,
+        /// Whose work it is.
+        service: Service,
+        /// Which replica's, from 0.
+        replica: usize,
+    },
     /// It works no longer.
-    Freed { work: u64 },
+    Freed {
+        /// The work's number.
+        work: u64,
+    },
     /// A replica has no room for it.
     Refused(Service),
     /// A fault begins or ends, or a server stops: as the plan says.

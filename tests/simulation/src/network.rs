@@ -43,7 +43,7 @@ impl Reach for Names {
     fn connect(&self, address: SocketAddr) -> BoxFuture<'static, io::Result<Wire>> {
         Box::pin(async move {
             let stream = TcpStream::connect(address).await?;
-            Ok(Box::pin(stream) as Wire)
+            Ok(Box::new(stream) as Wire)
         })
     }
 }
@@ -68,7 +68,7 @@ impl Accept for Door {
     fn accept(&self) -> BoxFuture<'_, io::Result<(Wire, SocketAddr)>> {
         Box::pin(async {
             let (stream, address) = self.0.accept().await?;
-            Ok((Box::pin(stream) as Wire, address))
+            Ok((Box::new(stream) as Wire, address))
         })
     }
 

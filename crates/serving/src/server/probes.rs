@@ -70,7 +70,8 @@ pub(super) async fn serve(
     }
     let router = health.into_axum_router().merge(router(readiness));
     let router = router.layer(axum::middleware::from_fn(only_grpc));
-    let incoming = incoming(listener, Entrance { tls: None, max: CONNECTIONS, within: WITHIN, closed });
+    let incoming =
+        incoming(listener.into(), Entrance { tls: None, max: CONNECTIONS, within: WITHIN, closed });
     let server = Server::builder().accept_http1(true).add_routes(router.into());
     if let Err(error) = server.serve_with_incoming(incoming).await {
         tracing::error!(%error, "the port for probes has ended");

@@ -50,6 +50,7 @@ async fn start_draining(routes: RoutesBuilder, drain_seconds: f64) -> Running {
                 let _ = stopped.await;
             };
             let descriptors = tonic_health::pb::FILE_DESCRIPTOR_SET;
+            let listener = listener.into();
             Site { serving: &serving, listener, routes, readiness, descriptors, http: None, guard: None }
                 .serve(shutdown)
                 .await
@@ -158,7 +159,7 @@ async fn a_server_does_not_outlive_what_it_is_made_of() {
     let (routes, readiness) = (RoutesBuilder::default(), Readiness::new(&[NAME]));
     let site = Site {
         serving: &serving,
-        listener,
+        listener: listener.into(),
         routes,
         readiness,
         descriptors: tonic_health::pb::FILE_DESCRIPTOR_SET,

@@ -22,7 +22,14 @@ const BALANCE: Balance = Balance {
 fn pool(peers: &[&Peer], balance: Balance) -> Channel {
     let addresses: Vec<_> = peers.iter().map(|peer| peer.address.as_str()).collect();
     let targets = addresses.join(",").parse().unwrap();
-    balanced(Upstream { service: "test".into(), targets, slow_readers: true, balance, tls: None })
+    balanced(Upstream {
+        service: "test".into(),
+        targets,
+        slow_readers: true,
+        balance,
+        tls: None,
+        network: Network::System,
+    })
 }
 
 /// How a call is made.
@@ -111,6 +118,7 @@ async fn a_silent_service_is_a_deadline_and_one_that_is_down_is_unavailable() {
         slow_readers: false,
         balance: BALANCE,
         tls: None,
+        network: Network::System,
     });
     let ask = async |channel: &Channel| {
         let mut client = HealthClient::new(channel.clone());
@@ -136,6 +144,7 @@ async fn a_name_without_addresses_is_told_as_such() {
         slow_readers: false,
         balance: BALANCE,
         tls: None,
+        network: Network::System,
     });
     let status = stream(&channel, AGAIN).await.unwrap_err();
     assert_eq!(fault_of(&status), Fault::Unavailable);
@@ -347,6 +356,7 @@ async fn a_frozen_replica_is_found_out() {
         slow_readers: false,
         balance: BALANCE,
         tls: None,
+        network: Network::System,
     });
     let begun = Instant::now();
     known(&channel, 1).await;

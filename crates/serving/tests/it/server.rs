@@ -45,6 +45,7 @@ pub(crate) async fn start(settings: ServingSettings) -> Running {
                 let _ = stopped.await;
             };
             let (routes, descriptors) = (RoutesBuilder::default(), tonic_health::pb::FILE_DESCRIPTOR_SET);
+            let listener = listener.into();
             Site { serving: &serving, listener, routes, readiness, descriptors, http: None, guard: None }
                 .serve(shutdown)
                 .await

@@ -98,7 +98,7 @@ impl Connection {
         match &mut self.stream {
             Stream::Plain(stream) => Pin::new(stream),
             Stream::Secure(stream) => Pin::new(stream),
-            Stream::Other(stream) => stream.as_mut(),
+            Stream::Other(stream) => Pin::new(stream),
         }
     }
 }

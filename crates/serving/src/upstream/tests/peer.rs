@@ -102,7 +102,7 @@ impl Peer {
             let descriptors = tonic_health::pb::FILE_DESCRIPTOR_SET;
             let site = Site {
                 serving: &serving,
-                listener,
+                listener: listener.into(),
                 routes,
                 readiness: told,
                 descriptors,
