@@ -72,7 +72,10 @@ impl Client {
     async fn converse(&mut self, asked: &Asked) -> End {
         let talk = match self.talk.take() {
             Some(talk) => Ok(talk),
-            None => begin(&mut self.client).await,
+            None => {
+                let begun = timeout(PATIENCE, begin(&mut self.client)).await;
+                begun.unwrap_or_else(|_| Err(Status::unavailable("no conversation can be begun")))
+            }
         };
         let mut talk = match talk {
             Ok(talk) => talk,

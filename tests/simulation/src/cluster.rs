@@ -50,9 +50,9 @@ pub fn run(plan: &Plan) -> Result<Journal> {
             cluster.journal.note_at(now, What::Fault("the gateway is told to stop".to_owned()));
             cluster.stop.notify_one();
         }
-        cluster.start_again();
+        cluster.tend();
         let is_over = cluster.sim.step().map_err(|error| anyhow!("{error}"))?;
-        if is_over && faults.peek().is_none() && cluster.ended.is_empty() {
+        if is_over && faults.peek().is_none() && cluster.due.is_empty() {
             return Ok(cluster.journal);
         }
     }
@@ -63,8 +63,11 @@ struct Cluster {
     replicas: Vec<Replica>,
     journal: Journal,
     stop: Arc<Notify>,
+    names: Names,
+    /// Whether the gateway has ended.
+    is_ended: bool,
     /// Those that are started again when they have stopped.
-    ended: Vec<String>,
+    due: Vec<String>,
 }
 
 impl Cluster {
@@ -81,19 +84,17 @@ impl Cluster {
             .build();
         let mut replicas = Vec::new();
         for service in Service::ALL {
-            let mut addresses = Vec::new();
             for index in 0..REPLICAS {
                 let replica = Replica::new(service, index, plan.seed, journal.clone());
                 sim.host(replica.name(), {
                     let replica = replica.clone();
                     move || replica.clone().serve()
                 });
-                addresses.push(sim.lookup(replica.name()));
+                names.change(service.name(), sim.lookup(replica.name()), true);
                 replicas.push(replica);
             }
-            names.set(service.name(), addresses);
         }
-        let config = config(names, plan.drain)?;
+        let config = config(names.clone(), plan.drain)?;
         let (noted, stopped) = (journal.clone(), stop.clone());
         sim.host(GATEWAY, move || {
             let (config, noted, stopped) = (config.clone(), noted.clone(), stopped.clone());
@@ -101,25 +102,33 @@ impl Cluster {
                 let shutdown = async move { stopped.notified().await };
                 fondue_gateway::run(config, listen().await?, shutdown).await?;
                 noted.note(0, What::GatewayEnded);
-                Ok(())
+                // A host that ends keeps its connections here; whoever ended it closes them by a crash.
+                std::future::pending().await
             }
         });
         for (index, list) in plan.clients.iter().enumerate() {
             sim.client(format!("client-{index}"), asking::ask(list.clone(), journal.clone()));
         }
-        Ok(Self { sim, replicas, journal, stop, ended: Vec::new() })
+        Ok(Self { sim, replicas, journal, stop, names, is_ended: false, due: Vec::new() })
     }
 
-    /// Starts what has stopped by itself and is to be there again.
-    fn start_again(&mut self) {
-        let Self { sim, ended, .. } = self;
-        ended.retain(|name| {
+    /// Ends what has stopped by itself, and starts it if it is to be there again.
+    fn tend(&mut self) {
+        let Self { sim, due, replicas, .. } = self;
+        for replica in replicas.iter().filter(|replica| replica.has_stopped()) {
+            sim.crash(replica.name());
+        }
+        due.retain(|name| {
             let runs = sim.is_host_running(&**name);
             if !runs {
                 sim.bounce(&**name);
             }
             runs
         });
+        if !self.is_ended && self.journal.has_ended() {
+            self.is_ended = true;
+            sim.crash(GATEWAY);
+        }
     }
 
     fn fault(&mut self, kind: Kind, service: Service, index: usize, begins: bool) {
@@ -132,12 +141,16 @@ impl Cluster {
             (Kind::Kill, true) => sim.crash(&*name),
             (Kind::Drain, true) => replica.stop.notify_one(),
             (Kind::Kill, false) => sim.bounce(&*name),
-            (Kind::Drain, false) => self.ended.push(name),
+            (Kind::Drain, false) => self.due.push(name),
             (Kind::Partition, true) => sim.partition(GATEWAY, &*name),
             (Kind::Partition, false) => sim.repair(GATEWAY, &*name),
             (Kind::Hold, true) => sim.hold(GATEWAY, &*name),
             (Kind::Hold, false) => sim.release(GATEWAY, &*name),
             (Kind::Refuse, refuses) => replica.refuse(refuses),
+            (Kind::Leave, leaves) => {
+                let address = sim.lookup(&*name);
+                self.names.change(service.name(), address, !leaves);
+            }
         }
     }
 }

@@ -7,7 +7,7 @@ use tonic::Code;
 use crate::{
     cluster::TICK,
     journal::{End, Entry, Journal, Service, What},
-    plan::{Asked, Fault, Kind, Plan, STEP, Script},
+    plan::{Asked, Kind, Plan, STEP, Script},
 };
 
 /// How long after its deadline a turn may be seen anywhere.
@@ -16,6 +16,10 @@ pub const LATE: Duration = Duration::from_millis(250);
 pub const FREED: Duration = Duration::from_millis(100);
 /// How long after a fault began calls may still meet it: a silent replica is found by its health, every second, with two for the answer.
 const NOTICED: Duration = Duration::from_millis(4_500);
+/// How long after a name has changed everything knows: it is asked every second.
+const RESOLVED: Duration = Duration::from_millis(1_200);
+/// How long before the end of the gateway's time its turns are closed.
+const CLOSING: Duration = Duration::from_millis(500);
 /// How long after a fault is over what it left behind may be felt: connections that nothing comes over are given up after seven
 /// seconds.
 const RECOVERED: Duration = Duration::from_secs(10);
@@ -74,6 +78,10 @@ pub fn breaches(plan: &Plan, journal: &Journal) -> Vec<Breach> {
             breaches.push(Breach { turn: asked.turn, what: "was never asked".to_owned() });
             continue;
         };
+        let begun = course.asked.map(|(at, _)| at);
+        if ended.is_some_and(|ended| begun.is_some_and(|begun| begun + plan.latency >= ended)) {
+            continue; // there is nobody to be asked
+        }
         let judge = Judge { plan, asked, course };
         breaches.extend(judge.all().into_iter().map(|what| Breach { turn: asked.turn, what }));
     }
@@ -96,6 +104,7 @@ impl Judge<'_> {
             self.fails_for_a_reason(asked, *ended, deadline, end),
             self.work_ends(deadline),
             self.is_asked_no_more_often_than_allowed(),
+            self.works_where_the_name_tells(),
         ]
         .into_iter()
         .flatten()
@@ -126,7 +135,7 @@ impl Judge<'_> {
             End::Done(told) if told.found + told.unavailable < script.rets() => {
                 Some(format!("asked for {} pictures: {told:?}", script.rets()))
             }
-            End::Done(told) if told.unavailable > 0 && !self.is_near(Service::Retrieval) => {
+            End::Done(told) if told.unavailable > 0 && !self.may_lack_pictures() => {
                 Some("a picture did not come, though retrieval was well".to_owned())
             }
             End::Failed(_, _, told) if !whole.starts_with(&told.text) => {
@@ -136,7 +145,7 @@ impl Judge<'_> {
         }
     }
 
-    /// No turn fails while there is, of each service, a replica that is well and has been known to be for a while.
+    /// No turn fails while there is, of each service that it needs, a replica that is well and has been known to be for a while.
     fn fails_for_a_reason(
         &self,
         asked: Duration,
@@ -146,39 +155,51 @@ impl Judge<'_> {
     ) -> Option<String> {
         let End::Failed(code, message, _) = end else { return None };
         let fault = || Some(format!("failed without a reason: {code:?}, {message}"));
-        let stops = self.plan.stop.filter(|stop| ended > *stop);
+        let vision =
+            (self.asked.picture || self.asked.converses) && self.meets(Service::Vision, asked, ended);
+        let excused = vision || self.meets(Service::Language, asked, ended);
         match code {
             Code::DeadlineExceeded if ended + STEP >= deadline => {
                 // Scripts take a second or so; what has more time than that is not late by itself.
-                let was_short = self.asked.timeout < Duration::from_secs(2);
-                if was_short || self.meets_a_fault(asked, ended) { None } else { fault() }
+                if excused || self.asked.timeout < Duration::from_secs(2) { None } else { fault() }
             }
-            Code::Unavailable | Code::ResourceExhausted if self.meets_a_fault(asked, ended) => None,
-            Code::Unavailable if stops.is_some() => None,
+            Code::Unavailable | Code::ResourceExhausted if excused => None,
+            Code::Unavailable if self.is_turned_away(asked, ended) => None,
             _ => fault(),
         }
     }
 
-    /// Whether a fault can be what a turn of this time met.
-    fn meets_a_fault(&self, asked: Duration, ended: Duration) -> bool {
-        self.plan.faults.iter().any(|fault| {
-            let is_all = fault.replica.is_none();
-            // A replica that refuses or drains has nothing of a turn that cannot go elsewhere.
-            let loses = !matches!(fault.kind, Kind::Drain | Kind::Refuse) || is_all;
-            let until = if is_all { fault.until + RECOVERED } else { fault.from + NOTICED };
-            let after = fault.until + RECOVERED;
-            // It begins while the turn runs, or the turn begins before it is known, or just after it was over.
-            loses && asked <= until.max(after) && ended >= fault.from
+    /// Whether a stopping gateway may end the turn: one that came after it was told to stop, or that still ran shortly before the
+    /// end of its time.
+    fn is_turned_away(&self, asked: Duration, ended: Duration) -> bool {
+        self.plan.stop.is_some_and(|stop| {
+            let closing = stop + self.plan.drain.saturating_sub(CLOSING + 2 * TICK);
+            asked + self.round_trip() >= stop || ended >= closing
         })
     }
 
-    /// Whether a fault of a service can be felt in the turn.
-    fn is_near(&self, service: Service) -> bool {
+    /// Whether a turn of this time can meet a fault of a service.
+    fn meets(&self, service: Service, asked: Duration, ended: Duration) -> bool {
+        self.plan.faults.iter().filter(|fault| fault.service == service).any(|fault| {
+            let is_all = fault.replica.is_none();
+            // Nothing of a turn is lost with a replica that drains or refuses, for it can go elsewhere; nor with a name.
+            let loses = match fault.kind {
+                Kind::Kill | Kind::Partition | Kind::Hold => true,
+                Kind::Drain | Kind::Refuse => is_all,
+                Kind::Leave => false,
+            };
+            // The turn runs when it begins, or begins before it is known.
+            let known = if is_all { fault.until + RECOVERED } else { fault.until.min(fault.from + NOTICED) };
+            loses && ended >= fault.from && asked <= known
+        })
+    }
+
+    fn may_lack_pictures(&self) -> bool {
         let Some((asked, _)) = self.course.asked else { return false };
         let Some((ended, _)) = &self.course.ended else { return false };
-        let stops = self.plan.stop.is_some_and(|stop| *ended > stop);
-        let near = |fault: &Fault| asked <= fault.until + RECOVERED && *ended >= fault.from;
-        stops || self.plan.faults.iter().any(|fault| fault.service == service && near(fault))
+        // The time that is left may be too short for a search.
+        let is_short = self.asked.timeout < Duration::from_secs(2);
+        is_short || self.is_turned_away(asked, *ended) || self.meets(Service::Retrieval, asked, *ended)
     }
 
     /// Whether the way between gateway and replica was broken: then nobody can tell it to stop.
@@ -213,10 +234,26 @@ impl Judge<'_> {
         })
     }
 
-    /// Language begins a turn three times at most, and goes on with one alone.
+    /// Language begins a turn three times at most.
     fn is_asked_no_more_often_than_allowed(&self) -> Option<String> {
         let begun =
             self.course.work.values().filter(|(_, _, service, _)| *service == Service::Language).count();
         (begun > 3).then(|| format!("language began it {begun} times"))
+    }
+
+    /// A replica whose name has its address no more gets nothing new, once the name was asked again.
+    fn works_where_the_name_tells(&self) -> Option<String> {
+        let left = |service: Service, replica: usize, at: Duration| {
+            self.plan.faults.iter().any(|fault| {
+                let gone = fault.from + RESOLVED..fault.until;
+                fault.kind == Kind::Leave
+                    && fault.service == service
+                    && fault.replica == Some(replica)
+                    && gone.contains(&at)
+            })
+        };
+        let wrong = self.course.work.values().find(|(at, _, service, replica)| left(*service, *replica, *at));
+        wrong
+            .map(|(_, _, service, replica)| format!("{}-{replica} got it though it had left", service.name()))
     }
 }

@@ -5,6 +5,7 @@ use std::{
     fmt, io,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use fondue_serving::network::{Accept, Listener, Reach, Wire};
@@ -17,15 +18,22 @@ use turmoil::net::{TcpListener, TcpStream};
 /// Where every server listens.
 pub const PORT: u16 = 7400;
 
+/// A host that is down says nothing.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// What names stand for; it can be changed while calls run. Cheap to clone; all clones are one.
 #[derive(Clone, Debug, Default)]
 pub struct Names(Arc<Mutex<BTreeMap<String, Vec<IpAddr>>>>);
 
 impl Names {
-    /// Lets a name stand for these from now on.
-    pub fn set(&self, name: &str, addresses: Vec<IpAddr>) {
+    /// Takes an address from a name, or gives it to the name.
+    pub fn change(&self, name: &str, address: IpAddr, has: bool) {
         let mut names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        names.insert(name.to_owned(), addresses);
+        let addresses = names.entry(name.to_owned()).or_default();
+        addresses.retain(|known| *known != address);
+        if has {
+            addresses.push(address);
+        }
     }
 
     fn get(&self, name: &str) -> io::Result<Vec<IpAddr>> {
@@ -79,7 +87,7 @@ impl Accept for Door {
 
 /// A client's connection to the gateway, made at the first call.
 pub fn to_gateway() -> Channel {
-    let endpoint = Endpoint::from_static("http://gateway:7400");
+    let endpoint = Endpoint::from_static("http://gateway:7400").connect_timeout(CONNECT_TIMEOUT);
     endpoint.connect_with_connector_lazy(tower::service_fn(|_: Uri| async {
         TcpStream::connect(("gateway", PORT)).await.map(TokioIo::new)
     }))

@@ -59,11 +59,14 @@ pub enum Kind {
     Drain,
     /// It refuses all work, as with a full queue.
     Refuse,
+    /// Its service's name has its address no more, and then has it again.
+    Leave,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Kill, Self::Partition, Self::Hold, Self::Drain, Self::Refuse];
+    pub const ALL: [Self; 6] =
+        [Self::Kill, Self::Partition, Self::Hold, Self::Drain, Self::Refuse, Self::Leave];
 }
 
 /// One fault.
@@ -212,10 +215,11 @@ impl Script {
         Self { queue, tokens: tokens.collect() }
     }
 
-    /// The whole answer's text.
+    /// The whole answer's text, as a client gets it.
     pub fn text(&self, turn: u64) -> String {
         let texts = self.tokens.iter().enumerate().filter(|(_, (_, is_ret))| !is_ret);
-        texts.map(|(index, _)| word(turn, index)).collect()
+        let text: String = texts.map(|(index, _)| word(turn, index)).collect();
+        text.trim_start().to_owned()
     }
 
     /// How often it asks for a picture.

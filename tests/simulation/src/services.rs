@@ -40,11 +40,13 @@ pub(crate) struct Replica {
     /// Wakes its server, which then stops.
     pub(crate) stop: Arc<Notify>,
     refuses: Arc<AtomicBool>,
+    has_stopped: Arc<AtomicBool>,
 }
 
 impl Replica {
     pub(crate) fn new(service: Service, index: usize, seed: u64, journal: Journal) -> Self {
-        Self { service, index, seed, journal, stop: Arc::default(), refuses: Arc::default() }
+        let (stop, refuses, has_stopped) = Default::default();
+        Self { service, index, seed, journal, stop, refuses, has_stopped }
     }
 
     /// Its host.
@@ -57,6 +59,11 @@ impl Replica {
         self.refuses.store(refuses, Ordering::Relaxed);
     }
 
+    /// Whether its server has ended since the last question.
+    pub(crate) fn has_stopped(&self) -> bool {
+        self.has_stopped.swap(false, Ordering::Relaxed)
+    }
+
     fn admit(&self) -> Result<(), Status> {
         if self.refuses.load(Ordering::Relaxed) {
             self.journal.note(0, What::Refused(self.service));
@@ -66,7 +73,7 @@ impl Replica {
         Ok(())
     }
 
-    /// Serves until it is told to stop.
+    /// Serves until it is told to stop, and then says so and waits for its end.
     pub(crate) async fn serve(self) -> turmoil::Result {
         let serving = ServingSettings { drain_seconds: Some(5.0), ..ServingSettings::default() };
         let serving = serving.resolve("127.0.0.1:0")?;
@@ -97,7 +104,9 @@ impl Replica {
             http: None,
             guard: None,
         };
-        Ok(site.serve(async move { stop.notified().await }).await?)
+        site.serve(async move { stop.notified().await }).await?;
+        self.has_stopped.store(true, Ordering::Relaxed);
+        std::future::pending().await
     }
 }
 
