@@ -26,6 +26,7 @@ use crate::{
     desk::Desk,
     dialogue::Dialogue,
     failure::Failure,
+    measures::Counted,
     request::{self, Overrides, Turn},
     turn::{
         self, Outcome,
@@ -177,7 +178,7 @@ impl<'a> Conversation<'a> {
             let refused = match next {
                 Next::Turn(number, _) => {
                     let reply = Reply::new(number, self.events.clone());
-                    turn::refused(&turn_id(), Failure::stopping(), &reply).await
+                    turn::refused(&turn_id(), Failure::stopping(), &reply, Counted::begin()).await
                 }
                 Next::Edit(_) => self.refuse_edits(1, Failure::stopping).await,
                 Next::Refused(n) => self.refuse_edits(n, || waiting::full(&self.desk.config.limits)).await,
@@ -256,8 +257,10 @@ impl<'a> Conversation<'a> {
     /// Tells that the newest turn was refused. While nobody reads that, nothing more can be taken from the client, and what it sends
     /// would pile up in its connection, which HTTP/2 ends at last with all other calls in it; so this conversation ends before.
     async fn refuse(&self, failure: Failure) -> Result<(), End> {
-        let reply = Reply::new(self.n_turns, self.events.clone());
-        match tokio::time::timeout(UNREAD, turn::refused(&turn_id(), failure, &reply)).await {
+        let (id, reply) = (turn_id(), Reply::new(self.n_turns, self.events.clone()));
+        let span = turn::told::span(&id, Some(self.n_turns));
+        let told = turn::refused(&id, failure, &reply, Counted::begin()).instrument(span);
+        match tokio::time::timeout(UNREAD, told).await {
             Ok(told) => Ok(told?),
             Err(_) => {
                 let message =
@@ -319,7 +322,7 @@ impl<'a> Conversation<'a> {
                     run(desk, caller, turn_id, &dialogue, said, &reply, &cancel).await?
                 }
                 Err(failure) => {
-                    turn::refused(&turn_id, failure, &reply).await?;
+                    turn::refused(&turn_id, failure, &reply, Counted::begin()).await?;
                     None
                 }
             };
@@ -399,10 +402,11 @@ async fn run(
     let Turn { parts, options } = said;
     let deadline = Instant::now() + options.timeout;
     // A key may have gone or expired since the conversation began; then this turn is refused, and one that runs goes on.
+    let counted = Counted::begin();
     let admitted = caller.request().map_err(auth::failure).and_then(|()| desk.admit_turn(caller));
     let room = match admitted {
         Ok(room) => room,
-        Err(failure) => return turn::refused(&turn_id, failure, reply).await.map(|()| None),
+        Err(failure) => return turn::refused(&turn_id, failure, reply, counted).await.map(|()| None),
     };
     let begun = async {
         let draft = turn::draft(desk, dialogue, parts, deadline).await?;
@@ -411,12 +415,13 @@ async fn run(
     let begun = tokio::select! {
         biased;
         () = cancel.cancelled() => None,
+        () = desk.ending.cancelled() => Some(Err(Failure::stopping())),
         begun = begun => Some(begun),
     };
     match begun {
-        None => turn::cancelled(&turn_id, reply).await.map(|()| None),
-        Some(Err(failure)) => turn::refused(&turn_id, failure, reply).await.map(|()| None),
-        Some(Ok(turn)) => turn.finish(reply, cancel).await.map(Some),
+        None => turn::cancelled(&turn_id, reply, counted).await.map(|()| None),
+        Some(Err(failure)) => turn::refused(&turn_id, failure, reply, counted).await.map(|()| None),
+        Some(Ok(turn)) => turn.finish(reply, cancel, counted).await.map(Some),
     }
 }
 

@@ -64,9 +64,28 @@ pub(crate) const MEASURES: &[Measure] = &[
         .by("service", &[]),
 ];
 
-/// A turn ended.
-pub(crate) fn turn(outcome: &'static str) {
-    metrics::counter!(TURNS, "outcome" => outcome).increment(1);
+/// A turn that is counted when it ends; as cancelled if its client goes before that.
+#[derive(Debug)]
+pub struct Counted {
+    outcome: &'static str,
+}
+
+impl Counted {
+    /// A turn begins.
+    pub(crate) fn begin() -> Self {
+        Self { outcome: "cancelled" }
+    }
+
+    /// It ended so.
+    pub(crate) fn ended(mut self, outcome: &'static str) {
+        self.outcome = outcome;
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        metrics::counter!(TURNS, "outcome" => self.outcome).increment(1);
+    }
 }
 
 /// There was no room.

@@ -12,7 +12,8 @@ use tracing::Instrument;
 use crate::{
     desk::{Desk, Room},
     failure::Failure,
-    measures, request,
+    measures::Counted,
+    request,
     turn::{self, reply::Reply},
 };
 
@@ -35,16 +36,26 @@ pub async fn answer(
     let deadline = until(said.options.timeout);
     let turn_id = uuid::Uuid::new_v4().to_string();
     let span = turn::told::span(&turn_id, None);
+    let counted = Counted::begin();
     let begun = async {
         let dialogue = turn::opened(desk, open, deadline).await?;
         let draft = turn::draft(desk, &dialogue, said.parts, deadline).await?;
         turn::begin(desk, &room.caller, turn_id, draft, &said.options, deadline).await
     };
-    let turn = begun.instrument(span.clone()).await;
-    let turn = turn.inspect_err(|failure| {
-        measures::turn("refused");
-        turn::told::note_failure(&span, failure);
-    })?;
+    let begun = async {
+        tokio::select! {
+            turn = begun => turn,
+            () = desk.ending.cancelled() => Err(Failure::stopping()),
+        }
+    };
+    let turn = match begun.instrument(span.clone()).await {
+        Ok(turn) => turn,
+        Err(failure) => {
+            counted.ended("refused");
+            turn::told::note_failure(&span, &failure);
+            return Err(failure);
+        }
+    };
 
     let (events, stream) = mpsc::channel(config.limits.events);
     let finish = async move {
@@ -52,7 +63,7 @@ pub async fn answer(
         let never = CancellationToken::new(); // a client cancels this call by leaving
         tokio::select! {
             () = events.closed() => {}
-            _ = turn.finish(&reply, &never) => {}
+            _ = turn.finish(&reply, &never, counted) => {}
         }
         drop(room);
     };

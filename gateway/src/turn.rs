@@ -47,7 +47,7 @@ use crate::{
     desk::Desk,
     dialogue::{Dialogue, Draft, Spoken, prompt},
     failure::Failure,
-    measures,
+    measures::{self, Counted},
     request::{Exchange, Open, Options, Part},
 };
 
@@ -208,7 +208,12 @@ impl Turn {
     ///
     /// # Errors
     /// [`Gone`] if the client left or does not read.
-    pub async fn finish(mut self, reply: &Reply, cancel: &CancellationToken) -> Result<Outcome, Gone> {
+    pub async fn finish(
+        mut self,
+        reply: &Reply,
+        cancel: &CancellationToken,
+        counted: Counted,
+    ) -> Result<Outcome, Gone> {
         reply.started(&self.turn_id, self.history_cut).await?;
         let ending = self.ending.clone();
         let end = tokio::select! {
@@ -217,7 +222,7 @@ impl Turn {
             () = ending.cancelled() => End::Failed(Failure::stopping()),
             end = self.answer(reply) => end?,
         };
-        self.close(end, reply).await
+        self.close(end, reply, counted).await
     }
 
     async fn answer(&mut self, reply: &Reply) -> Result<End, Gone> {
@@ -225,7 +230,10 @@ impl Turn {
             Ok(Ok(done)) => done,
             Ok(Err(Stop::Gone)) => return Err(Gone),
             Ok(Err(Stop::Failed(failure))) => return Ok(End::Failed(failure)),
-            Err(_) => return Ok(End::Failed(Failure::deadline("the answer"))),
+            Err(_) => {
+                self.speech.late();
+                return Ok(End::Failed(Failure::deadline("the answer")));
+            }
         };
         let last = self.deadline + CLOSING_GRACE;
         timeout_at(last, self.collect(reply)).await.unwrap_or(Err(Gone))?;
@@ -318,7 +326,7 @@ impl Turn {
     }
 
     /// Lets go of the upstreams and tells how it ended.
-    async fn close(self, end: End, reply: &Reply) -> Result<Outcome, Gone> {
+    async fn close(self, end: End, reply: &Reply, counted: Counted) -> Result<Outcome, Gone> {
         let Self {
             draft, speech, mut recall, answer, n_found, started, timings, pins, trace_content, ..
         } = self;
@@ -347,7 +355,7 @@ impl Turn {
                 if !failure.is_defect() {
                     tracing::warn!(%failure, "turn failed");
                 }
-                measures::turn("failed");
+                counted.ended("failed");
                 told::note_failure(&Span::current(), &failure);
                 reply.failed(failure, answer.text().to_owned(), Some(usage)).await?;
                 return Ok(Outcome { spoken: None, generation });
@@ -355,7 +363,7 @@ impl Turn {
             End::Cancelled => (FinishReason::Cancelled, Done { prompt_tokens, ..Done::default() }),
             End::Done(done) => (finish_reason(done.reason()), done),
         };
-        measures::turn(if reason == FinishReason::Cancelled { "cancelled" } else { "done" });
+        counted.ended(if reason == FinishReason::Cancelled { "cancelled" } else { "done" });
         let total = started.elapsed();
         let usage = Usage { generated_tokens: done.generated_tokens, ..usage };
         let first_text = timings.first_text_ms / 1e3;
@@ -384,8 +392,8 @@ impl Turn {
 ///
 /// # Errors
 /// [`Gone`] if the client left or does not read.
-pub async fn cancelled(turn_id: &str, reply: &Reply) -> Result<(), Gone> {
-    measures::turn("cancelled");
+pub async fn cancelled(turn_id: &str, reply: &Reply, counted: Counted) -> Result<(), Gone> {
+    counted.ended("cancelled");
     reply.started(turn_id, None).await?;
     reply.done(TurnDone { reason: FinishReason::Cancelled as i32, ..TurnDone::default() }).await
 }
@@ -394,11 +402,11 @@ pub async fn cancelled(turn_id: &str, reply: &Reply) -> Result<(), Gone> {
 ///
 /// # Errors
 /// [`Gone`] if the client left or does not read.
-pub async fn refused(turn_id: &str, failure: Failure, reply: &Reply) -> Result<(), Gone> {
+pub async fn refused(turn_id: &str, failure: Failure, reply: &Reply, counted: Counted) -> Result<(), Gone> {
     if !failure.is_defect() {
         tracing::info!(%failure, "turn refused");
     }
-    measures::turn("refused");
+    counted.ended("refused");
     told::note_failure(&Span::current(), &failure);
     reply.started(turn_id, None).await?;
     reply.failed(failure, String::new(), None).await

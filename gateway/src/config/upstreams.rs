@@ -43,7 +43,7 @@ pub struct UpstreamSettings {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub health_interval_ms: Option<u32>,
     /// Calls to a service that may be made again, at another replica, because one failed before its first message, as a share of
-    /// the calls of the last ten seconds; 0 for none [default: 0.2].
+    /// the calls of the last ten seconds, counted as one of so many whole calls (0.3: one of four); 0 for none [default: 0.2].
     #[arg(long, value_name = "X")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_ratio: Option<f32>,

@@ -43,7 +43,8 @@ impl Call {
         self.code = code_name(status.code());
     }
 
-    fn late(&mut self) {
+    /// Its time has run out.
+    pub fn late(&mut self) {
         self.code = "DEADLINE_EXCEEDED";
     }
 }

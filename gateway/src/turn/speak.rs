@@ -71,7 +71,10 @@ pub async fn speak(
         clock::begin(&mut call, deadline, request, async |request| language.clone().generate(request).await);
     let mut stream = stream.await.map_err(|failure| failure.with_paths(path))?;
     let first = tokio::time::timeout_at(deadline, next(&mut stream, &mut call)).await;
-    let first = first.map_err(|_| Failure::deadline("the language service's queue"))?;
+    let first = first.map_err(|_| {
+        call.late();
+        Failure::deadline("the language service's queue")
+    })?;
     match first.map_err(|failure| failure.with_paths(path))? {
         Kind::Started(started) => {
             call.span().record("prompt_tokens", i64::from(started.prompt_tokens));
@@ -110,6 +113,11 @@ impl Speech {
 }
 
 impl Speech {
+    /// The turn's time has run out: so the call is told.
+    pub fn late(&mut self) {
+        self.call.late();
+    }
+
     /// Lets a stream that has told its `Done` come to its end by itself, so that the language service counts it as
     /// ended and not as cut off. Nobody waits for it.
     pub fn let_end(mut self) {

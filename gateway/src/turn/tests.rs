@@ -34,7 +34,7 @@ async fn a_failure_is_one_line_in_the_log() {
         let _log = tracing::subscriber::set_default(subscriber);
         let (events, _stream) = mpsc::channel(4);
         let reply = Reply::new(1, events);
-        refused("id", Failure::new(fault, "the reason"), &reply).await.unwrap();
+        refused("id", Failure::new(fault, "the reason"), &reply, Counted::begin()).await.unwrap();
         let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
         assert_eq!(text.matches("the reason").count(), 1, "{text}");
         assert!(text.lines().count() == 1 && text.contains(level), "{text}");

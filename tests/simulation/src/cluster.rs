@@ -50,7 +50,7 @@ pub fn run(plan: &Plan) -> Result<Journal> {
             cluster.journal.note_at(now, What::Fault("the gateway is told to stop".to_owned()));
             cluster.stop.notify_one();
         }
-        cluster.tend();
+        cluster.start_again();
         let is_over = cluster.sim.step().map_err(|error| anyhow!("{error}"))?;
         if is_over && faults.peek().is_none() && cluster.due.is_empty() {
             return Ok(cluster.journal);
@@ -64,10 +64,8 @@ struct Cluster {
     journal: Journal,
     stop: Arc<Notify>,
     names: Names,
-    /// Whether the gateway has ended.
-    is_ended: bool,
     /// Those that are started again when they have stopped.
-    due: Vec<String>,
+    due: Vec<Replica>,
 }
 
 impl Cluster {
@@ -102,33 +100,26 @@ impl Cluster {
                 let shutdown = async move { stopped.notified().await };
                 fondue_gateway::run(config, listen().await?, shutdown).await?;
                 noted.note(0, What::GatewayEnded);
-                // A host that ends keeps its connections here; whoever ended it closes them by a crash.
+                // The machine goes on, and refuses connections.
                 std::future::pending().await
             }
         });
         for (index, list) in plan.clients.iter().enumerate() {
             sim.client(format!("client-{index}"), asking::ask(list.clone(), journal.clone()));
         }
-        Ok(Self { sim, replicas, journal, stop, names, is_ended: false, due: Vec::new() })
+        Ok(Self { sim, replicas, journal, stop, names, due: Vec::new() })
     }
 
-    /// Ends what has stopped by itself, and starts it if it is to be there again.
-    fn tend(&mut self) {
-        let Self { sim, due, replicas, .. } = self;
-        for replica in replicas.iter().filter(|replica| replica.has_stopped()) {
-            sim.crash(replica.name());
-        }
-        due.retain(|name| {
-            let runs = sim.is_host_running(&**name);
-            if !runs {
-                sim.bounce(&**name);
+    /// Starts again what has stopped by itself.
+    fn start_again(&mut self) {
+        let Self { sim, due, .. } = self;
+        due.retain(|replica| {
+            let has_stopped = replica.has_stopped();
+            if has_stopped {
+                sim.bounce(replica.name());
             }
-            runs
+            !has_stopped
         });
-        if !self.is_ended && self.journal.has_ended() {
-            self.is_ended = true;
-            sim.crash(GATEWAY);
-        }
     }
 
     fn fault(&mut self, kind: Kind, service: Service, index: usize, begins: bool) {
@@ -138,10 +129,11 @@ impl Cluster {
         let told = format!("{kind:?} of {name} {}", if begins { "begins" } else { "is over" });
         self.journal.note_at(sim.elapsed(), What::Fault(told));
         match (kind, begins) {
-            (Kind::Kill, true) => sim.crash(&*name),
+            (Kind::Kill, true) => replica.kill.notify_one(),
+            (Kind::Lose, true) => sim.crash(&*name),
             (Kind::Drain, true) => replica.stop.notify_one(),
-            (Kind::Kill, false) => sim.bounce(&*name),
-            (Kind::Drain, false) => self.due.push(name),
+            (Kind::Lose, false) => sim.bounce(&*name),
+            (Kind::Kill | Kind::Drain, false) => self.due.push(replica),
             (Kind::Partition, true) => sim.partition(GATEWAY, &*name),
             (Kind::Partition, false) => sim.repair(GATEWAY, &*name),
             (Kind::Hold, true) => sim.hold(GATEWAY, &*name),

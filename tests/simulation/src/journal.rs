@@ -140,12 +140,6 @@ impl Journal {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Whether the gateway has ended.
-    pub fn has_ended(&self) -> bool {
-        let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        entries.iter().rev().any(|entry| entry.what == What::GatewayEnded)
-    }
-
     /// The lines of one turn, or of all.
     pub fn shown(&self, turn: Option<u64>) -> String {
         let mut text = String::new();

@@ -184,12 +184,12 @@ impl Judge<'_> {
             let is_all = fault.replica.is_none();
             // Nothing of a turn is lost with a replica that drains or refuses, for it can go elsewhere; nor with a name.
             let loses = match fault.kind {
-                Kind::Kill | Kind::Partition | Kind::Hold => true,
+                Kind::Kill | Kind::Lose | Kind::Partition | Kind::Hold => true,
                 Kind::Drain | Kind::Refuse => is_all,
                 Kind::Leave => false,
             };
             // The turn runs when it begins, or begins before it is known.
-            let known = if is_all { fault.until + RECOVERED } else { fault.until.min(fault.from + NOTICED) };
+            let known = if is_all { fault.until + RECOVERED } else { fault.from + NOTICED };
             loses && ended >= fault.from && asked <= known
         })
     }
@@ -207,7 +207,7 @@ impl Judge<'_> {
         self.plan.faults.iter().any(|fault| {
             fault.service == service
                 && fault.replicas().contains(&replica)
-                && matches!(fault.kind, Kind::Partition | Kind::Hold)
+                && matches!(fault.kind, Kind::Partition | Kind::Hold | Kind::Lose)
                 && from <= fault.until + RECOVERED
                 && to >= fault.from
         })

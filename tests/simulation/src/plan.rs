@@ -49,8 +49,10 @@ pub struct Asked {
 /// What goes wrong with a replica.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// It is killed, and started again.
+    /// Its process is killed, and started again.
     Kill,
+    /// Its machine is lost, so that nobody refuses connections, and comes back.
+    Lose,
     /// Nothing passes between it and the gateway.
     Partition,
     /// What passes is held back: a frozen process, or a network that stands still.
@@ -65,8 +67,8 @@ pub enum Kind {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Kill, Self::Partition, Self::Hold, Self::Drain, Self::Refuse, Self::Leave];
+    pub const ALL: [Self; 7] =
+        [Self::Kill, Self::Lose, Self::Partition, Self::Hold, Self::Drain, Self::Refuse, Self::Leave];
 }
 
 /// One fault.

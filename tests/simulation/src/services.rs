@@ -39,14 +39,16 @@ pub(crate) struct Replica {
     pub(crate) journal: Journal,
     /// Wakes its server, which then stops.
     pub(crate) stop: Arc<Notify>,
+    /// Ends its process at once.
+    pub(crate) kill: Arc<Notify>,
     refuses: Arc<AtomicBool>,
     has_stopped: Arc<AtomicBool>,
 }
 
 impl Replica {
     pub(crate) fn new(service: Service, index: usize, seed: u64, journal: Journal) -> Self {
-        let (stop, refuses, has_stopped) = Default::default();
-        Self { service, index, seed, journal, stop, refuses, has_stopped }
+        let (stop, kill, refuses, has_stopped) = Default::default();
+        Self { service, index, seed, journal, stop, kill, refuses, has_stopped }
     }
 
     /// Its host.
@@ -59,7 +61,7 @@ impl Replica {
         self.refuses.store(refuses, Ordering::Relaxed);
     }
 
-    /// Whether its server has ended since the last question.
+    /// Whether its process has ended since the last question.
     pub(crate) fn has_stopped(&self) -> bool {
         self.has_stopped.swap(false, Ordering::Relaxed)
     }
@@ -73,7 +75,7 @@ impl Replica {
         Ok(())
     }
 
-    /// Serves until it is told to stop, and then says so and waits for its end.
+    /// Serves until it is told to stop, or killed; then its machine goes on, and refuses connections.
     pub(crate) async fn serve(self) -> turmoil::Result {
         let serving = ServingSettings { drain_seconds: Some(5.0), ..ServingSettings::default() };
         let serving = serving.resolve("127.0.0.1:0")?;
@@ -104,7 +106,10 @@ impl Replica {
             http: None,
             guard: None,
         };
-        site.serve(async move { stop.notified().await }).await?;
+        tokio::select! {
+            served = site.serve(async move { stop.notified().await }) => served?,
+            () = self.kill.notified() => {}
+        }
         self.has_stopped.store(true, Ordering::Relaxed);
         std::future::pending().await
     }

@@ -236,6 +236,7 @@ impl Line {
         let gone = before - ready.len();
         if gone > 0 {
             state.let_go_pictures(gone);
+            state.show();
             self.to_decode.notify_all();
         }
     }
@@ -265,6 +266,7 @@ impl Line {
         state.ready.clear();
         // Their channels close with them.
         state.jobs.clear();
+        state.show();
         drop(state);
         self.to_decode.notify_all();
         self.ready.notify_all();
@@ -296,6 +298,7 @@ impl State {
             self.show();
             return Some(next);
         }
+        self.show();
         None
     }
 

@@ -78,7 +78,8 @@ async fn gone(alive: &mut watch::Receiver<Resolved>) {
 }
 
 struct Known {
-    replicas: BTreeMap<SocketAddr, (Arc<Replica>, AbortHandle)>,
+    /// Each with whoever asks it for its health, and the name that it is of.
+    replicas: BTreeMap<SocketAddr, (Arc<Replica>, AbortHandle, Target)>,
     checks: JoinSet<()>,
     /// Names that could not be resolved, and why; each is told once.
     complained: HashMap<Target, String>,
@@ -88,7 +89,6 @@ impl Known {
     /// All addresses now, with the targets that they are of. A name that cannot be asked keeps what it had.
     async fn resolve(&mut self, upstream: &Upstream) -> Option<BTreeMap<SocketAddr, Target>> {
         let mut found = BTreeMap::new();
-        let mut is_whole = true;
         for target in upstream.targets.iter() {
             let addresses = timeout(PATIENCE, target.resolve(&upstream.network)).await;
             let addresses = addresses
@@ -99,7 +99,6 @@ impl Known {
                     found.extend(addresses.into_iter().map(|address| (address, target.clone())));
                 }
                 Err(error) => {
-                    is_whole = false;
                     let why = error.to_string();
                     if self.complained.insert(target.clone(), why.clone()).is_none() {
                         tracing::warn!(service = %upstream.service, name = %target, why, "a name has no address; what is known of it stays");
@@ -107,16 +106,10 @@ impl Known {
                 }
             }
         }
-        // What a name had that says nothing now cannot be told from the others' addresses: nothing is given up.
-        if !is_whole {
-            let before = self.replicas.keys().filter(|address| !found.contains_key(address)).copied();
-            let before: Vec<_> = before.collect();
-            let stays = upstream.targets.iter().find(|target| self.complained.contains_key(*target)).cloned();
-            found.extend(
-                stays
-                    .into_iter()
-                    .flat_map(|target| before.iter().map(move |address| (*address, target.clone()))),
-            );
+        for (address, (_, _, target)) in &self.replicas {
+            if self.complained.contains_key(target) {
+                found.entry(*address).or_insert_with(|| target.clone());
+            }
         }
         (!found.is_empty()).then_some(found)
     }
@@ -129,7 +122,7 @@ impl Known {
     ) -> Option<Arc<[Arc<Replica>]>> {
         let found = found?;
         let (service, before) = (&*upstream.service, self.replicas.len());
-        self.replicas.retain(|address, (_, check)| {
+        self.replicas.retain(|address, (_, check, _)| {
             let stays = found.contains_key(address);
             if !stays {
                 // What is under way holds the connection itself.
@@ -140,7 +133,8 @@ impl Known {
         });
         let mut is_changed = self.replicas.len() != before;
         for (address, target) in found {
-            if self.replicas.contains_key(&address) {
+            if let Some((_, _, known)) = self.replicas.get_mut(&address) {
+                *known = target;
                 continue;
             }
             let channel = match way(address, &target, upstream) {
@@ -156,17 +150,17 @@ impl Known {
                 upstream.service.clone(),
                 upstream.balance.health_interval,
             ));
-            self.replicas.insert(address, (replica, check));
+            self.replicas.insert(address, (replica, check, target));
             is_changed = true;
             tracing::debug!(service, %address, "a replica came");
         }
         while self.checks.try_join_next().is_some() {} // those that were let go of
-        is_changed.then(|| self.replicas.values().map(|(replica, _)| replica.clone()).collect())
+        is_changed.then(|| self.replicas.values().map(|(replica, ..)| replica.clone()).collect())
     }
 
     fn tell(&self, upstream: &Upstream) {
         let (mut ready, mut ejected, mut not_ready) = (0_u32, 0_u32, 0_u32);
-        for (replica, _) in self.replicas.values() {
+        for (replica, ..) in self.replicas.values() {
             *match replica.health() {
                 Health::Ready if replica.is_ejected() => &mut ejected,
                 Health::Ready => &mut ready,
@@ -185,17 +179,24 @@ async fn check(replica: Arc<Replica>, service: Arc<str>, interval: Duration) {
     let mut client = HealthClient::new(replica.channel());
     let mut told = Health::Unknown;
     loop {
-        let (health, why) = match timeout(PATIENCE, client.check(HealthCheckRequest::default())).await {
+        let answer = timeout(PATIENCE, client.check(HealthCheckRequest::default())).await;
+        let (health, why) = match &answer {
             Ok(Ok(answer)) if answer.get_ref().status() == ServingStatus::Serving => {
                 (Health::Ready, String::new())
             }
             Ok(Ok(answer)) => (Health::NotReady, format!("{:?}", answer.get_ref().status())),
             // It answers, and knows nothing of health.
-            Ok(Err(status)) if fault_of(&status) == Fault::Unsupported => (Health::Ready, String::new()),
+            Ok(Err(status)) if fault_of(status) == Fault::Unsupported => (Health::Ready, String::new()),
             Ok(Err(status)) => (Health::NotReady, status.message().to_owned()),
             Err(_) => (Health::NotReady, "no answer about its health".to_owned()),
         };
-        replica.learn(health);
+        // One that says that it is not ready finishes what it has; one that says nothing may be gone.
+        let says = matches!(answer, Ok(Ok(_)));
+        if says || health == Health::Ready {
+            replica.learn(health)
+        } else {
+            replica.lose()
+        }
         if health != told {
             let address = replica.address;
             match health {

@@ -1,6 +1,8 @@
 //! The replicas of one service, and calls to them.
 
 use std::{
+    net::SocketAddr,
+    pin::pin,
     sync::{Arc, PoisonError, RwLock},
     time::Duration,
 };
@@ -61,7 +63,7 @@ impl Pool {
     /// The pool, its replicas looked for from now on. It must be made within a tokio runtime.
     pub(super) fn new(upstream: Upstream) -> Arc<Self> {
         let ratio = upstream.balance.retry_ratio;
-        let budget = (ratio > 0.0).then(|| TpsBudget::new(BUDGET_WINDOW, ALWAYS_RETRIES, ratio));
+        let budget = (ratio > 0.0).then(|| TpsBudget::new(BUDGET_WINDOW, ALWAYS_RETRIES, one_of_n(ratio)));
         let (resolved, _) = watch::channel(Resolved::Asking);
         let pool = Arc::new(Self { upstream, replicas: RwLock::new([].into()), budget, resolved });
         tokio::spawn(keeper::keep(Arc::downgrade(&pool), pool.resolved.subscribe()));
@@ -124,7 +126,7 @@ impl Pool {
         loop {
             let replica = self.choose(affinity, &tried)?;
             let address = replica.address;
-            let result = attempt(self, replica, again(&head, &message), true).await;
+            let result = self.attempt(replica, again(&head, &message), &tried).await;
             tried.push(address);
             let may_help = match &result {
                 Attempt::Answered(_) | Attempt::Over(_) => false,
@@ -144,6 +146,27 @@ impl Pool {
         }
     }
 
+    /// An attempt that is given up if its replica is lost before it has said a word, and another one would take the call.
+    async fn attempt(
+        self: &Arc<Self>,
+        replica: Arc<Replica>,
+        request: Request<Body>,
+        tried: &[SocketAddr],
+    ) -> Attempt {
+        let tried: Vec<_> = tried.iter().copied().chain([replica.address]).collect();
+        let mut attempt = pin!(attempt(self, replica.clone(), request, true));
+        loop {
+            let lost = replica.lost();
+            tokio::select! {
+                biased;
+                done = &mut attempt => return done,
+                () = lost => if choice::has_other(&self.replicas(), &tried) {
+                    return Attempt::Broken("the replica does not answer".into());
+                }
+            }
+        }
+    }
+
     fn afford(&self, budget: &TpsBudget) -> bool {
         let affordable = budget.withdraw();
         let outcome = if affordable { "made" } else { "over_budget" };
@@ -153,11 +176,7 @@ impl Pool {
         affordable
     }
 
-    fn choose(
-        &self,
-        affinity: Option<Affinity>,
-        tried: &[std::net::SocketAddr],
-    ) -> Result<Arc<Replica>, BoxError> {
+    fn choose(&self, affinity: Option<Affinity>, tried: &[SocketAddr]) -> Result<Arc<Replica>, BoxError> {
         let random = |n: usize| rand::random_range(0..n);
         choice::choose(&self.replicas(), affinity, tried, random).ok_or_else(|| self.nowhere())
     }
@@ -167,11 +186,11 @@ impl Pool {
         let mut resolved = self.resolved.subscribe();
         let patience = Instant::now() + CONNECT_TIMEOUT;
         let until = until.map_or(patience, |until| until.min(patience));
-        let found = timeout_at(until, resolved.wait_for(|resolved| *resolved != Resolved::Asking)).await;
-        match found {
-            Ok(Ok(resolved)) if *resolved == Resolved::Found => Ok(()),
-            _ => Err(self.nowhere()),
-        }
+        let known = timeout_at(until, resolved.wait_for(|resolved| *resolved != Resolved::Asking)).await;
+        // The lock that `known` holds is given back before it is taken again: whoever waits to write would stop both.
+        let is_found = matches!(&known, Ok(Ok(resolved)) if **resolved == Resolved::Found);
+        drop(known);
+        if is_found { Ok(()) } else { Err(self.nowhere()) }
     }
 
     fn nowhere(&self) -> BoxError {
@@ -181,6 +200,11 @@ impl Pool {
         };
         Box::new(from_parts(Fault::Unavailable, format!("{}: {why}", self.upstream.targets), vec![]))
     }
+}
+
+/// The largest 1/n that is no more than `ratio`: the budget counts whole calls that pay for one more, and would round the share up.
+fn one_of_n(ratio: f32) -> f32 {
+    1.0 / (1.0 / ratio).ceil()
 }
 
 /// The same request once more.

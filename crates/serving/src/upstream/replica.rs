@@ -9,7 +9,10 @@ use std::{
     time::Duration,
 };
 
-use tokio::{sync::Notify, time::Instant};
+use tokio::{
+    sync::{Notify, futures::Notified},
+    time::Instant,
+};
 use tonic::transport::Channel;
 
 /// Failures in a row after which a replica gets no calls for a while, though it says that it is well.
@@ -39,6 +42,7 @@ pub(super) struct Replica {
     state: Mutex<State>,
     /// Wakes whoever asks it for its health.
     pub(super) doubted: Notify,
+    lost: Notify,
 }
 
 #[derive(Debug)]
@@ -59,6 +63,7 @@ impl Replica {
             outstanding: AtomicUsize::new(0),
             state: Mutex::new(state),
             doubted: Notify::new(),
+            lost: Notify::new(),
         }
     }
 
@@ -90,6 +95,17 @@ impl Replica {
     pub(super) fn doubt(&self) {
         self.state().health = Health::NotReady;
         self.doubted.notify_one();
+    }
+
+    /// It does not answer about its health: what waits for its first word waits in vain, most likely.
+    pub(super) fn lose(&self) {
+        self.state().health = Health::NotReady;
+        self.lost.notify_waiters();
+    }
+
+    /// Completes when it is lost from now on.
+    pub(super) fn lost(&self) -> Notified<'_> {
+        self.lost.notified()
     }
 
     /// A call was answered, if only by a refusal that is the caller's fault.

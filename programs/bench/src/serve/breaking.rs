@@ -121,6 +121,7 @@ pub(super) async fn measure(args: &ServeArgs, site: &Site, subject: &mut Subject
         tokio::join!(site.run(&target, name, load), break_each(fleet, &planned, away, &site.interrupt));
     let (run, breaks) = (run?, breaks?);
     let mut measured = Measured::default();
+    let unsent = run.timeline.iter().map(|second| second.unsent).sum::<u64>();
     let effects = felt(&run.timeline, &breaks, args.warmup);
     for (one, felt) in breaks.iter().zip(&effects) {
         measured.notes.push(format!(
@@ -128,7 +129,7 @@ pub(super) async fn measure(args: &ServeArgs, site: &Site, subject: &mut Subject
             one.service, one.how, one.at, felt.errors, felt.until_normal
         ));
     }
-    measured.bars = bars(&effects, breaks.len() == planned.len(), run.errors + run.lacking, run.due);
+    measured.bars = bars(&effects, breaks.len() == planned.len(), run.errors + run.lacking + unsent, run.due);
     measured.runs.push(run);
     Ok(measured)
 }
@@ -193,10 +194,10 @@ fn felt(timeline: &[Second], breaks: &[Break], warmup: f64) -> Vec<Felt> {
         .iter()
         .filter(|second| second.second as f64 >= warmup && ((second.second + 1) as f64) <= first);
     let usual: Vec<f64> = before.filter_map(|second| second.turn_p99_ms).collect();
-    // Seconds have few turns each: their own worst ones are what is usual.
-    let usual = percentile(&usual, 0.99);
+    let usual = percentile(&usual, 0.5);
     let most = (usual * NORMAL).max(usual + NORMAL_MS);
-    let errors = |second: &Second| second.refused + second.failed + second.broken + second.lacking;
+    let errors =
+        |second: &Second| second.refused + second.failed + second.broken + second.lacking + second.unsent;
     breaks
         .iter()
         .enumerate()
@@ -222,7 +223,7 @@ fn bars(felt: &[Felt], all: bool, errors: u64, due: u64) -> Vec<Bar> {
     let worst = felt.iter().map(|felt| felt.until_normal).fold(0.0, f64::max);
     vec![
         Bar {
-            what: "turns that got an error, or lacked their picture".to_owned(),
+            what: "turns that got an error, lacked their picture, or were not sent".to_owned(),
             figure: format!("{:.2} % ({errors} of {due})", 100.0 * part),
             value: part,
             bar: all.then_some(Wanted::AtMost(ERRORS)),
