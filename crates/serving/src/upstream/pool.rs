@@ -220,3 +220,15 @@ fn tell_time_left(head: &mut Parts, until: Option<Instant>) -> bool {
     let told = header.map(|header| head.headers.insert(deadline::HEADER, header));
     !left.is_zero() && told.is_some()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_is_one_of_so_many_whole_calls() {
+        for (ratio, share) in [(1.0, 1.0), (0.99, 0.5), (0.5, 0.5), (0.3, 0.25), (0.2, 0.2), (0.01, 0.01)] {
+            assert_eq!(one_of_n(ratio), share, "{ratio}");
+        }
+    }
+}

@@ -2,16 +2,25 @@
 
 mod peer;
 
-use std::{collections::HashSet, time::Instant};
+use std::{
+    collections::{HashMap, HashSet},
+    io,
+    sync::Mutex,
+    time::Instant,
+};
 
 use fondue_domain::Fault;
-use tokio::net::TcpListener;
+use futures::future::BoxFuture;
+use tokio::net::{TcpListener, TcpStream};
 use tonic::Request;
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse, health_client::HealthClient};
 
 use self::peer::{Mode, Peer};
 use super::*;
-use crate::status::fault_of;
+use crate::{
+    network::{Reach, Wire},
+    status::fault_of,
+};
 
 const BALANCE: Balance = Balance {
     resolve_interval: Duration::from_secs(5),
@@ -133,6 +142,48 @@ async fn a_silent_service_is_a_deadline_and_one_that_is_down_is_unavailable() {
     for channel in [connect_lazy(&address).unwrap(), pool] {
         assert_eq!(ask(&channel).await, Fault::Unavailable);
     }
+}
+
+/// Names as a test has them; connections are the system's.
+#[derive(Debug, Default)]
+struct Names(Mutex<HashMap<&'static str, SocketAddr>>);
+
+impl Reach for Names {
+    fn lookup<'a>(&'a self, host: &'a str, _: u16) -> BoxFuture<'a, io::Result<Vec<SocketAddr>>> {
+        let found = self.0.lock().unwrap().get(host).copied();
+        Box::pin(async move { found.map(|one| vec![one]).ok_or_else(|| io::Error::other("no such name")) })
+    }
+
+    fn connect(&self, address: SocketAddr) -> BoxFuture<'static, io::Result<Wire>> {
+        Box::pin(async move { Ok(Box::new(TcpStream::connect(address).await?) as Wire) })
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_is_gone_keeps_its_own_replicas_and_no_others() {
+    let peers = [Peer::start().await, Peer::start().await, Peer::start().await];
+    let [first, second, third] = peers.each_ref().map(|peer| peer.address.parse::<SocketAddr>().unwrap());
+    let names = Arc::new(Names::default());
+    names.0.lock().unwrap().extend([("a", first), ("b", second)]);
+    let channel = balanced(Upstream {
+        service: "test".into(),
+        targets: "a:1,b:1".parse().unwrap(),
+        slow_readers: false,
+        balance: Balance { resolve_interval: Duration::from_millis(20), ..BALANCE },
+        tls: None,
+        network: Network::Other(names.clone()),
+    });
+    known(&channel, 2).await;
+    let Kind::Pool(pool) = &channel.kind else { panic!("no pool") };
+    {
+        let mut names = names.0.lock().unwrap();
+        names.remove("a");
+        names.insert("b", third);
+    }
+    let wanted = HashSet::from([first, third]);
+    eventually(async || pool.replicas().iter().map(|one| one.address).collect::<HashSet<_>>() == wanted)
+        .await;
+    assert!([first, third].map(|one| Ok(one.to_string())).contains(&call(&channel, AGAIN).await));
 }
 
 #[tokio::test]
