@@ -16,6 +16,8 @@ pub const LATE: Duration = Duration::from_millis(250);
 pub const FREED: Duration = Duration::from_millis(100);
 /// How long after a fault began calls may still meet it: a silent replica is found by its health, every second, with two for the answer.
 const NOTICED: Duration = Duration::from_millis(4_500);
+/// What a search takes at most.
+const SEARCH: Duration = Duration::from_millis(65);
 /// How long after a name has changed everything knows: it is asked every second.
 const RESOLVED: Duration = Duration::from_millis(1_200);
 /// How long before the end of the gateway's time its turns are closed.
@@ -197,8 +199,8 @@ impl Judge<'_> {
     fn may_lack_pictures(&self) -> bool {
         let Some((asked, _)) = self.course.asked else { return false };
         let Some((ended, _)) = &self.course.ended else { return false };
-        // The time that is left may be too short for a search.
-        let is_short = self.asked.timeout < Duration::from_secs(2);
+        // What came late for other reasons leaves a search too little time.
+        let is_short = asked + self.asked.timeout <= *ended + SEARCH + self.round_trip();
         is_short || self.is_turned_away(asked, *ended) || self.meets(Service::Retrieval, asked, *ended)
     }
 
