@@ -4,13 +4,11 @@
 //! A connection beyond the limit is accepted and closed at once: its client knows, and may try another replica, while in the
 //! system's queue it would wait for nobody knows what.
 
-mod burst;
 mod connection;
 mod refuse;
 
 use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
 
-use burst::Burst;
 pub(super) use connection::Connection;
 pub use connection::Peer;
 use fondue_tls::{Name, ServerTls, client_refused};
@@ -26,7 +24,10 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::network::{Listener, Wire};
+use crate::{
+    burst::Burst,
+    network::{Listener, Wire},
+};
 
 /// Connections that are open now, those whose handshake runs included.
 const OPEN: &str = "fondue_connections";
