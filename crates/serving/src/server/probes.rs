@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::{
     Router,
     extract::Request,
-    http::{StatusCode, header::CONTENT_TYPE},
+    http::{StatusCode, Version, header::CONTENT_TYPE},
     middleware::Next,
     response::{IntoResponse, Response},
     routing::get,
@@ -49,7 +49,12 @@ pub(super) async fn only_grpc(request: Request, next: Next) -> Response {
         .headers()
         .get(CONTENT_TYPE)
         .is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"));
-    if grpc || PATHS.contains(&path) {
+    let is_probe = PATHS.contains(&path);
+    if grpc && !is_probe && request.version() < Version::HTTP_2 {
+        let message = "gRPC is spoken over HTTP/2 alone here\n";
+        return (StatusCode::HTTP_VERSION_NOT_SUPPORTED, message).into_response();
+    }
+    if grpc || is_probe {
         return next.run(request).await;
     }
     let message = format!("{path}: there are {} here, and gRPC\n", PATHS.join(", "));
