@@ -183,6 +183,7 @@ impl Site<'_> {
         let (reporter, health) = tonic_health::server::health_reporter();
         let health_alone = Routes::new(health.clone());
         routes.add_service(health);
+        let health = health.max_decoding_message_size(bodies::FREE);
         reflect(&mut routes, &readiness, descriptors)?;
         let router: Router = routes.routes().into_axum_router().merge(probes::router(readiness.clone()));
         // Innermost first: the trace and the count of a call take in whatever happens within it, and who may not call is refused
