@@ -211,7 +211,9 @@ impl Site<'_> {
         if let Some(address) = serving.connections.probes {
             let listener = TcpListener::bind(address).await;
             let listener = listener.map_err(|source| ServeError::Probes { address, source })?;
-            beside.spawn(probes::serve(listener, readiness.clone(), health_alone, closed.clone()));
+            let serve =
+                probes::serve(listener, readiness.clone(), health_alone, closed.clone(), probes::STAY);
+            beside.spawn(serve);
         }
         let (stopping, stopped) = oneshot::channel();
         let signal = async move {

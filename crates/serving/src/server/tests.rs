@@ -2,6 +2,7 @@
 
 mod calls;
 mod drain;
+mod probing;
 
 use std::time::Instant;
 
@@ -37,11 +38,11 @@ async fn start_with(routes: RoutesBuilder) -> Running {
 }
 
 async fn start_draining(routes: RoutesBuilder, drain_seconds: f64) -> Running {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     start_with_http(routes, drain_seconds, None).await
 }
 
 async fn start_with_http(routes: RoutesBuilder, drain_seconds: f64, http: Option<Http>) -> Running {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let settings = ServingSettings { drain_seconds: Some(drain_seconds), ..ServingSettings::default() };
     let serving = settings.resolve("127.0.0.1:0").unwrap();
