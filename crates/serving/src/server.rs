@@ -4,6 +4,7 @@ mod bodies;
 mod guard;
 mod http;
 mod incoming;
+mod kept;
 mod observe;
 mod probes;
 mod readiness;
@@ -18,6 +19,7 @@ pub use guard::{Guard, Refused, Tongue};
 pub use http::Http;
 pub use incoming::Peer;
 use incoming::{Entrance, incoming};
+pub use kept::Kept;
 pub use readiness::Readiness;
 use tokio::{net::TcpListener, sync::oneshot, task::JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -181,9 +183,9 @@ impl Site<'_> {
         observe::begin();
         incoming::begin();
         let (reporter, health) = tonic_health::server::health_reporter();
+        let health = health.max_decoding_message_size(bodies::FREE);
         let health_alone = Routes::new(health.clone());
         routes.add_service(health);
-        let health = health.max_decoding_message_size(bodies::FREE);
         reflect(&mut routes, &readiness, descriptors)?;
         let router: Router = routes.routes().into_axum_router().merge(probes::router(readiness.clone()));
         // Innermost first: the trace and the count of a call take in whatever happens within it, and who may not call is refused
