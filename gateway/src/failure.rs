@@ -4,11 +4,26 @@ use std::{error::Error, time::Duration};
 
 use fondue_domain::{Classify, Fault, Violation};
 use fondue_proto::dialogue as wire;
-use fondue_serving::status::{fault_of, status, violations_of};
+use fondue_serving::{
+    burst::Burst,
+    status::{fault_of, status, violations_of},
+};
 use tonic::Status;
 
 /// When a client that found no room should come back.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// What tells in the log that a service is not reached, of each by itself.
+fn unreached(service: &str) -> &'static Burst {
+    static VISION: Burst = Burst::new();
+    static LANGUAGE: Burst = Burst::new();
+    static RETRIEVAL: Burst = Burst::new();
+    match service {
+        "vision" => &VISION,
+        "language" => &LANGUAGE,
+        _ => &RETRIEVAL,
+    }
+}
 
 /// When trying again may help; `None` if it will not.
 pub fn retry_after(fault: Fault) -> Option<Duration> {
@@ -130,7 +145,14 @@ impl Failure {
             }
             Fault::Deadline => format!("time ran out in the {service} service; allow more with timeout_ms"),
             Fault::Internal => format!("the {service} service failed"),
-            _ => format!("the {service} service is unavailable: {}", status.message()),
+            _ => {
+                // Whom the gateway calls, and with which files, is not the client's matter.
+                if let Some(untold) = unreached(service).tell() {
+                    let why = status.message();
+                    tracing::warn!(service, why, untold, "a service is unavailable");
+                }
+                format!("the {service} service is unavailable")
+            }
         };
         Self { fault, message, violations, cause: Some(Box::new(status)) }
     }
@@ -169,6 +191,24 @@ impl Failure {
             retry_delay_ms: u32::try_from(retry_after.as_millis()).unwrap_or(u32::MAX),
             text,
             usage,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use fondue_serving::status::from_parts;
+
+    use super::*;
+
+    #[test]
+    fn where_a_service_is_and_by_which_files_it_is_called_stays_here() {
+        let told = "TLS with 10.1.2.3:7402: its certificate is signed by none of those in /etc/fondue/ca.pem";
+        for (fault, service) in [(Fault::Unavailable, "language"), (Fault::Cancelled, "vision")] {
+            let failure = Failure::upstream(service, from_parts(fault, told, vec![]));
+            assert_eq!(failure.fault(), Fault::Unavailable);
+            assert_eq!(failure.to_string(), format!("the {service} service is unavailable"));
+            assert_eq!(status(failure).message(), format!("the {service} service is unavailable"));
         }
     }
 }

@@ -6,7 +6,7 @@ use fondue_proto::dialogue::{
     ConverseRequest, ReplyRequest, RetrieveRequest, RetrieveResponse, ScoreRequest, ScoreResponse,
     dialogue_server::Dialogue as DialogueApi,
 };
-use fondue_serving::{deadline::deadline, status::status};
+use fondue_serving::{deadline::deadline, server::Kept, status::status};
 use tokio::{sync::mpsc, time::Instant};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming, metadata::MetadataMap};
@@ -81,12 +81,16 @@ impl DialogueApi for Handler {
         request: Request<RetrieveRequest>,
     ) -> Result<Response<RetrieveResponse>, Status> {
         let caller = caller(request.extensions()).map_err(status)?;
-        let _room = self.desk.admit_turn(&caller).map_err(status)?;
+        let room = self.desk.admit_turn(&caller).map_err(status)?;
         let deadline = self.unary_deadline(request.metadata());
         let config = &self.desk.config;
         let asked =
             request::retrieve(request.into_inner(), &config.defaults, &config.limits).map_err(status)?;
-        unary::retrieve(&self.desk, &caller, asked, deadline).await.map(Response::new).map_err(status)
+        let found = unary::retrieve(&self.desk, &caller, asked, deadline).await.map_err(status)?;
+        let mut response = Response::new(found);
+        // It may have pictures, which are in memory until they are read.
+        response.extensions_mut().insert(Kept::new(room));
+        Ok(response)
     }
 
     async fn score(&self, request: Request<ScoreRequest>) -> Result<Response<ScoreResponse>, Status> {

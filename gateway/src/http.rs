@@ -40,7 +40,7 @@ use tokio::sync::Semaphore;
 use self::errors::Problem;
 use crate::{desk::Desk, failure::Failure};
 
-/// Pictures that are being fetched for clients at once; further ones wait.
+/// Pictures that are being fetched for clients, or read by them, at once; further ones wait.
 const MAX_FETCHES: usize = 64;
 
 /// What all calls by HTTP share.

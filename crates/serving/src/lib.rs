@@ -6,6 +6,7 @@ pub mod settings;
 pub mod telemetry;
 
 pub mod announce;
+pub mod burst;
 pub mod loading;
 pub mod network;
 pub mod runtime;

@@ -4,6 +4,7 @@ mod bodies;
 mod guard;
 mod http;
 mod incoming;
+mod kept;
 mod observe;
 mod probes;
 mod readiness;
@@ -18,6 +19,7 @@ pub use guard::{Guard, Refused, Tongue};
 pub use http::Http;
 pub use incoming::Peer;
 use incoming::{Entrance, incoming};
+pub use kept::Kept;
 pub use readiness::Readiness;
 use tokio::{net::TcpListener, sync::oneshot, task::JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -181,6 +183,7 @@ impl Site<'_> {
         observe::begin();
         incoming::begin();
         let (reporter, health) = tonic_health::server::health_reporter();
+        let health = health.max_decoding_message_size(bodies::FREE);
         let health_alone = Routes::new(health.clone());
         routes.add_service(health);
         reflect(&mut routes, &readiness, descriptors)?;
@@ -210,7 +213,9 @@ impl Site<'_> {
         if let Some(address) = serving.connections.probes {
             let listener = TcpListener::bind(address).await;
             let listener = listener.map_err(|source| ServeError::Probes { address, source })?;
-            beside.spawn(probes::serve(listener, readiness.clone(), health_alone, closed.clone()));
+            let serve =
+                probes::serve(listener, readiness.clone(), health_alone, closed.clone(), probes::STAY);
+            beside.spawn(serve);
         }
         let (stopping, stopped) = oneshot::channel();
         let signal = async move {

@@ -47,12 +47,12 @@ pub fn from_parts(fault: Fault, message: impl Into<String>, violations: Vec<Viol
     if let Some(trace_id) = trace_id() {
         details.set_request_info(trace_id, "");
     }
-    Status::with_error_details(code(fault), cut(message.into(), MESSAGE_BYTES), details)
+    Status::with_error_details(code(fault), cut_message(message.into()), details)
 }
 
 /// The status of a caller that may not call, whatever it asks.
 pub fn forbidden(message: impl Into<String>) -> Status {
-    Status::new(Code::PermissionDenied, cut(message.into(), MESSAGE_BYTES))
+    Status::new(Code::PermissionDenied, cut_message(message.into()))
 }
 
 /// The same status with a `google.rpc.ErrorInfo` of this project: what a program wants to know beside the code.
@@ -117,6 +117,11 @@ pub fn violations_of(status: &Status) -> Vec<Violation> {
 
 fn retry_delay(status: &Status) -> Option<Duration> {
     status.get_error_details().retry_info().and_then(|info| info.retry_delay)
+}
+
+/// A text of an error, cut to what any client is told of it: it may repeat what was sent, however much that was.
+pub fn cut_message(text: String) -> String {
+    cut(text, MESSAGE_BYTES)
 }
 
 fn cut(mut text: String, max: usize) -> String {

@@ -16,7 +16,7 @@ use std::{io, path::PathBuf};
 pub use client::{ClientFiles, ClientTls};
 pub use connector::{Connector, DialError, Secured};
 pub use explain::{client_refused, told};
-pub use server::{ServerFiles, ServerTls, names};
+pub use server::{Name, ServerFiles, ServerTls, names};
 
 /// Where a certificate and its private key are.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use tokio_rustls::rustls::{
 };
 use x509_parser::{extensions::GeneralName, parse_x509_certificate};
 
-use crate::TlsError;
+use crate::{Name, TlsError};
 
 /// The certificates of a file: at least one.
 pub(crate) fn certificates(path: &Path, bytes: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
@@ -48,11 +48,12 @@ pub(crate) fn expiry(certificate: &CertificateDer<'_>) -> Option<i64> {
 }
 
 /// The DNS names and URIs that a certificate is for.
-pub(crate) fn names(certificate: &CertificateDer<'_>) -> Vec<String> {
+pub(crate) fn names(certificate: &CertificateDer<'_>) -> Vec<Name> {
     let Ok((_, certificate)) = parse_x509_certificate(certificate) else { return Vec::new() };
     let Ok(Some(names)) = certificate.subject_alternative_name() else { return Vec::new() };
     let told = names.value.general_names.iter().filter_map(|name| match name {
-        GeneralName::DNSName(name) | GeneralName::URI(name) => Some((*name).to_owned()),
+        GeneralName::DNSName(name) => Some(Name::Dns((*name).to_owned())),
+        GeneralName::URI(name) => Some(Name::Uri((*name).to_owned())),
         _ => None,
     });
     told.collect()

@@ -1,6 +1,6 @@
 //! The server's side: its certificate, and whose certificates it asks clients for.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{fmt, path::PathBuf, sync::Arc};
 
 use tokio_rustls::{
     TlsAcceptor,
@@ -99,8 +99,61 @@ pub(crate) fn mismatch(pair: &Pair, error: rustls::Error) -> TlsError {
     }
 }
 
+/// What a certificate is for. An authority may watch over one kind and not over the other, so a name counts as its own kind alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Name {
+    /// A DNS name, as the certificate says.
+    Dns(String),
+    /// A URI, as SPIFFE's are.
+    Uri(String),
+}
+
+impl Name {
+    /// Whether it is the name `wanted`: one with `://` means a URI, compared as it is; any other a DNS name, which has no case.
+    pub fn is(&self, wanted: &str) -> bool {
+        match self {
+            Self::Dns(name) => !wanted.contains("://") && name.eq_ignore_ascii_case(wanted),
+            Self::Uri(name) => wanted.contains("://") && name == wanted,
+        }
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Self::Dns(name) | Self::Uri(name)) = self;
+        f.write_str(name)
+    }
+}
+
 /// The DNS names and URIs of the certificate that the other side showed; none if it showed none.
-pub fn names(connection: &CommonState) -> Vec<String> {
+pub fn names(connection: &CommonState) -> Vec<Name> {
     let certificate = connection.peer_certificates().and_then(<[_]>::first);
     certificate.map(pem::names).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_compared_whole_and_with_their_own_kind() {
+        let allowed = ["gateway.fondue", "spiffe://fondue/Gateway"];
+        let dns = |name: &str| Name::Dns(name.to_owned());
+        let uri = |name: &str| Name::Uri(name.to_owned());
+        for (name, right) in [
+            (dns("gateway.fondue"), true),
+            (dns("GATEWAY.Fondue"), true),
+            (dns("gateway"), false),
+            (dns("gateway.fondue.evil"), false),
+            (dns("*.fondue"), false),
+            (dns(""), false),
+            (dns("spiffe://fondue/Gateway"), false),
+            (uri("spiffe://fondue/Gateway"), true),
+            (uri("spiffe://fondue/gateway"), false),
+            (uri("spiffe://fondue/Gateway/more"), false),
+            (uri("gateway.fondue"), false),
+        ] {
+            assert_eq!(allowed.iter().any(|allowed| name.is(allowed)), right, "{name:?}");
+        }
+    }
 }

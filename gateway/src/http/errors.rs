@@ -10,7 +10,7 @@ use axum::{
 use fondue_domain::{Classify, Fault};
 use fondue_proto::dialogue::TurnFailed;
 use fondue_serving::{
-    status::{fault_of, status},
+    status::{cut_message, fault_of, status},
     telemetry::trace_id,
 };
 use serde::Serialize;
@@ -68,6 +68,8 @@ fn table(fault: Fault) -> (StatusCode, &'static str, &'static str) {
 impl Problem {
     fn new(fault: Fault, message: String, param: Option<String>) -> Self {
         let (status, r#type, code) = table(fault);
+        // What is told is in memory for as long as its client likes.
+        let (message, param) = (cut_message(message), param.map(cut_message));
         let error = ErrorBody { message, r#type, param, code, request_id: trace_id().map(Into::into) };
         Self { status, retry_after: retry_after(fault), error }
     }
@@ -176,6 +178,20 @@ mod tests {
             (busy.status, busy.retry_after),
             (StatusCode::TOO_MANY_REQUESTS, Some(Duration::from_secs(1)))
         );
+    }
+
+    #[test]
+    fn what_was_sent_is_not_sent_back_however_long_it_is() {
+        let long = "é".repeat(1 << 20);
+        for problem in [
+            Problem::model(&long, "fondue"),
+            Problem::invalid("unknown_parameter", long.clone(), long.clone()),
+            Problem::broken(&Status::invalid_argument(&long)),
+            Problem::from(Failure::field(&long, &long)),
+        ] {
+            let told = serde_json::to_vec(&problem.into_body()).unwrap();
+            assert!(told.len() < 6 << 10, "{} bytes", told.len());
+        }
     }
 
     #[test]

@@ -11,8 +11,9 @@ use axum::{
 };
 use fondue_domain::{Classify, Fault};
 use fondue_proto::retrieval::Picture;
+use fondue_serving::server::Kept;
 use serde::Deserialize;
-use tokio::time::Instant;
+use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 
 use super::{Front, content::Failed, errors::Problem, links::Stored};
 use crate::{failure::Failure, request::parts::digest};
@@ -44,8 +45,8 @@ pub(super) async fn image(
     let Path((generation, id)) = place.map_err(|wrong| invalid(wrong.body_text()))?;
     let Query(Which { index }) = which.map_err(|wrong| invalid(wrong.body_text()))?;
     let deadline = Instant::now() + front.desk.config.search_timeout;
-    let picture = match fetch(&front, Stored { index, generation, id }, deadline).await {
-        Ok(picture) => picture,
+    let (picture, room) = match fetch(&front, Stored { index, generation, id }, deadline).await {
+        Ok(fetched) => fetched,
         Err(Failed::Gone(message)) => return Err(Failure::new(Fault::NotFound, message).into()),
         Err(Failed::Other(failure)) => return Err(failure.into()),
     };
@@ -56,6 +57,8 @@ pub(super) async fn image(
     } else {
         let mut response = Body::from(picture.data).into_response();
         response.headers_mut().insert(header::CONTENT_TYPE, media_type(&picture.media_type));
+        // As long as it is in memory.
+        response.extensions_mut().insert(Kept::new(room));
         response
     };
     let headers = response.headers_mut();
@@ -81,19 +84,24 @@ fn matches(known: &HeaderValue, etag: &str) -> bool {
     known.split(',').map(str::trim).any(|one| one == "*" || one.strip_prefix("W/").unwrap_or(one) == etag)
 }
 
-/// A picture with its bytes.
+/// A picture with its bytes, and its place among those that are fetched.
 ///
 /// # Errors
 /// [`Failed`]: it is not there, has no bytes here, or retrieval is down.
-pub(super) async fn fetch(front: &Front, stored: Stored, deadline: Instant) -> Result<Picture, Failed> {
+pub(super) async fn fetch(
+    front: &Front,
+    stored: Stored,
+    deadline: Instant,
+) -> Result<(Picture, OwnedSemaphorePermit), Failed> {
     let gone = |message: String| Failed::Gone(message);
     let Stored { index, generation, id } = stored;
     let index = front.desk.index(&index).map_err(|failure| gone(failure.to_string()))?;
-    let room = tokio::time::timeout_at(deadline, front.fetches.acquire()).await;
-    let _room =
-        room.map_err(|_| Failed::Other(Failure::busy("many pictures are being fetched; try again")))?;
+    let room = tokio::time::timeout_at(deadline, front.fetches.clone().acquire_owned()).await;
+    let Ok(Ok(room)) = room else {
+        return Err(Failed::Other(Failure::busy("many pictures are being fetched; try again")));
+    };
     match index.picture(&id, &generation, deadline).await {
-        Ok(picture) if !picture.data.is_empty() => Ok(picture),
+        Ok(picture) if !picture.data.is_empty() => Ok((picture, room)),
         Ok(Picture { url, .. }) if url.is_empty() => Err(gone(format!("the picture `{id}` has no file"))),
         Ok(Picture { url, .. }) => {
             Err(gone(format!("the index knows of the picture `{id}` only that it is at {url}")))

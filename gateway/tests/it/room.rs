@@ -2,9 +2,14 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use fondue_domain::Fault;
 use fondue_proto::dialogue::{RetrieveRequest, event::Kind};
 use fondue_serving::status::fault_of;
+use http_body_util::{BodyExt, Full};
+use prost::Message;
+use tonic::transport::Channel;
+use tower::ServiceExt;
 
 use crate::{
     fakes::language::Step::{Text, Wait},
@@ -58,4 +63,29 @@ async fn conversations_are_counted_too() {
     let _first = scene.converse().await;
     let status = scene.client.clone().converse(tokio_stream::pending()).await.unwrap_err();
     assert_eq!(fault_of(&status), BUSY);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pictures_that_are_not_read_hold_their_room() {
+    let scene = Scene::with(&["--max-concurrent-turns", "1"]).await;
+    // More than lies between the two by itself.
+    scene.retrieval.pad(1 << 20);
+    let asked = || {
+        let asked = RetrieveRequest { include_data: true, ..RetrieveRequest::default() };
+        let asked = RetrieveRequest { parts: vec![text("a")], ..asked }.encode_to_vec();
+        let frame = [&[0][..], &u32::try_from(asked.len()).unwrap().to_be_bytes(), &asked].concat();
+        http::Request::post(format!("{}/fondue.dialogue.v1.Dialogue/Retrieve", scene.address))
+            .header("content-type", "application/grpc")
+            .header("te", "trailers")
+            .body(tonic::body::Body::new(Full::new(Bytes::from(frame))))
+            .unwrap()
+    };
+    let channel = Channel::from_shared(scene.address.clone()).unwrap().connect().await.unwrap();
+    let unread = channel.clone().oneshot(asked()).await.unwrap();
+    let status = scene.reply(turn([text("hi")])).await.err().unwrap();
+    assert_eq!(fault_of(&status), BUSY);
+    let body = unread.into_body().collect().await.unwrap();
+    assert!(body.trailers().is_some_and(|trailers| trailers["grpc-status"] == "0"));
+    assert!(body.to_bytes().len() > 1 << 20);
+    scene.reply(turn([text("hi")])).await.unwrap().turn().await;
 }

@@ -37,7 +37,10 @@ use self::frames::Frames;
 use crate::{settings::Serving, status::from_parts};
 
 /// Bytes of each body that are not counted.
-const FREE: usize = 8 << 10;
+pub(super) const FREE: usize = 8 << 10;
+/// Calls that guards let in without looking who calls: no more than what is free may come, so that a stranger takes nothing of what
+/// all bodies share.
+const OPEN: &str = "/grpc.health.";
 /// When a client whose body found no room should come back.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// Reflection is a conversation too; its own descriptors are not among the server's.
@@ -72,6 +75,7 @@ impl Bodies {
             body,
             frames: framed.then(Frames::default),
             streams,
+            is_open: path.starts_with(OPEN),
             share: Share { budget: self.budget.clone(), taken: 0 },
             held: 0,
             waited: Duration::ZERO,
@@ -149,6 +153,8 @@ struct Metered {
     frames: Option<Frames>,
     /// Whether there may be several messages, with time between.
     streams: bool,
+    /// Whether it is of a call that anybody may make.
+    is_open: bool,
     share: Share,
     /// Bytes that are not decoded yet.
     held: usize,
@@ -170,6 +176,9 @@ impl Metered {
             if self.streams && frames.n_begun() != begun {
                 self.waited = Duration::ZERO;
             }
+        }
+        if self.is_open && self.held > FREE {
+            return Err(long());
         }
         if self.share.fit(self.held) { Ok(()) } else { Err(full(self.share.budget.max)) }
     }
@@ -241,6 +250,11 @@ fn full(max: usize) -> Status {
         "the bodies of all requests under way have more than {max} bytes, the limit (max_bodies_bytes); try again"
     );
     from_parts(Fault::Busy { retry_after: RETRY_AFTER }, message, Vec::new())
+}
+
+fn long() -> Status {
+    let message = format!("a question about health has at most {FREE} bytes");
+    from_parts(Fault::TooLarge, message, Vec::new())
 }
 
 fn slow(timeout: Duration) -> Status {

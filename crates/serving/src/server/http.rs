@@ -40,7 +40,7 @@ struct Doors {
     routes: Router,
 }
 
-/// `grpc`, and beside it what `http` has. Without it plain HTTP that is no probe gets a 404.
+/// `grpc`, and beside it what `http` has. Without it plain HTTP that is no probe gets a 404, and gRPC comes over HTTP/2 alone.
 pub(super) fn beside(grpc: Router, http: Option<Http>, bodies: Bodies) -> Router {
     let Some(Http { routes, origins }) = http else { return grpc.layer(from_fn(probes::only_grpc)) };
     let routes = routes.layer(from_fn_with_state(bodies, bodies::meter));

@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::{
     Router,
     extract::Request,
-    http::{StatusCode, header::CONTENT_TYPE},
+    http::{StatusCode, Version, header::CONTENT_TYPE},
     middleware::Next,
     response::{IntoResponse, Response},
     routing::get,
@@ -16,14 +16,17 @@ use tokio_util::sync::CancellationToken;
 use tonic::{service::Routes, transport::Server};
 
 use super::{
-    Readiness,
+    KEEP_ALIVE, Readiness,
     incoming::{Entrance, incoming},
 };
 use crate::telemetry::metrics_text;
 
-/// Connections to a port for probes that are open at once, and the time that each has until it asks.
+/// Connections to a port for probes that are open at once, the calls of each at once, and the time that each has until it asks.
 const CONNECTIONS: usize = 64;
+const STREAMS: u32 = 16;
 const WITHIN: Duration = Duration::from_secs(10);
+/// How long each stays, whatever it does, so that nobody can keep the probes out for good.
+pub(super) const STAY: Duration = Duration::from_secs(60);
 
 pub(super) fn router(readiness: Readiness) -> Router {
     let ready = move || {
@@ -43,13 +46,21 @@ pub(super) fn router(readiness: Readiness) -> Router {
 
 /// Answers 404 to plain HTTP requests that are no probe: gRPC's own answer to an unknown path is 200 with a status
 /// that a probe does not look at.
+///
+/// gRPC over HTTP/1 is refused: only a browser's page would speak it, which a name of its own may have led here (DNS rebinding), and
+/// no page can speak HTTP/2 without TLS.
 pub(super) async fn only_grpc(request: Request, next: Next) -> Response {
     let path = request.uri().path();
     let grpc = request
         .headers()
         .get(CONTENT_TYPE)
         .is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"));
-    if grpc || PATHS.contains(&path) {
+    let is_probe = PATHS.contains(&path);
+    if grpc && !is_probe && request.version() < Version::HTTP_2 {
+        let message = "gRPC is spoken over HTTP/2 alone here\n";
+        return (StatusCode::HTTP_VERSION_NOT_SUPPORTED, message).into_response();
+    }
+    if grpc || is_probe {
         return next.run(request).await;
     }
     let message = format!("{path}: there are {} here, and gRPC\n", PATHS.join(", "));
@@ -58,12 +69,14 @@ pub(super) async fn only_grpc(request: Request, next: Next) -> Response {
 
 pub(super) const PATHS: [&str; 3] = ["/livez", "/readyz", "/metrics"];
 
-/// Serves probes and `grpc.health.v1` alone, without TLS. It ends when it is dropped.
+/// Serves probes and `grpc.health.v1` alone, without TLS, to whoever comes: `/metrics` too, which a guard may keep from strangers on
+/// the server's own port. Connections are told to end within `stay`, and then cut. It ends when it is dropped.
 pub(super) async fn serve(
     listener: TcpListener,
     readiness: Readiness,
     health: Routes,
     closed: CancellationToken,
+    stay: Duration,
 ) {
     if let Ok(address) = listener.local_addr() {
         tracing::info!(%address, "probes have a port of their own");
@@ -72,7 +85,14 @@ pub(super) async fn serve(
     let router = router.layer(axum::middleware::from_fn(only_grpc));
     let incoming =
         incoming(listener.into(), Entrance { tls: None, max: CONNECTIONS, within: WITHIN, closed });
-    let server = Server::builder().accept_http1(true).add_routes(router.into());
+    let goodbye = stay / 6;
+    let server = Server::builder()
+        .accept_http1(true)
+        .http2_keepalive_interval(Some(KEEP_ALIVE))
+        .max_concurrent_streams(STREAMS)
+        .max_connection_age(stay - goodbye)
+        .max_connection_age_grace(goodbye)
+        .add_routes(router.into());
     if let Err(error) = server.serve_with_incoming(incoming).await {
         tracing::error!(%error, "the port for probes has ended");
     }

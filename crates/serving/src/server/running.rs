@@ -22,6 +22,8 @@ use axum::{
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
+use super::kept::keep;
+
 /// How long connections without calls may take to say goodbye, and last bytes to go out.
 const GOODBYE: Duration = Duration::from_secs(2);
 /// How often the count is looked at.
@@ -64,7 +66,7 @@ pub(super) async fn count(State(running): State<Running>, request: Request, next
         return next.run(request).await;
     }
     let call = running.enter();
-    let response = next.run(request).await;
+    let response = keep(next.run(request).await);
     if response.body().is_end_stream() {
         return response;
     }

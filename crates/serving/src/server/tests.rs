@@ -2,6 +2,7 @@
 
 mod calls;
 mod drain;
+mod probing;
 
 use std::time::Instant;
 
@@ -37,6 +38,10 @@ async fn start_with(routes: RoutesBuilder) -> Running {
 }
 
 async fn start_draining(routes: RoutesBuilder, drain_seconds: f64) -> Running {
+    start_with_http(routes, drain_seconds, None).await
+}
+
+async fn start_with_http(routes: RoutesBuilder, drain_seconds: f64, http: Option<Http>) -> Running {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let settings = ServingSettings { drain_seconds: Some(drain_seconds), ..ServingSettings::default() };
@@ -51,7 +56,7 @@ async fn start_draining(routes: RoutesBuilder, drain_seconds: f64) -> Running {
             };
             let descriptors = tonic_health::pb::FILE_DESCRIPTOR_SET;
             let listener = listener.into();
-            Site { serving: &serving, listener, routes, readiness, descriptors, http: None, guard: None }
+            Site { serving: &serving, listener, routes, readiness, descriptors, http, guard: None }
                 .serve(shutdown)
                 .await
         }

@@ -19,7 +19,8 @@ pub struct ConnectionSettings {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub header_timeout_ms: Option<u32>,
     /// Address of a second port without TLS, for /livez, /readyz, /metrics and grpc.health.v1 alone: where probes have no
-    /// certificate [default: none; they are on the port itself].
+    /// certificate. It asks nobody who calls, for /metrics neither: loopback, or an address that a network policy lets probes alone
+    /// reach [default: none; they are on the port itself].
     #[arg(long, value_name = "HOST:PORT")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub probes_listen: Option<String>,

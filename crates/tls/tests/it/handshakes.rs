@@ -4,7 +4,7 @@ use std::{path::Path, time::Duration};
 
 use fondue_authority::{Authority, Files};
 use fondue_tls::{
-    ClientFiles, ClientTls, DialError, Pair, ServerFiles, ServerTls, TlsError, client_refused, names,
+    ClientFiles, ClientTls, DialError, Name, Pair, ServerFiles, ServerTls, TlsError, client_refused, names,
 };
 use http::Uri;
 use tempfile::TempDir;
@@ -49,7 +49,7 @@ impl Papers {
 }
 
 /// What the server made of one connection: the client's names and the byte that it sent, or why not.
-type Outcome = JoinHandle<Result<(Vec<String>, u8), String>>;
+type Outcome = JoinHandle<Result<(Vec<Name>, u8), String>>;
 
 /// A server for one connection, which answers a byte with the same.
 pub(crate) async fn serve(tls: ServerTls) -> (Uri, Outcome) {
@@ -141,7 +141,8 @@ async fn a_server_that_asks_for_certificates_takes_its_own_authoritys_alone() {
     let own = papers.authority.issue(&names).unwrap().write(papers.path(), "own").unwrap();
     let (to, served) = serve(tls.clone()).await;
     assert_eq!(exchange(&with(Some(pair(&own))), &to).await, Ok(7));
-    assert_eq!(served.await.unwrap().unwrap().0, names);
+    let told = [Name::Dns(names[0].to_owned()), Name::Uri(names[1].to_owned())];
+    assert_eq!(served.await.unwrap().unwrap().0, told);
 
     let (to, served) = serve(tls.clone()).await;
     // What it says may be lost, for it closes the connection in the same moment; that it refuses may not.

@@ -1,7 +1,9 @@
 //! Pictures by their address.
 
-use http_body_util::Full;
+use http_body_util::{BodyExt, Full};
 use sha2::{Digest, Sha256};
+use tonic::transport::Channel;
+use tower::ServiceExt;
 
 use super::{get, request, send};
 use crate::scene::Scene;
@@ -45,4 +47,26 @@ async fn a_picture_that_is_not_here_is_told() {
     let away = get(&scene, "/v1/images/first/away").await;
     assert_eq!(away.error().0, 404);
     assert!(away.json()["error"]["message"].as_str().unwrap().contains("https://a.org/p.png"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pictures_that_are_not_read_are_not_more_than_may_be_fetched() {
+    let scene = Scene::with(&["--search-timeout-ms", "300"]).await;
+    // More than lies between the two by itself.
+    scene.retrieval.pad(1 << 20);
+    let channel = Channel::from_shared(scene.address.clone()).unwrap().connect().await.unwrap();
+    let ask = async || {
+        let asked = http::Request::get(format!("{}{ONE}", scene.address));
+        channel.clone().oneshot(asked.body(tonic::body::Body::empty()).unwrap()).await.unwrap()
+    };
+    let mut unread = Vec::new();
+    for _ in 0..64 {
+        unread.push(ask().await);
+        assert_eq!(unread.last().unwrap().status(), 200);
+    }
+    assert_eq!(ask().await.status(), 429);
+    let read = unread.pop().unwrap();
+    unread.truncate(1);
+    assert!(read.into_body().collect().await.unwrap().to_bytes().len() > 1 << 20);
+    assert_eq!(ask().await.status(), 200);
 }

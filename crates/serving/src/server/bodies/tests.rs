@@ -8,7 +8,8 @@ use futures::{Stream, StreamExt, stream};
 use super::*;
 use crate::{settings::ServingSettings, status::fault_of};
 
-const CALL: &str = "/grpc.health.v1.Health/Check";
+const CALL: &str = "/fondue.x.v1.X/Do";
+const OPEN_CALL: &str = "/grpc.health.v1.Health/Check";
 const STREAM: &str = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
 /// Nothing here takes this long unless it hangs.
 const HANGS: Duration = Duration::from_secs(20);
@@ -94,6 +95,19 @@ async fn a_message_holds_its_bytes_until_it_is_decoded() {
     }
     let mut long = bodies.around(STREAM, true, body(stream::iter([message(200_000)])));
     assert_eq!(next(&mut long).await, Some(Err(BUSY)));
+}
+
+#[tokio::test]
+async fn what_anybody_may_ask_takes_nothing_of_what_all_share() {
+    let bodies = bodies(100_000, 60_000);
+    for framed in [true, false] {
+        let mut small = bodies.around(OPEN_CALL, framed, stuck(vec![message(FREE - 5)]));
+        assert_eq!(next(&mut small).await, Some(Ok(FREE)));
+        let half = message(70_000)[..FREE + 1].to_vec();
+        let mut large = bodies.around(OPEN_CALL, framed, stuck(vec![half]));
+        assert_eq!(next(&mut large).await, Some(Err(Fault::TooLarge)), "{framed}");
+        assert_eq!(bodies.budget.held.load(Ordering::Relaxed), 0);
+    }
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ use std::{
     task::{Context, Poll},
 };
 
+use fondue_tls::Name;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
@@ -31,7 +32,7 @@ pub struct Peer {
     /// Whether the connection has TLS.
     pub secure: bool,
     /// The DNS names and URIs of the client's certificate, which the server's `tls_client_ca` vouches for.
-    pub names: Arc<[String]>,
+    pub names: Arc<[Name]>,
 }
 
 /// A connection that is served.

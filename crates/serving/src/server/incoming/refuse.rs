@@ -15,6 +15,7 @@ use axum::{
     },
 };
 use fondue_domain::Fault;
+use fondue_tls::Name;
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo},
@@ -34,7 +35,7 @@ pub(super) enum Refusal {
     /// It does not speak TLS.
     Plain,
     /// Its certificate has these names, and none of them may.
-    Name(Arc<[String]>),
+    Name(Arc<[Name]>),
 }
 
 impl Display for Refusal {
@@ -42,6 +43,7 @@ impl Display for Refusal {
         match self {
             Self::Plain => f.write_str("this port speaks TLS alone; use https://"),
             Self::Name(names) => {
+                let names: Vec<_> = names.iter().map(Name::to_string).collect();
                 let names = if names.is_empty() { "nobody".to_owned() } else { names.join(", ") };
                 write!(
                     f,

@@ -11,8 +11,9 @@ use tower::Service;
 use tracing::Instrument;
 use tracing_subscriber::layer::SubscriberExt;
 
-use super::{Running, get, health_becomes, http1, start, start_with};
+use super::{Running, get, health_becomes, http1, start, start_with, start_with_http};
 use crate::{
+    server::Http,
     status::{fault_of, from_parts, violations_of},
     telemetry::{current_trace_id, propagate},
     upstream,
@@ -76,23 +77,39 @@ async fn call(server: &Running, method: &str, timeout: Option<Duration>) -> Stat
 async fn a_message_above_the_limit_is_refused_with_the_limit() {
     let server = start().await;
     let mut client = HealthClient::new(upstream::connect_lazy(&server.address).unwrap());
-    // The health service keeps tonic's own limit of 4 MiB.
-    let status = client.check(HealthCheckRequest { service: "x".repeat(5 << 20) }).await.unwrap_err();
+    // Health is open to all, and has a small one.
+    let status = client.check(HealthCheckRequest { service: "x".repeat(8 << 10) }).await.unwrap_err();
     assert_eq!(status.code(), Code::ResourceExhausted, "{status:?}");
-    assert!(status.message().contains("4194304"), "{}", status.message());
+    assert!(status.message().contains("8192"), "{}", status.message());
     assert_eq!(fault_of(&status), Fault::TooLarge);
 }
 
 #[tokio::test]
 async fn the_end_of_the_callers_time_is_a_deadline() {
-    let server = odd().await;
+    let mut routes = RoutesBuilder::default();
+    routes.add_service(Odd);
+    let server = start_with_http(routes, 0.3, Some(Http::default())).await;
     let status = call(&server, "Slow", Some(Duration::from_millis(50))).await;
     assert_eq!(status.code(), Code::DeadlineExceeded, "{status:?}");
 
-    // What the server says to a client without a clock. Plain HTTP is enough to read a status.
+    // What the server says to a client without a clock. HTTP/1 is enough to read a status.
     let headers = "Content-Type: application/grpc\r\nContent-Length: 0\r\ngrpc-timeout: 50m";
     let answer = http1(&server.address, &format!("POST /fondue.odd.v1.Odd/Slow HTTP/1.1\r\n{headers}")).await;
     assert!(answer.contains("grpc-status: 4\r\n"), "the server's word: {answer}");
+}
+
+#[tokio::test]
+async fn a_page_that_was_led_to_a_service_cannot_call_it() {
+    let server = odd().await;
+    // All that a browser can send without TLS is HTTP/1.
+    let headers = "Content-Type: application/grpc\r\nContent-Length: 0";
+    for path in ["/fondue.odd.v1.Odd/Lost", "/grpc.health.v1.Health/Check"] {
+        let answer = http1(&server.address, &format!("POST {path} HTTP/1.1\r\n{headers}")).await;
+        assert!(answer.starts_with("HTTP/1.1 505 ") && answer.contains("over HTTP/2 alone"), "{answer}");
+        assert!(!answer.contains("grpc-status"), "{answer}");
+    }
+    assert_eq!(call(&server, "Lost", None).await.code(), Code::NotFound);
+    assert!(http1(&server.address, "GET /livez HTTP/1.1").await.starts_with("HTTP/1.1 200 "));
 }
 
 #[tokio::test]

@@ -9,22 +9,26 @@ use std::{
 const QUIET: Duration = Duration::from_secs(10);
 
 /// Events of a kind, of which one in ten seconds is told.
-pub(super) struct Burst {
+#[derive(Debug)]
+pub struct Burst {
     state: Mutex<State>,
 }
 
+#[derive(Debug)]
 struct State {
     told: Option<Instant>,
     untold: u64,
 }
 
 impl Burst {
-    pub(super) fn new() -> Self {
+    /// None yet.
+    #[allow(clippy::new_without_default)]
+    pub const fn new() -> Self {
         Self { state: Mutex::new(State { told: None, untold: 0 }) }
     }
 
     /// Whether to tell of an event that happens now; and how many were not told since the last that was.
-    pub(super) fn tell(&self) -> Option<u64> {
+    pub fn tell(&self) -> Option<u64> {
         self.tell_at(Instant::now())
     }
 
