@@ -10,14 +10,16 @@
 //! requests_per_minute = 60
 //! ```
 
-use std::{num::NonZeroU32, sync::Arc, time::SystemTime};
+mod file;
 
-use serde::Deserialize;
+use std::{sync::Arc, time::SystemTime};
+
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
+use self::file::Entry;
 use crate::{
-    account::{Account, Limits},
+    account::Account,
     caller::{Known, MAX_NAME, Standing, is_name},
     key::{self, Digest},
 };
@@ -46,42 +48,6 @@ pub enum KeysError {
     TooMany(usize),
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    #[serde(default)]
-    key: Vec<Entry>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Entry {
-    id: String,
-    hash: String,
-    tenant: String,
-    requests_per_minute: Option<NonZeroU32>,
-    burst: Option<NonZeroU32>,
-    concurrent_turns: Option<u32>,
-    conversations: Option<u32>,
-    tokens_per_day: Option<u64>,
-    /// RFC 3339.
-    expires: Option<String>,
-    #[serde(default)]
-    gallery: bool,
-}
-
-impl Entry {
-    fn limits(&self) -> Limits {
-        Limits {
-            requests_per_minute: self.requests_per_minute,
-            burst: self.burst,
-            concurrent_turns: self.concurrent_turns,
-            conversations: self.conversations,
-            tokens_per_day: self.tokens_per_day,
-        }
-    }
-}
-
 /// Keys that let somebody in.
 #[derive(Debug, Default)]
 pub struct Keys(Vec<(Digest, Arc<Known>)>);
@@ -100,7 +66,7 @@ impl Keys {
     /// # Errors
     /// [`KeysError`]; then nothing has changed.
     pub fn read(text: &str, is_json: bool, old: &Self) -> Result<Self, KeysError> {
-        let checked = check(parse(text, is_json)?.key)?;
+        let checked = check(file::read(text, is_json)?)?;
         let mut keys = Vec::with_capacity(checked.len());
         for Checked { entry, digest, expires } in checked {
             let limits = entry.limits();
@@ -159,40 +125,22 @@ impl Keys {
     }
 }
 
-fn parse(text: &str, is_json: bool) -> Result<File, KeysError> {
-    // Errors of both readers quote the text around the fault: it may be a key that somebody put where its digest belongs.
-    if is_json {
-        let place = |error: serde_json::Error| match error.classify() {
-            serde_json::error::Category::Data => error.to_string(),
-            _ => format!("it is not JSON at line {} column {}", error.line(), error.column()),
-        };
-        return serde_json::from_str(text).map_err(|error| KeysError::Syntax(place(error)));
-    }
-    let syntax = |error: toml::de::Error| KeysError::Syntax(error.message().to_owned());
-    let mut table: toml::Table = text.parse().map_err(syntax)?;
-    table.iter_mut().for_each(|(_, value)| plain(value));
-    toml::Value::Table(table).try_into().map_err(syntax)
-}
-
-/// TOML's own times as texts, as JSON has them.
-fn plain(value: &mut toml::Value) {
-    match value {
-        toml::Value::Datetime(time) => *value = toml::Value::String(time.to_string()),
-        toml::Value::Array(values) => values.iter_mut().for_each(plain),
-        toml::Value::Table(table) => table.iter_mut().for_each(|(_, value)| plain(value)),
-        _ => {}
-    }
-}
-
 fn check(entries: Vec<Entry>) -> Result<Vec<Checked>, KeysError> {
     if entries.len() > MAX_KEYS {
         return Err(KeysError::TooMany(entries.len()));
     }
     let mut checked: Vec<Checked> = Vec::with_capacity(entries.len());
     for (at, entry) in (1..).zip(entries) {
-        let id: String = entry.id.chars().filter(char::is_ascii_graphic).take(MAX_NAME).collect();
+        let id = if entry.id.contains(key::PREFIX) { "…" } else { &entry.id };
+        let id: String = id.chars().filter(|c| !c.is_control()).take(MAX_NAME).collect();
         let wrong = |reason: String| KeysError::Entry { at, id: id.clone(), reason };
         for (field, name) in [("id", &entry.id), ("tenant", &entry.tenant)] {
+            if name.contains(key::PREFIX) {
+                return Err(wrong(format!(
+                    "`{field}` must be a name, and this may be a key (`{}…`)",
+                    key::PREFIX
+                )));
+            }
             if !is_name(name) {
                 return Err(wrong(format!("`{field}` must be 1 … {MAX_NAME} visible ASCII characters")));
             }
@@ -216,9 +164,7 @@ fn check(entries: Vec<Entry>) -> Result<Vec<Checked>, KeysError> {
             None => None,
             Some(text) => {
                 let time = OffsetDateTime::parse(text, &Rfc3339);
-                let what = || {
-                    wrong(format!("`expires` must be a time such as 2027-01-31T00:00:00Z, got {text:.40}"))
-                };
+                let what = || wrong("`expires` must be a time such as 2027-01-31T00:00:00Z".to_owned());
                 Some(SystemTime::from(time.map_err(|_| what())?))
             }
         };

@@ -60,18 +60,37 @@ fn what_is_wrong_is_named_and_no_secret_is_told() {
         (entry("a", "k", "expires = \"soon\""), "`expires` must be a time"),
         (entry("a", "k", "expires = 2027-01-31"), "`expires` must be a time"),
         (entry("a", "k", "burst = 2"), "`burst` needs"),
-        (entry("a", "k", "requests_per_minute = 0"), "nonzero"),
-        (entry("a", "k", "colour = 1"), "unknown field `colour`"),
-        ("[[key]]\nid = \"a\"".to_owned(), "missing field `hash`"),
-        ("key = fdk_secret".to_owned(), "it cannot be read"),
+        (
+            entry("a", "k", "requests_per_minute = 0"),
+            "line 5 column 23, key 1: `requests_per_minute` has a value of the wrong kind",
+        ),
+        (entry("a", "k", "colour = 1"), "line 5 column 1, key 1: unknown field"),
+        ("[[key]]\nid = \"a\"".to_owned(), "key 1: missing field `hash`"),
+        ("key = fdk_secret".to_owned(), "line 1 column 7: it is not TOML"),
+        ("key = \"fdk_secret\"".to_owned(), "a list `key`"),
+        ("fdk_secret = 1".to_owned(), "unknown field"),
+        (entry("a", "k", "fdk_secret = 1"), "unknown field"),
+        (entry("a", "k", "burst = \"fdk_secret\""), "line 5 column 9, key 1: `burst` has a value"),
+        (entry("a", "k", "gallery = \"fdk_secret\""), "`gallery` has a value"),
+        (entry("a", "k", "expires = \"fdk_secret\""), "`expires` must be a time"),
+        (entry("fdk_secret", "k", ""), "key 1 (`…`): `id` must be a name"),
+        (entry("a", "k", "").replace("acme", "fdk_secret"), "`tenant` must be a name"),
     ];
     for (text, expected) in cases {
         let error = read(&text).unwrap_err();
         assert!(error.contains(expected), "{error}");
         assert!(!error.contains("fdk_secret"), "{error}");
     }
-    let error = Keys::read("{\"key\": fdk_secret}", true, &Keys::default()).unwrap_err().to_string();
-    assert!(error.contains("line 1") && !error.contains("fdk_secret"), "{error}");
+    for (json, expected) in [
+        ("{\"key\": fdk_secret}", "line 1 column 10: it is not JSON"),
+        ("{} fdk_secret", "it is not JSON"),
+        ("{\"key\": \"fdk_secret\"}", "a list `key`"),
+        ("{\"key\": [{\"burst\": \"fdk_secret\"}]}", "key 1: `burst` has a value"),
+        ("{\"key\": [{\"fdk_secret\": 1}]}", "key 1: unknown field"),
+    ] {
+        let error = Keys::read(json, true, &Keys::default()).unwrap_err().to_string();
+        assert!(error.contains(expected) && !error.contains("fdk_secret"), "{error}");
+    }
 }
 
 #[test]
