@@ -16,6 +16,9 @@ use crate::{
 /// Bytes of a tenant's name at most.
 pub const MAX_NAME: usize = 128;
 
+/// What the tenant of a token begins with that names none: its subject is behind it, and no other tenant's name begins so.
+pub(crate) const SUBJECT: &str = "sub:";
+
 /// The permission to change the gallery: of a key, or within a token's scope.
 pub const GALLERY: &str = "gallery";
 
@@ -144,6 +147,11 @@ impl Caller {
 /// A name that may stand in logs as it is: visible ASCII.
 pub(crate) fn is_name(text: &str) -> bool {
     (1..=MAX_NAME).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+/// A name that the operator, or a token's claim, may give a tenant.
+pub(crate) fn is_tenant(text: &str) -> bool {
+    is_name(text) && !text.starts_with(SUBJECT)
 }
 
 #[cfg(test)]

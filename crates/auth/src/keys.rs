@@ -20,7 +20,7 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use self::file::Entry;
 use crate::{
     account::Account,
-    caller::{Known, MAX_NAME, Standing, is_name},
+    caller::{Known, MAX_NAME, SUBJECT, Standing, is_name, is_tenant},
     key::{self, Digest},
 };
 
@@ -144,6 +144,9 @@ fn check(entries: Vec<Entry>) -> Result<Vec<Checked>, KeysError> {
             if !is_name(name) {
                 return Err(wrong(format!("`{field}` must be 1 … {MAX_NAME} visible ASCII characters")));
             }
+        }
+        if !is_tenant(&entry.tenant) {
+            return Err(wrong(format!("`tenant` must not begin with `{SUBJECT}`, as tokens' subjects do")));
         }
         let Some(digest) = key::read(&entry.hash) else {
             let what = "`hash` must be `sha256:` and 64 hexadecimal digits, as `fondue key new` prints it; never the key itself";

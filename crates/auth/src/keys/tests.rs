@@ -57,6 +57,7 @@ fn what_is_wrong_is_named_and_no_secret_is_told() {
         (entry("a", "k", "") + &entry("b", "k", ""), "key 2 (`b`): another key has the same `hash`"),
         (entry("a b", "k", ""), "`id` must be"),
         (entry("a", "k", "").replace("acme", "ac\\nme"), "`tenant` must be"),
+        (entry("a", "k", "").replace("acme", "sub:acme"), "`tenant` must not begin with `sub:`"),
         (entry("a", "k", "expires = \"soon\""), "`expires` must be a time"),
         (entry("a", "k", "expires = 2027-01-31"), "`expires` must be a time"),
         (entry("a", "k", "burst = 2"), "`burst` needs"),
