@@ -79,6 +79,14 @@ impl Caller {
         self.0.as_ref().map(|known| known.id.as_str())
     }
 
+    /// Whether it still may call: a key may have gone, or a token expired, since it was let in.
+    ///
+    /// # Errors
+    /// [`Refusal`]: gone, or expired.
+    pub fn stands(&self) -> Result<(), Refusal> {
+        self.standing(SystemTime::now()).map(|_| ())
+    }
+
     /// Takes one request.
     ///
     /// # Errors
@@ -189,6 +197,8 @@ mod tests {
         one.change(None);
         assert_eq!(caller.turn().unwrap_err(), Refusal::Invalid);
         assert_eq!(caller.conversation().unwrap_err(), Refusal::Invalid);
+        assert_eq!((caller.stands(), expired.stands()), (Err(Refusal::Invalid), Err(Refusal::Expired)));
+        assert_eq!(Caller::anyone().stands(), Ok(()));
         assert_eq!(caller.prompt_key("k"), Caller::known(known("t", None)).prompt_key("k"));
         assert!(Caller::anyone().may_change_gallery().is_ok());
     }

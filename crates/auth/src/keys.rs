@@ -19,7 +19,7 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use self::file::Entry;
 use crate::{
-    account::Account,
+    account::{Account, day},
     caller::{Known, MAX_NAME, SUBJECT, Standing, is_name, is_tenant},
     key::{self, Digest},
 };
@@ -50,7 +50,25 @@ pub enum KeysError {
 
 /// Keys that let somebody in.
 #[derive(Debug, Default)]
-pub struct Keys(Vec<(Digest, Arc<Known>)>);
+pub struct Keys {
+    known: Vec<(Digest, Arc<Known>)>,
+    /// What those have used that are gone, until the day ends: whoever comes back goes on with it.
+    gone: Vec<Gone>,
+    /// Conversations at once of a key whose entry does not say.
+    conversations: Option<u32>,
+}
+
+/// The account of an id and tenant whose key is gone since `day`.
+#[derive(Clone, Debug)]
+struct Gone {
+    id: String,
+    tenant: String,
+    account: Arc<Account>,
+    day: u64,
+}
+
+/// Keys of a file that nobody knows yet.
+pub(crate) struct Draft(Vec<Checked>);
 
 /// An entry that was checked.
 struct Checked {
@@ -59,31 +77,53 @@ struct Checked {
     expires: Option<SystemTime>,
 }
 
-impl Keys {
-    /// The keys of a file. A caller of `old` that is still there with the same key and tenant stays the same caller, and what it
-    /// has used stays used; one that is gone may begin nothing more.
-    ///
-    /// # Errors
-    /// [`KeysError`]; then nothing has changed.
-    pub fn read(text: &str, is_json: bool, old: &Self) -> Result<Self, KeysError> {
-        let checked = check(file::read(text, is_json)?)?;
-        let mut keys = Vec::with_capacity(checked.len());
-        for Checked { entry, digest, expires } in checked {
-            let limits = entry.limits();
-            let same = |(known_digest, known): &&(Digest, Arc<Known>)| {
-                *known_digest == digest && known.id == entry.id && known.tenant == entry.tenant
+impl Checked {
+    fn is(&self, digest: &Digest, known: &Known) -> bool {
+        self.digest == *digest && self.entry.id == known.id && self.entry.tenant == known.tenant
+    }
+}
+
+impl Draft {
+    /// The keys of a file.
+    pub(crate) fn read(text: &str, is_json: bool) -> Result<Self, KeysError> {
+        check(file::read(text, is_json)?).map(Self)
+    }
+
+    /// Whether keys of `old` went missing.
+    pub(crate) fn lacks(&self, old: &Keys) -> bool {
+        old.known.iter().any(|(digest, known)| !self.has(digest, known))
+    }
+
+    fn has(&self, digest: &Digest, known: &Known) -> bool {
+        self.0.iter().any(|checked| checked.is(digest, known))
+    }
+
+    /// Puts them in the place of `old`; see [`Keys::read`].
+    pub(crate) fn over(self, old: &Keys, now: SystemTime) -> Keys {
+        let (today, _) = day(now);
+        let mut gone: Vec<Gone> = old.gone.iter().filter(|gone| gone.day == today).cloned().collect();
+        for (_, known) in old.known.iter().filter(|(digest, known)| !self.has(digest, known)) {
+            if let Some(standing) = known.standing() {
+                let (id, tenant) = (known.id.clone(), known.tenant.clone());
+                gone.push(Gone { id, tenant, account: standing.account.clone(), day: today });
+            }
+            known.change(None);
+        }
+        let mut keys = Vec::with_capacity(self.0.len());
+        for checked in self.0 {
+            let known = old.known.iter().find(|(digest, known)| checked.is(digest, known));
+            let known = known.map(|(_, known)| known.clone());
+            let Checked { entry, digest, expires } = checked;
+            let mut limits = entry.limits();
+            limits.conversations = limits.conversations.or(old.conversations);
+            let was = gone.iter().position(|gone| gone.id == entry.id && gone.tenant == entry.tenant);
+            let was = was.map(|at| gone.remove(at).account);
+            let held = known.as_ref().and_then(|known| known.standing());
+            let account = match held.map(|standing| standing.account.clone()).or(was) {
+                None => Arc::new(Account::new(limits)),
+                Some(account) if account.limits() == limits => account,
+                Some(account) => Arc::new(account.with_limits(limits)),
             };
-            let known = old.0.iter().find(same).map(|(_, known)| known.clone());
-            let account = known.as_ref().and_then(|known| known.standing()).map_or_else(
-                || Arc::new(Account::new(limits)),
-                |standing| {
-                    if standing.account.limits() == limits {
-                        standing.account.clone()
-                    } else {
-                        Arc::new(standing.account.with_limits(limits))
-                    }
-                },
-            );
             let standing = Standing { gallery: entry.gallery, expires, account };
             let known = match known {
                 Some(known) => {
@@ -94,34 +134,46 @@ impl Keys {
             };
             keys.push((digest, known));
         }
-        let new = Self(keys);
-        for (_, known) in &old.0 {
-            if !new.0.iter().any(|(_, kept)| Arc::ptr_eq(kept, known)) {
-                known.change(None);
-            }
-        }
-        Ok(new)
+        gone.drain(..gone.len().saturating_sub(MAX_KEYS));
+        Keys { known: keys, gone, conversations: old.conversations }
+    }
+}
+
+impl Keys {
+    /// No keys yet; those that are read over it may have so many conversations at once, unless an entry says otherwise.
+    pub(crate) fn none(conversations: Option<u32>) -> Self {
+        Self { conversations, ..Self::default() }
+    }
+
+    /// The keys of a file. A caller of `old` that is still there with the same key and tenant stays the same caller. What an id and
+    /// tenant have used stays used, and until the day ends also if their key was gone or is another one; a caller whose key is gone may
+    /// begin nothing more.
+    ///
+    /// # Errors
+    /// [`KeysError`]; then nothing has changed.
+    pub fn read(text: &str, is_json: bool, old: &Self) -> Result<Self, KeysError> {
+        Ok(Draft::read(text, is_json)?.over(old, SystemTime::now()))
     }
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.known.len()
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.known.is_empty()
     }
 
     /// Whose key this is. It takes as long whichever it is, or none.
     pub(crate) fn find(&self, credential: &str) -> Option<Arc<Known>> {
         let digest = key::digest(credential);
         let mut found = u32::MAX;
-        for (index, (known, _)) in (0..).zip(&self.0) {
+        for (index, (known, _)) in (0..).zip(&self.known) {
             let is_it: Choice = known[..].ct_eq(&digest[..]);
             found.conditional_assign(&index, is_it);
         }
-        self.0.get(found as usize).map(|(_, known)| known.clone())
+        self.known.get(found as usize).map(|(_, known)| known.clone())
     }
 }
 

@@ -43,6 +43,11 @@ impl Source {
         Some(now)
     }
 
+    /// What was there the last time.
+    pub(crate) fn seen(&self) -> io::Result<Vec<u8>> {
+        self.seen.clone().map_err(io::Error::from)
+    }
+
     pub(crate) fn path(&self) -> &std::path::Path {
         &self.path
     }

@@ -114,3 +114,39 @@ fn a_new_file_takes_keys_away_and_keeps_what_was_used() {
     assert!(Keys::read(&(entry("z", "z", "") + "x"), false, &other).is_err());
     assert!(caller(&other, "m").unwrap().turn().is_ok());
 }
+
+#[test]
+fn a_key_that_says_nothing_has_the_usual_conversations() {
+    let text = entry("a", "k", "") + &entry("b", "l", "conversations = 3");
+    let keys = Keys::read(&text, false, &Keys::none(Some(1))).unwrap();
+    let again = Keys::read(&text, false, &keys).unwrap();
+    for (key, most) in [("k", 1), ("l", 3)] {
+        let caller = caller(&again, key).unwrap();
+        let held: Vec<_> = (0..most).map(|_| caller.conversation().unwrap()).collect();
+        assert_eq!(caller.conversation().unwrap_err().reason(), "concurrency", "{key}");
+        drop(held);
+    }
+}
+
+#[test]
+fn what_a_key_has_used_outlives_its_absence_until_the_day_ends() {
+    let at = |day: u64| std::time::UNIX_EPOCH + std::time::Duration::from_secs(day * 24 * 3600 + 60);
+    let read = |text: &str, old: &Keys, day| Draft::read(text, false).unwrap().over(old, at(day));
+    let (limits, first) = ("tokens_per_day = 5", Keys::default());
+    let refused = |keys: &Keys, key: &str, day| {
+        let standing = keys.find(key).unwrap().standing().unwrap();
+        standing.account.turn(at(day)).is_err()
+    };
+    let first = read(&entry("a", "k", limits), &first, 7);
+    first.find("k").unwrap().standing().unwrap().account.charge(5, at(7));
+    let none = read("", &first, 7);
+    let still_none = read("# nobody", &none, 7);
+    assert!(refused(&read(&entry("a", "k", limits), &still_none, 7), "k", 7), "the same key");
+    assert!(refused(&read(&entry("a", "l", limits), &still_none, 7), "l", 7), "another one of the same id");
+    let back = read(&entry("a", "k", limits), &still_none, 7);
+    assert!(refused(&read(&entry("a", "l", limits), &back, 7), "l", 7), "and at once");
+    assert!(!refused(&read(&entry("b", "k", limits), &still_none, 7), "k", 7), "another id");
+    let other = entry("a", "k", limits).replace("acme", "emca");
+    assert!(!refused(&read(&other, &still_none, 7), "k", 7), "another tenant");
+    assert!(read("# nobody", &still_none, 8).gone.is_empty(), "a new day");
+}
