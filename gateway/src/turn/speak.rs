@@ -109,6 +109,14 @@ impl Speech {
     }
 }
 
+#[cfg(test)]
+impl Speech {
+    /// One whose events come in `stream`, after its `started`.
+    pub(super) fn playing(stream: Streaming<GenerateEvent>, started: Started) -> Self {
+        Self { stream, started, call: Call::within(tracing::Span::none(), "language", "Generate"), n_rets: 0 }
+    }
+}
+
 impl Speech {
     /// Lets a stream that has told its `Done` come to its end by itself, so that the language service counts it as
     /// ended and not as cut off. Nobody waits for it.
