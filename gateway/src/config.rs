@@ -175,7 +175,9 @@ impl Settings {
         let new_tokens = within("new_tokens_limit", self.new_tokens_limit, 1024, 1, 1024)?;
         let timeout_limit = within("timeout_limit_ms", self.timeout_limit_ms, 600_000, 1, 600_000)?;
         let serving = self.serving.resolve("127.0.0.1:7400")?;
-        let auth = self.auth.resolve()?;
+        let conversations = within("max_conversations", self.max_conversations, 1024, 1, MAX)?;
+        // One caller alone does not shut out the others.
+        let auth = self.auth.resolve(u32::try_from(conversations / 2).unwrap_or(u32::MAX).max(1))?;
         serving.refuse_exposure(auth.is_on() || serving.knows_callers(), "set api_keys or jwt_keys")?;
         let ms = |ms: u32| Duration::from_millis(u64::from(ms));
         let upstreams = self.upstreams.resolve()?;
@@ -203,7 +205,7 @@ impl Settings {
                 new_tokens,
                 timeout: ms(timeout_limit),
                 concurrent_turns: within("max_concurrent_turns", self.max_concurrent_turns, 64, 1, MAX)?,
-                conversations: within("max_conversations", self.max_conversations, 1024, 1, MAX)?,
+                conversations,
                 waiting_turns: within("max_waiting_turns", self.max_waiting_turns, 4, 0, 1024)?,
                 waiting_bytes: within(
                     "max_waiting_bytes",
@@ -281,6 +283,22 @@ mod tests {
         for more in [["--open-to-network", "--max-turns=3"], ["--api-keys", "keys.toml"]] {
             assert!(resolve(&[&open[..], &more].concat()).is_ok(), "{more:?}");
         }
+    }
+
+    #[test]
+    fn a_callers_conversations_are_half_of_all_unless_it_is_said() {
+        let tokens = ["--jwt-keys", "k.pem", "--jwt-issuer", "i", "--jwt-audience", "a"];
+        let of = |flags: &[&str]| {
+            let auth = resolve(&[&tokens[..], flags].concat()).unwrap().auth;
+            (auth.sources.key_conversations, auth.rules.unwrap().limits.conversations)
+        };
+        assert_eq!(of(&[]), (Some(512), Some(512)));
+        assert_eq!(of(&["--max-conversations", "1"]), (Some(1), Some(1)));
+        assert_eq!(of(&["--max-conversations", "9", "--jwt-conversations", "0"]), (Some(4), Some(0)));
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("gateway.toml");
+        std::fs::write(&file, "jwt_conversations = 7").unwrap();
+        assert_eq!(of(&["--config", file.to_str().unwrap()]), (Some(512), Some(7)));
     }
 
     #[test]

@@ -5,6 +5,9 @@
 
 mod waiting;
 
+#[cfg(test)]
+mod tests;
+
 use std::{future::Future, pin::Pin, time::Duration};
 
 use fondue_auth::Caller;
@@ -35,6 +38,9 @@ use crate::{
     },
 };
 
+/// How often it is asked whether the caller of a silent conversation still may call.
+const STANDING: Duration = Duration::from_secs(60);
+
 /// How long a client may leave unread that a turn was refused.
 const UNREAD: Duration = Duration::from_secs(5);
 
@@ -50,7 +56,7 @@ enum Came {
     Opened(Box<Result<Dialogue, Failure>>),
 }
 
-/// Holds a conversation until the client leaves, breaks the protocol or says nothing for long, or the server stops.
+/// Holds a conversation until the client leaves, breaks the protocol, says nothing for long or may not call any more, or the server stops.
 /// Each turn is a trace of its own, but in a conversation that is part of the client's (`traced`).
 pub async fn converse(
     desk: &Desk,
@@ -60,22 +66,7 @@ pub async fn converse(
     call_deadline: Instant,
     traced: bool,
 ) {
-    let defaults = Overrides::default();
-    let state = Conversation {
-        desk,
-        caller,
-        events,
-        call_deadline,
-        traced,
-        dialogue: Dialogue::default(),
-        held: Vec::new(),
-        opening: false,
-        defaults,
-        waiting: Waiting::default(),
-        n_messages: 0,
-        n_turns: 0,
-        cancel: CancellationToken::new(),
-    };
+    let state = Conversation::new(desk, caller, events, call_deadline, traced);
     if let Err(End::Broken(status)) = state.hold(messages).await {
         tracing::info!(%status, "conversation ended");
         // A client that does not read has no use for the reason.
@@ -90,6 +81,8 @@ struct Conversation<'a> {
     call_deadline: Instant,
     /// Whether the conversation is part of the client's own trace.
     traced: bool,
+    /// How often it is asked whether the caller still may call, while no turn runs.
+    ask_every: Duration,
     dialogue: Dialogue,
     /// Keep the dialogue's generations from being collected.
     held: Vec<(String, Hold)>,
@@ -124,18 +117,48 @@ impl From<Failure> for End {
 }
 
 impl<'a> Conversation<'a> {
+    fn new(
+        desk: &'a Desk,
+        caller: &'a Caller,
+        events: &'a Events,
+        call_deadline: Instant,
+        traced: bool,
+    ) -> Self {
+        Self {
+            desk,
+            caller,
+            events,
+            call_deadline,
+            traced,
+            ask_every: STANDING,
+            dialogue: Dialogue::default(),
+            held: Vec::new(),
+            opening: false,
+            defaults: Overrides::default(),
+            waiting: Waiting::default(),
+            n_messages: 0,
+            n_turns: 0,
+            cancel: CancellationToken::new(),
+        }
+    }
+
     async fn hold(
         mut self,
         mut messages: impl Stream<Item = Result<ConverseRequest, Status>> + Send + Unpin,
     ) -> Result<(), End> {
         let (mut open, mut running) = (true, None);
+        let mut quiet_since = Instant::now();
         loop {
             if running.is_none() {
                 if !open && self.waiting.is_empty() {
                     return Ok(());
                 }
                 if self.desk.draining.is_cancelled() {
-                    return Err(self.stop().await);
+                    return Err(self.stop(Failure::stopping).await);
+                }
+                // A caller who may not call any more leaves the place to others; what runs is ended first.
+                if let Err(refusal) = self.caller.stands() {
+                    return Err(self.stop(|| auth::failure(refusal.clone())).await);
                 }
                 running = self.next().await?;
                 if !open && running.is_none() {
@@ -145,9 +168,11 @@ impl<'a> Conversation<'a> {
             tokio::select! {
                 came = finished(&mut running) => {
                     running = None;
+                    quiet_since = Instant::now();
                     self.remember(came?)?;
                 }
                 message = messages.next(), if open => {
+                    quiet_since = Instant::now();
                     let taken = match message {
                         Some(Ok(message)) => self.take(message, &mut running).await,
                         Some(Err(status)) => Err(broken(status)),
@@ -161,8 +186,8 @@ impl<'a> Conversation<'a> {
                     }
                 }
                 () = self.desk.draining.cancelled(), if running.is_none() => {} // seen above
-                // Begins anew with each message and each end of a turn.
-                () = tokio::time::sleep(self.desk.config.idle_timeout), if running.is_none() => {
+                () = tokio::time::sleep(self.ask_every), if running.is_none() => {} // seen above
+                () = tokio::time::sleep_until(quiet_since + self.desk.config.idle_timeout), if running.is_none() => {
                     return Err(self.idle().into());
                 }
                 () = tokio::time::sleep_until(self.call_deadline), if running.is_none() => {
@@ -172,22 +197,22 @@ impl<'a> Conversation<'a> {
         }
     }
 
-    /// Refuses what waits: nothing new begins once the server stops.
-    async fn stop(mut self) -> End {
+    /// Refuses what waits: nothing new begins once the server stops, or the caller may not call any more.
+    async fn stop(mut self, why: impl Fn() -> Failure) -> End {
         while let Some(next) = self.waiting.pop() {
             let refused = match next {
                 Next::Turn(number, _) => {
                     let reply = Reply::new(number, self.events.clone());
-                    turn::refused(&turn_id(), Failure::stopping(), &reply, Counted::begin()).await
+                    turn::refused(&turn_id(), why(), &reply, Counted::begin()).await
                 }
-                Next::Edit(_) => self.refuse_edits(1, Failure::stopping).await,
+                Next::Edit(_) => self.refuse_edits(1, &why).await,
                 Next::Refused(n) => self.refuse_edits(n, || waiting::full(&self.desk.config.limits)).await,
             };
             if refused.is_err() {
                 return End::Gone;
             }
         }
-        Failure::stopping().into()
+        why().into()
     }
 
     fn idle(&self) -> Failure {

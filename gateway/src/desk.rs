@@ -125,6 +125,16 @@ impl Desk {
         Ok(Room { caller: caller.clone(), _own: own, _shared: shared })
     }
 
+    /// Room for further turns of a call that has some: at most `most`, and no more than there is now.
+    pub fn further_rooms(&self, caller: &Caller, most: usize) -> Vec<Room> {
+        let room = || {
+            let own = caller.turn().ok()?;
+            let shared = self.turns.clone().try_acquire_owned().ok()?;
+            Some(Room { caller: caller.clone(), _own: own, _shared: shared })
+        };
+        std::iter::repeat_with(room).take(most).map_while(|room| room).collect()
+    }
+
     /// Whether there is room for a turn now, which may be gone before it is asked for.
     ///
     /// # Errors

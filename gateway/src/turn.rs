@@ -41,7 +41,7 @@ use self::{
     clock::ms,
     recall::{Allowance, Place, Recall, Recalled},
     reply::{CLOSING_GRACE, Gone, Reply},
-    speak::{Heard, Speech},
+    speak::Heard,
 };
 use crate::{
     desk::Desk,
@@ -60,7 +60,6 @@ pub struct Turn {
     /// Whether the dialogue is to stay with the generation that is searched.
     pins: bool,
     feed_back: bool,
-    speech: Speech,
     bill: Bill,
     recall: Recall,
     answer: Answer,
@@ -190,8 +189,7 @@ pub async fn begin(
             queue_ms: speech.started.queue_ms,
             ..Timings::default()
         },
-        bill: Bill::new(caller.clone(), speech.started.prompt_tokens),
-        speech,
+        bill: Bill::new(caller.clone(), speech, options.max_new_tokens),
         answer: Answer::new(options.compat),
         n_found: 0,
         started: draft.started,
@@ -231,7 +229,7 @@ impl Turn {
             Ok(Err(Stop::Gone)) => return Err(Gone),
             Ok(Err(Stop::Failed(failure))) => return Ok(End::Failed(failure)),
             Err(_) => {
-                self.speech.late();
+                self.bill.late();
                 return Ok(End::Failed(Failure::deadline("the answer")));
             }
         };
@@ -244,22 +242,17 @@ impl Turn {
     async fn listen(&mut self, reply: &Reply) -> Result<Done, Stop> {
         loop {
             tokio::select! {
-                heard = self.speech.next() => match heard.map_err(Stop::Failed)? {
+                heard = self.bill.next() => match heard.map_err(Stop::Failed)? {
                     Heard::Text(delta) => {
-                        self.bill.hear();
                         self.token();
                         self.text(delta, reply).await?;
                     }
                     Heard::Ret(query) => {
-                        self.bill.hear();
                         self.token();
                         let text_offset = self.answer.ret(query.ret_index, query.text_offset);
                         self.recall.ask(Place { ret_index: query.ret_index, text_offset }, query.embedding);
                     }
-                    Heard::Done(done) => {
-                        self.bill.settle(done.generated_tokens);
-                        return Ok(done);
-                    }
+                    Heard::Done(done) => return Ok(done),
                 },
                 recalled = self.recall.next() => self.show(recalled, reply).await?,
             }
@@ -327,20 +320,19 @@ impl Turn {
 
     /// Lets go of the upstreams and tells how it ended.
     async fn close(self, end: End, reply: &Reply, counted: Counted) -> Result<Outcome, Gone> {
-        let Self {
-            draft, speech, mut recall, answer, n_found, started, timings, pins, trace_content, ..
-        } = self;
+        let Self { draft, bill, mut recall, answer, n_found, started, timings, pins, trace_content, .. } =
+            self;
         if trace_content {
             content("fondue.answer", &answer.transcript());
         }
-        let Started { prompt_tokens, cached_tokens, .. } = speech.started;
+        let Started { prompt_tokens, cached_tokens, .. } = bill.started();
         let generation = recall.generation().filter(|_| pins);
         recall.abandon(); // what still runs is told as far as it came
         let searches = std::mem::take(&mut recall.searches);
         match &end {
-            End::Done(_) => speech.let_end(),
+            End::Done(_) => bill.let_end(),
             // Frees the engine's slot before the client reads on.
-            End::Cancelled | End::Failed(_) => drop(speech),
+            End::Cancelled | End::Failed(_) => drop(bill),
         }
         let found = recall.found();
         let usage = Usage {

@@ -62,13 +62,22 @@ pub async fn query(
     Ok(query.values)
 }
 
+/// Tokens of a picture in a prompt; without one it costs as much.
+const PICTURE_TOKENS: u64 = 4;
+
 /// A picture → vision → its row of retrieval space: where the index would place it.
 ///
 /// # Errors
 /// [`Failure`] of the picture's URL, of vision or of language.
-pub async fn place(desk: &Desk, picture: Part, deadline: Instant) -> Result<Vec<f32>, Failure> {
+pub async fn place(
+    desk: &Desk,
+    caller: &Caller,
+    picture: Part,
+    deadline: Instant,
+) -> Result<Vec<f32>, Failure> {
     let pictures = desk.links.follow(vec![vec![picture]], deadline).await?.concat().into_iter();
     let pictures: Vec<_> = pictures.filter_map(Content::into_picture).collect();
+    caller.charge(pictures.len() as u64 * PICTURE_TOKENS);
     let mut seen = see::see(desk, &pictures, deadline).await?;
     let features = pictures.iter().filter_map(|picture| seen.features.remove(&picture.key));
     let features = features.map(|features| language::Features { values: features.to_vec() }).collect();
@@ -161,13 +170,12 @@ fn path(field: &str) -> Option<String> {
 /// About how many tokens a prompt has; the service does not tell it of these calls.
 fn estimated(parts: &[language::Part]) -> u64 {
     const TOKEN_BYTES: usize = 4;
-    const PICTURE_TOKENS: usize = 4;
     let tokens = parts.iter().map(|part| match &part.kind {
-        Some(language::part::Kind::Text(text)) => text.len().div_ceil(TOKEN_BYTES),
+        Some(language::part::Kind::Text(text)) => text.len().div_ceil(TOKEN_BYTES) as u64,
         Some(language::part::Kind::Image(_)) => PICTURE_TOKENS,
         None => 0,
     });
-    tokens.sum::<usize>() as u64
+    tokens.sum()
 }
 
 /// The prompt for language; parts stay as they are, one for one, so that paths stay true.

@@ -147,7 +147,7 @@ fn take(room: Option<&Arc<Semaphore>>, most: Option<u32>, what: &'static str) ->
 }
 
 /// The day of a time, and how far into it that is.
-fn day(now: SystemTime) -> (u64, Duration) {
+pub(crate) fn day(now: SystemTime) -> (u64, Duration) {
     let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();
     let day = since.as_secs() / DAY;
     (day, since - Duration::from_secs(day * DAY))

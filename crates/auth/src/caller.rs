@@ -16,6 +16,9 @@ use crate::{
 /// Bytes of a tenant's name at most.
 pub const MAX_NAME: usize = 128;
 
+/// What the tenant of a token begins with that names none: its subject is behind it, and no other tenant's name begins so.
+pub(crate) const SUBJECT: &str = "sub:";
+
 /// The permission to change the gallery: of a key, or within a token's scope.
 pub const GALLERY: &str = "gallery";
 
@@ -74,6 +77,14 @@ impl Caller {
     /// The key's id, or the token's subject.
     pub fn id(&self) -> Option<&str> {
         self.0.as_ref().map(|known| known.id.as_str())
+    }
+
+    /// Whether it still may call: a key may have gone, or a token expired, since it was let in.
+    ///
+    /// # Errors
+    /// [`Refusal`]: gone, or expired.
+    pub fn stands(&self) -> Result<(), Refusal> {
+        self.standing(SystemTime::now()).map(|_| ())
     }
 
     /// Takes one request.
@@ -146,6 +157,11 @@ pub(crate) fn is_name(text: &str) -> bool {
     (1..=MAX_NAME).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
+/// A name that the operator, or a token's claim, may give a tenant.
+pub(crate) fn is_tenant(text: &str) -> bool {
+    is_name(text) && !text.starts_with(SUBJECT)
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -181,6 +197,8 @@ mod tests {
         one.change(None);
         assert_eq!(caller.turn().unwrap_err(), Refusal::Invalid);
         assert_eq!(caller.conversation().unwrap_err(), Refusal::Invalid);
+        assert_eq!((caller.stands(), expired.stands()), (Err(Refusal::Invalid), Err(Refusal::Expired)));
+        assert_eq!(Caller::anyone().stands(), Ok(()));
         assert_eq!(caller.prompt_key("k"), Caller::known(known("t", None)).prompt_key("k"));
         assert!(Caller::anyone().may_change_gallery().is_ok());
     }

@@ -12,7 +12,7 @@ use http::{HeaderMap, header::AUTHORIZATION};
 use crate::{
     caller::Caller,
     key,
-    keys::{Keys, KeysError},
+    keys::{Draft, Keys, KeysError},
     refusal::{MAX_CREDENTIAL, Refusal},
     source::Source,
     tokens::{Judge, Rules, TokenKeys, TokenKeysError},
@@ -21,7 +21,7 @@ use crate::{
 /// How often files are looked at.
 const EVERY: Duration = Duration::from_secs(1);
 
-/// Where keys are.
+/// Where keys are, and what holds of those that do not say.
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
     /// API keys.
@@ -30,6 +30,8 @@ pub struct Sources {
     pub token_keys: Option<PathBuf>,
     /// A secret shared with whoever signs tokens.
     pub token_secret: Option<PathBuf>,
+    /// Conversations at once of an API key that does not say; not limited if this does not either.
+    pub key_conversations: Option<u32>,
 }
 
 /// Why a door cannot be set up.
@@ -71,8 +73,15 @@ pub struct Door {
 /// A file and what was last read from it.
 #[derive(Debug)]
 struct File {
-    source: Mutex<Source>,
+    watched: Mutex<Watched>,
     held: RwLock<Arc<Held>>,
+}
+
+#[derive(Debug)]
+struct Watched {
+    source: Source,
+    /// What was last in it is looked at once more before it holds.
+    doubted: bool,
 }
 
 #[derive(Debug)]
@@ -83,14 +92,20 @@ enum Held {
 }
 
 impl Held {
+    /// Whether keys are not in the new bytes. Whoever writes a file in place empties it first, and it may be looked at just then.
+    fn lost(&self, path: &std::path::Path, bytes: &[u8]) -> bool {
+        let Self::Keys(old) = self else { return false };
+        let draft = Draft::read(&String::from_utf8_lossy(bytes), is_json(path));
+        draft.is_ok_and(|draft| draft.lacks(old))
+    }
+
     /// The same kind, of new bytes.
     fn again(&self, path: &std::path::Path, bytes: &[u8]) -> Result<Self, DoorError> {
         let text = String::from_utf8_lossy(bytes);
         let tokens = |source| DoorError::Tokens { path: path.to_owned(), source };
         match self {
             Self::Keys(old) => {
-                let is_json = path.extension().is_some_and(|end| end.eq_ignore_ascii_case("json"));
-                let keys = Keys::read(&text, is_json, old);
+                let keys = Keys::read(&text, is_json(path), old);
                 keys.map(Self::Keys).map_err(|source| DoorError::Keys { path: path.to_owned(), source })
             }
             Self::Public(_) => TokenKeys::read(&text).map(Self::Public).map_err(tokens),
@@ -99,23 +114,39 @@ impl Held {
     }
 }
 
+fn is_json(path: &std::path::Path) -> bool {
+    path.extension().is_some_and(|end| end.eq_ignore_ascii_case("json"))
+}
+
 impl File {
     fn open(path: PathBuf, empty: Held) -> Result<Arc<Self>, DoorError> {
         let opened = Source::open(path.clone());
         let (source, bytes) = opened.map_err(|source| DoorError::Read { path: path.clone(), source })?;
         let held = RwLock::new(Arc::new(empty.again(&path, &bytes)?));
-        Ok(Arc::new(Self { source: Mutex::new(source), held }))
+        Ok(Arc::new(Self { watched: Mutex::new(Watched { source, doubted: false }), held }))
     }
 
     fn held(&self) -> Arc<Held> {
         self.held.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Reads it again if it has changed.
+    /// Reads it again if it has changed. One that lacks keys holds at the second look, if it is still the same.
     fn refresh(&self) {
-        let mut source = self.source.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(bytes) = source.changed() else { return };
+        let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
+        let Watched { source, doubted } = &mut *watched;
+        let (bytes, again) = match (source.changed(), std::mem::take(doubted)) {
+            (Some(bytes), _) => (bytes, false),
+            (None, true) => (source.seen(), true),
+            (None, false) => return,
+        };
         let path = source.path();
+        if let Ok(bytes) = &bytes
+            && !again
+            && self.held().lost(path, bytes)
+        {
+            *doubted = true;
+            return;
+        }
         let read = |source| DoorError::Read { path: path.to_owned(), source };
         match bytes.map_err(read).and_then(|bytes| self.held().again(path, &bytes)) {
             Ok(held) => {
@@ -138,7 +169,7 @@ impl Door {
     /// [`DoorError`] that names the file.
     pub fn open(sources: Sources, rules: Option<Rules>) -> Result<Self, DoorError> {
         let all = [
-            (sources.api_keys, Held::Keys(Keys::default())),
+            (sources.api_keys, Held::Keys(Keys::none(sources.key_conversations))),
             (sources.token_keys, Held::Public(TokenKeys::default())),
             (sources.token_secret, Held::Secret(TokenKeys::default())),
         ];
@@ -236,13 +267,20 @@ mod tests {
         };
         assert!(may("fdk_one") && !may("fdk_two") && !may("a.b.c"));
         std::fs::write(&path, file("fdk_two")).unwrap();
+        assert!(may("fdk_one"), "one look is none");
         assert!(!may("fdk_one") && may("fdk_two"));
         std::fs::write(&path, "[[key]]").unwrap();
         assert!(may("fdk_two"), "what was read before holds");
         std::fs::remove_file(&path).unwrap();
         assert!(may("fdk_two"));
+        for passing in ["", "# half"] {
+            std::fs::write(&path, passing).unwrap();
+            assert!(may("fdk_two"), "it may be written just now");
+        }
+        std::fs::write(&path, file("fdk_two")).unwrap();
+        assert!(may("fdk_two") && may("fdk_two"), "it was");
         std::fs::write(&path, "").unwrap();
-        assert!(!may("fdk_two"), "an empty file takes all keys away");
+        assert!(may("fdk_two") && !may("fdk_two"), "a file that stays empty takes all keys away");
         std::fs::write(&path, "[[key]]").unwrap();
         assert!(Door::open(sources, None).unwrap_err().to_string().contains("keys.toml: it cannot be read"));
         let none = Sources { api_keys: Some(folder.path().join("none")), ..Sources::default() };

@@ -10,15 +10,17 @@
 //! requests_per_minute = 60
 //! ```
 
-use std::{num::NonZeroU32, sync::Arc, time::SystemTime};
+mod file;
 
-use serde::Deserialize;
+use std::{sync::Arc, time::SystemTime};
+
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
+use self::file::Entry;
 use crate::{
-    account::{Account, Limits},
-    caller::{Known, MAX_NAME, Standing, is_name},
+    account::{Account, day},
+    caller::{Known, MAX_NAME, SUBJECT, Standing, is_name, is_tenant},
     key::{self, Digest},
 };
 
@@ -46,45 +48,27 @@ pub enum KeysError {
     TooMany(usize),
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    #[serde(default)]
-    key: Vec<Entry>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Entry {
-    id: String,
-    hash: String,
-    tenant: String,
-    requests_per_minute: Option<NonZeroU32>,
-    burst: Option<NonZeroU32>,
-    concurrent_turns: Option<u32>,
-    conversations: Option<u32>,
-    tokens_per_day: Option<u64>,
-    /// RFC 3339.
-    expires: Option<String>,
-    #[serde(default)]
-    gallery: bool,
-}
-
-impl Entry {
-    fn limits(&self) -> Limits {
-        Limits {
-            requests_per_minute: self.requests_per_minute,
-            burst: self.burst,
-            concurrent_turns: self.concurrent_turns,
-            conversations: self.conversations,
-            tokens_per_day: self.tokens_per_day,
-        }
-    }
-}
-
 /// Keys that let somebody in.
 #[derive(Debug, Default)]
-pub struct Keys(Vec<(Digest, Arc<Known>)>);
+pub struct Keys {
+    known: Vec<(Digest, Arc<Known>)>,
+    /// What those have used that are gone, until the day ends: whoever comes back goes on with it.
+    gone: Vec<Gone>,
+    /// Conversations at once of a key whose entry does not say.
+    conversations: Option<u32>,
+}
+
+/// The account of an id and tenant whose key is gone since `day`.
+#[derive(Clone, Debug)]
+struct Gone {
+    id: String,
+    tenant: String,
+    account: Arc<Account>,
+    day: u64,
+}
+
+/// Keys of a file that nobody knows yet.
+pub(crate) struct Draft(Vec<Checked>);
 
 /// An entry that was checked.
 struct Checked {
@@ -93,31 +77,53 @@ struct Checked {
     expires: Option<SystemTime>,
 }
 
-impl Keys {
-    /// The keys of a file. A caller of `old` that is still there with the same key and tenant stays the same caller, and what it
-    /// has used stays used; one that is gone may begin nothing more.
-    ///
-    /// # Errors
-    /// [`KeysError`]; then nothing has changed.
-    pub fn read(text: &str, is_json: bool, old: &Self) -> Result<Self, KeysError> {
-        let checked = check(parse(text, is_json)?.key)?;
-        let mut keys = Vec::with_capacity(checked.len());
-        for Checked { entry, digest, expires } in checked {
-            let limits = entry.limits();
-            let same = |(known_digest, known): &&(Digest, Arc<Known>)| {
-                *known_digest == digest && known.id == entry.id && known.tenant == entry.tenant
+impl Checked {
+    fn is(&self, digest: &Digest, known: &Known) -> bool {
+        self.digest == *digest && self.entry.id == known.id && self.entry.tenant == known.tenant
+    }
+}
+
+impl Draft {
+    /// The keys of a file.
+    pub(crate) fn read(text: &str, is_json: bool) -> Result<Self, KeysError> {
+        check(file::read(text, is_json)?).map(Self)
+    }
+
+    /// Whether keys of `old` went missing.
+    pub(crate) fn lacks(&self, old: &Keys) -> bool {
+        old.known.iter().any(|(digest, known)| !self.has(digest, known))
+    }
+
+    fn has(&self, digest: &Digest, known: &Known) -> bool {
+        self.0.iter().any(|checked| checked.is(digest, known))
+    }
+
+    /// Puts them in the place of `old`; see [`Keys::read`].
+    pub(crate) fn over(self, old: &Keys, now: SystemTime) -> Keys {
+        let (today, _) = day(now);
+        let mut gone: Vec<Gone> = old.gone.iter().filter(|gone| gone.day == today).cloned().collect();
+        for (_, known) in old.known.iter().filter(|(digest, known)| !self.has(digest, known)) {
+            if let Some(standing) = known.standing() {
+                let (id, tenant) = (known.id.clone(), known.tenant.clone());
+                gone.push(Gone { id, tenant, account: standing.account.clone(), day: today });
+            }
+            known.change(None);
+        }
+        let mut keys = Vec::with_capacity(self.0.len());
+        for checked in self.0 {
+            let known = old.known.iter().find(|(digest, known)| checked.is(digest, known));
+            let known = known.map(|(_, known)| known.clone());
+            let Checked { entry, digest, expires } = checked;
+            let mut limits = entry.limits();
+            limits.conversations = limits.conversations.or(old.conversations);
+            let was = gone.iter().position(|gone| gone.id == entry.id && gone.tenant == entry.tenant);
+            let was = was.map(|at| gone.remove(at).account);
+            let held = known.as_ref().and_then(|known| known.standing());
+            let account = match held.map(|standing| standing.account.clone()).or(was) {
+                None => Arc::new(Account::new(limits)),
+                Some(account) if account.limits() == limits => account,
+                Some(account) => Arc::new(account.with_limits(limits)),
             };
-            let known = old.0.iter().find(same).map(|(_, known)| known.clone());
-            let account = known.as_ref().and_then(|known| known.standing()).map_or_else(
-                || Arc::new(Account::new(limits)),
-                |standing| {
-                    if standing.account.limits() == limits {
-                        standing.account.clone()
-                    } else {
-                        Arc::new(standing.account.with_limits(limits))
-                    }
-                },
-            );
             let standing = Standing { gallery: entry.gallery, expires, account };
             let known = match known {
                 Some(known) => {
@@ -128,59 +134,46 @@ impl Keys {
             };
             keys.push((digest, known));
         }
-        let new = Self(keys);
-        for (_, known) in &old.0 {
-            if !new.0.iter().any(|(_, kept)| Arc::ptr_eq(kept, known)) {
-                known.change(None);
-            }
-        }
-        Ok(new)
+        gone.drain(..gone.len().saturating_sub(MAX_KEYS));
+        Keys { known: keys, gone, conversations: old.conversations }
+    }
+}
+
+impl Keys {
+    /// No keys yet; those that are read over it may have so many conversations at once, unless an entry says otherwise.
+    pub(crate) fn none(conversations: Option<u32>) -> Self {
+        Self { conversations, ..Self::default() }
+    }
+
+    /// The keys of a file. A caller of `old` that is still there with the same key and tenant stays the same caller. What an id and
+    /// tenant have used stays used, and until the day ends also if their key was gone or is another one; a caller whose key is gone may
+    /// begin nothing more.
+    ///
+    /// # Errors
+    /// [`KeysError`]; then nothing has changed.
+    pub fn read(text: &str, is_json: bool, old: &Self) -> Result<Self, KeysError> {
+        Ok(Draft::read(text, is_json)?.over(old, SystemTime::now()))
     }
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.known.len()
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.known.is_empty()
     }
 
     /// Whose key this is. It takes as long whichever it is, or none.
     pub(crate) fn find(&self, credential: &str) -> Option<Arc<Known>> {
         let digest = key::digest(credential);
         let mut found = u32::MAX;
-        for (index, (known, _)) in (0..).zip(&self.0) {
+        for (index, (known, _)) in (0..).zip(&self.known) {
             let is_it: Choice = known[..].ct_eq(&digest[..]);
             found.conditional_assign(&index, is_it);
         }
-        self.0.get(found as usize).map(|(_, known)| known.clone())
-    }
-}
-
-fn parse(text: &str, is_json: bool) -> Result<File, KeysError> {
-    // Errors of both readers quote the text around the fault: it may be a key that somebody put where its digest belongs.
-    if is_json {
-        let place = |error: serde_json::Error| match error.classify() {
-            serde_json::error::Category::Data => error.to_string(),
-            _ => format!("it is not JSON at line {} column {}", error.line(), error.column()),
-        };
-        return serde_json::from_str(text).map_err(|error| KeysError::Syntax(place(error)));
-    }
-    let syntax = |error: toml::de::Error| KeysError::Syntax(error.message().to_owned());
-    let mut table: toml::Table = text.parse().map_err(syntax)?;
-    table.iter_mut().for_each(|(_, value)| plain(value));
-    toml::Value::Table(table).try_into().map_err(syntax)
-}
-
-/// TOML's own times as texts, as JSON has them.
-fn plain(value: &mut toml::Value) {
-    match value {
-        toml::Value::Datetime(time) => *value = toml::Value::String(time.to_string()),
-        toml::Value::Array(values) => values.iter_mut().for_each(plain),
-        toml::Value::Table(table) => table.iter_mut().for_each(|(_, value)| plain(value)),
-        _ => {}
+        self.known.get(found as usize).map(|(_, known)| known.clone())
     }
 }
 
@@ -190,12 +183,22 @@ fn check(entries: Vec<Entry>) -> Result<Vec<Checked>, KeysError> {
     }
     let mut checked: Vec<Checked> = Vec::with_capacity(entries.len());
     for (at, entry) in (1..).zip(entries) {
-        let id: String = entry.id.chars().filter(char::is_ascii_graphic).take(MAX_NAME).collect();
+        let id = if entry.id.contains(key::PREFIX) { "…" } else { &entry.id };
+        let id: String = id.chars().filter(|c| !c.is_control()).take(MAX_NAME).collect();
         let wrong = |reason: String| KeysError::Entry { at, id: id.clone(), reason };
         for (field, name) in [("id", &entry.id), ("tenant", &entry.tenant)] {
+            if name.contains(key::PREFIX) {
+                return Err(wrong(format!(
+                    "`{field}` must be a name, and this may be a key (`{}…`)",
+                    key::PREFIX
+                )));
+            }
             if !is_name(name) {
                 return Err(wrong(format!("`{field}` must be 1 … {MAX_NAME} visible ASCII characters")));
             }
+        }
+        if !is_tenant(&entry.tenant) {
+            return Err(wrong(format!("`tenant` must not begin with `{SUBJECT}`, as tokens' subjects do")));
         }
         let Some(digest) = key::read(&entry.hash) else {
             let what = "`hash` must be `sha256:` and 64 hexadecimal digits, as `fondue key new` prints it; never the key itself";
@@ -216,9 +219,7 @@ fn check(entries: Vec<Entry>) -> Result<Vec<Checked>, KeysError> {
             None => None,
             Some(text) => {
                 let time = OffsetDateTime::parse(text, &Rfc3339);
-                let what = || {
-                    wrong(format!("`expires` must be a time such as 2027-01-31T00:00:00Z, got {text:.40}"))
-                };
+                let what = || wrong("`expires` must be a time such as 2027-01-31T00:00:00Z".to_owned());
                 Some(SystemTime::from(time.map_err(|_| what())?))
             }
         };

@@ -1,6 +1,7 @@
 //! A small file that is read again when it has changed. What cannot be read leaves what was read before.
 
 use std::{
+    fmt,
     fs::File,
     io::{self, Read},
     path::PathBuf,
@@ -10,10 +11,17 @@ use std::{
 const MAX_BYTES: u64 = 4 << 20;
 
 /// A file, and what was last in it.
-#[derive(Debug)]
 pub(crate) struct Source {
     path: PathBuf,
     seen: Result<Vec<u8>, io::ErrorKind>,
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // What is in it may be a secret.
+        let n_bytes = self.seen.as_ref().map(Vec::len);
+        f.debug_struct("Source").field("path", &self.path).field("n_bytes", &n_bytes).finish()
+    }
 }
 
 impl Source {
@@ -35,6 +43,11 @@ impl Source {
         Some(now)
     }
 
+    /// What was there the last time.
+    pub(crate) fn seen(&self) -> io::Result<Vec<u8>> {
+        self.seen.clone().map_err(io::Error::from)
+    }
+
     pub(crate) fn path(&self) -> &std::path::Path {
         &self.path
     }
@@ -50,4 +63,20 @@ fn read(path: &std::path::Path) -> io::Result<Vec<u8>> {
         ));
     }
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_in_a_file_is_not_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secret");
+        std::fs::write(&path, "0123456789abcdef").unwrap();
+        let (source, bytes) = Source::open(path).unwrap();
+        let told = format!("{source:?}");
+        assert!(!told.contains("0123") && !told.contains(&format!("{bytes:?}")[1..9]), "{told}");
+        assert!(told.contains("Ok(16)"), "{told}");
+    }
 }

@@ -20,7 +20,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     account::{Account, Limits},
-    caller::{Caller, GALLERY, Known, Standing, is_name},
+    caller::{Caller, GALLERY, Known, SUBJECT, Standing, is_name, is_tenant},
     refusal::Refusal,
 };
 
@@ -51,7 +51,7 @@ pub struct Rules {
     pub audience: String,
     /// How it may be signed.
     pub algorithms: Vec<Algorithm>,
-    /// The claim that names the tenant; without it the subject is its own tenant.
+    /// The claim that names the tenant; without it the subject is its own tenant, `sub:` and the subject.
     pub tenant_claim: String,
     /// How much each tenant may use.
     pub limits: Limits,
@@ -220,13 +220,14 @@ impl Judge {
         let text = |name: &str| claims.get(name).and_then(Value::as_str);
         let subject = text("sub").unwrap_or_default();
         let tenant = match claims.get(&self.rules.tenant_claim) {
-            Some(named) => named.as_str().unwrap_or_default(),
-            None => subject,
+            Some(named) => named.as_str().filter(|named| is_tenant(named)).map(str::to_owned),
+            // Whoever chooses a subject must not come to be a tenant that the operator knows.
+            None => is_name(subject).then(|| format!("{SUBJECT}{subject}")),
         };
-        if !is_name(tenant) {
+        let Some(tenant) = tenant else {
             tracing::debug!("a token names no tenant that could be one");
             return Err(Refusal::Invalid);
-        }
+        };
         let seconds =
             claims.get("exp").and_then(|exp| exp.as_u64().or_else(|| exp.as_f64().map(|exp| exp as u64)));
         let expires =
@@ -236,9 +237,9 @@ impl Judge {
         let listed = claims.get("scp").and_then(Value::as_array);
         let listed = listed.is_some_and(|words| words.iter().any(|word| word == GALLERY));
         let standing =
-            Standing { gallery: scope || listed, expires: Some(expires), account: self.account(tenant) };
-        let id = if is_name(subject) { subject } else { tenant };
-        Ok(Caller::known(Arc::new(Known::new(id.to_owned(), tenant.to_owned(), standing))))
+            Standing { gallery: scope || listed, expires: Some(expires), account: self.account(&tenant) };
+        let id = if is_name(subject) { subject.to_owned() } else { tenant.clone() };
+        Ok(Caller::known(Arc::new(Known::new(id, tenant, standing))))
     }
 
     fn claims(&self, token: &str, keys: &[&TokenKeys]) -> Result<Map<String, Value>, Refusal> {

@@ -53,6 +53,10 @@ pub struct AuthSettings {
     #[arg(long, value_name = "N")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub jwt_concurrent_turns: Option<u32>,
+    /// Open conversations at once of all tokens of a tenant [default: half of max_conversations, as of an API key that does not say].
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub jwt_conversations: Option<u32>,
     /// Tokens of prompts and answers in a day (UTC) of all tokens of a tenant [default: not limited].
     #[arg(long, value_name = "N")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -84,17 +88,17 @@ pub struct AuthConfig {
 impl AuthConfig {
     /// Whether callers must say who they are.
     pub fn is_on(&self) -> bool {
-        let Sources { api_keys, token_keys, token_secret } = &self.sources;
+        let Sources { api_keys, token_keys, token_secret, .. } = &self.sources;
         api_keys.is_some() || token_keys.is_some() || token_secret.is_some()
     }
 }
 
 impl AuthSettings {
-    /// The checked settings.
+    /// The checked settings. `usual_conversations` are those at once of a caller of whom nothing else is said.
     ///
     /// # Errors
     /// [`SettingsError`] that names the setting and what would be right.
-    pub fn resolve(self) -> Result<AuthConfig, SettingsError> {
+    pub fn resolve(self, usual_conversations: u32) -> Result<AuthConfig, SettingsError> {
         let algorithms = match self.jwt_algorithms {
             None => USUAL.to_vec(),
             Some(names) => names.into_iter().map(algorithm).collect::<Result<_, _>>()?,
@@ -125,6 +129,7 @@ impl AuthSettings {
                 limits: Limits {
                     requests_per_minute: self.jwt_requests_per_minute,
                     concurrent_turns: self.jwt_concurrent_turns,
+                    conversations: Some(self.jwt_conversations.unwrap_or(usual_conversations)),
                     tokens_per_day: self.jwt_tokens_per_day,
                     ..Limits::default()
                 },
@@ -137,6 +142,7 @@ impl AuthSettings {
                 api_keys: self.api_keys,
                 token_keys: self.jwt_keys,
                 token_secret: self.jwt_secret_file,
+                key_conversations: Some(usual_conversations),
             },
             rules,
             metrics_open: self.metrics_open.unwrap_or(false),
@@ -179,10 +185,10 @@ mod tests {
 
     #[test]
     fn nothing_set_is_everybody_and_anything_set_is_not() {
-        assert!(!AuthSettings::default().resolve().unwrap().is_on());
+        assert!(!AuthSettings::default().resolve(8).unwrap().is_on());
         let keys = AuthSettings { api_keys: Some("keys.toml".into()), ..AuthSettings::default() };
-        assert!(keys.resolve().unwrap().is_on());
-        let config = tokens().resolve().unwrap();
+        assert!(keys.resolve(8).unwrap().is_on());
+        let config = tokens().resolve(8).unwrap();
         assert!(config.is_on() && !config.metrics_open);
         assert_eq!(config.rules.unwrap().algorithms, USUAL);
     }
@@ -203,7 +209,7 @@ mod tests {
             (AuthSettings { allowed_hosts: list("a.org:80"), ..tokens() }, "allowed_hosts: must be a name"),
         ];
         for (settings, expected) in cases {
-            let error = settings.resolve().unwrap_err().to_string();
+            let error = settings.resolve(8).unwrap_err().to_string();
             assert!(error.starts_with(expected), "{error}");
         }
     }

@@ -30,7 +30,7 @@ use crate::{failure::Failure, request, unary};
 
 /// Inputs of one request.
 const MAX_INPUTS: usize = 128;
-/// Inputs that are asked for at once.
+/// Inputs that are asked for at once, if there is room for as many turns.
 const AT_ONCE: usize = 8;
 
 /// What is asked.
@@ -129,8 +129,11 @@ pub(super) async fn embed(
         let path = if list { format!("input[{index}]") } else { "input".to_owned() };
         row(&front, &caller, content, path, hosts, deadline)
     });
+    // Each that is asked for beside the first has a turn's room, as if it had come by itself.
+    let more = desk.further_rooms(&caller, rows.len().min(AT_ONCE) - 1);
     // Those that are not asked for yet are not held up by anything but these.
-    let rows: Vec<Vec<f32>> = futures::stream::iter(rows).buffered(AT_ONCE).try_collect().await?;
+    let rows: Vec<Vec<f32>> = futures::stream::iter(rows).buffered(1 + more.len()).try_collect().await?;
+    drop(more);
     let dim = rows.first().map_or(0, Vec::len);
     if let Some(wanted) = asked.dimensions.filter(|wanted| *wanted != dim as u64) {
         let message = format!("dimensions: must be {dim}, as the model's rows are, got {wanted}");
@@ -162,7 +165,7 @@ async fn row(
             Sought::Picture(picture) => {
                 let raw = RetrieveRequest { parts: vec![picture], ..RetrieveRequest::default() };
                 let (picture, _) = request::like(raw, &desk.config.defaults, &desk.config.limits)?;
-                unary::place(desk, picture, deadline).await
+                unary::place(desk, caller, picture, deadline).await
             }
             Sought::Prompt(parts) => {
                 let raw = RetrieveRequest { parts, ..RetrieveRequest::default() };

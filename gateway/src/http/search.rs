@@ -79,7 +79,7 @@ pub(super) async fn search(
                 let raw = RetrieveRequest { parts: vec![picture], ..raw };
                 let (picture, asked) = request::like(raw, defaults, limits)?;
                 desk.index(&asked.index)?; // before any work
-                let query = unary::place(desk, picture, deadline).await?;
+                let query = unary::place(desk, &caller, picture, deadline).await?;
                 unary::search(desk, query, asked, deadline).await
             }
         }

@@ -112,6 +112,14 @@ impl Speech {
     }
 }
 
+#[cfg(test)]
+impl Speech {
+    /// One whose events come in `stream`, after its `started`.
+    pub(super) fn playing(stream: Streaming<GenerateEvent>, started: Started) -> Self {
+        Self { stream, started, call: Call::within(tracing::Span::none(), "language", "Generate"), n_rets: 0 }
+    }
+}
+
 impl Speech {
     /// The turn's time has run out: so the call is told.
     pub fn late(&mut self) {

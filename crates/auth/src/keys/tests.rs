@@ -57,21 +57,41 @@ fn what_is_wrong_is_named_and_no_secret_is_told() {
         (entry("a", "k", "") + &entry("b", "k", ""), "key 2 (`b`): another key has the same `hash`"),
         (entry("a b", "k", ""), "`id` must be"),
         (entry("a", "k", "").replace("acme", "ac\\nme"), "`tenant` must be"),
+        (entry("a", "k", "").replace("acme", "sub:acme"), "`tenant` must not begin with `sub:`"),
         (entry("a", "k", "expires = \"soon\""), "`expires` must be a time"),
         (entry("a", "k", "expires = 2027-01-31"), "`expires` must be a time"),
         (entry("a", "k", "burst = 2"), "`burst` needs"),
-        (entry("a", "k", "requests_per_minute = 0"), "nonzero"),
-        (entry("a", "k", "colour = 1"), "unknown field `colour`"),
-        ("[[key]]\nid = \"a\"".to_owned(), "missing field `hash`"),
-        ("key = fdk_secret".to_owned(), "it cannot be read"),
+        (
+            entry("a", "k", "requests_per_minute = 0"),
+            "line 5 column 23, key 1: `requests_per_minute` has a value of the wrong kind",
+        ),
+        (entry("a", "k", "colour = 1"), "line 5 column 1, key 1: unknown field"),
+        ("[[key]]\nid = \"a\"".to_owned(), "key 1: missing field `hash`"),
+        ("key = fdk_secret".to_owned(), "line 1 column 7: it is not TOML"),
+        ("key = \"fdk_secret\"".to_owned(), "a list `key`"),
+        ("fdk_secret = 1".to_owned(), "unknown field"),
+        (entry("a", "k", "fdk_secret = 1"), "unknown field"),
+        (entry("a", "k", "burst = \"fdk_secret\""), "line 5 column 9, key 1: `burst` has a value"),
+        (entry("a", "k", "gallery = \"fdk_secret\""), "`gallery` has a value"),
+        (entry("a", "k", "expires = \"fdk_secret\""), "`expires` must be a time"),
+        (entry("fdk_secret", "k", ""), "key 1 (`…`): `id` must be a name"),
+        (entry("a", "k", "").replace("acme", "fdk_secret"), "`tenant` must be a name"),
     ];
     for (text, expected) in cases {
         let error = read(&text).unwrap_err();
         assert!(error.contains(expected), "{error}");
         assert!(!error.contains("fdk_secret"), "{error}");
     }
-    let error = Keys::read("{\"key\": fdk_secret}", true, &Keys::default()).unwrap_err().to_string();
-    assert!(error.contains("line 1") && !error.contains("fdk_secret"), "{error}");
+    for (json, expected) in [
+        ("{\"key\": fdk_secret}", "line 1 column 10: it is not JSON"),
+        ("{} fdk_secret", "it is not JSON"),
+        ("{\"key\": \"fdk_secret\"}", "a list `key`"),
+        ("{\"key\": [{\"burst\": \"fdk_secret\"}]}", "key 1: `burst` has a value"),
+        ("{\"key\": [{\"fdk_secret\": 1}]}", "key 1: unknown field"),
+    ] {
+        let error = Keys::read(json, true, &Keys::default()).unwrap_err().to_string();
+        assert!(error.contains(expected) && !error.contains("fdk_secret"), "{error}");
+    }
 }
 
 #[test]
@@ -93,4 +113,40 @@ fn a_new_file_takes_keys_away_and_keeps_what_was_used() {
     // A broken file changes nothing.
     assert!(Keys::read(&(entry("z", "z", "") + "x"), false, &other).is_err());
     assert!(caller(&other, "m").unwrap().turn().is_ok());
+}
+
+#[test]
+fn a_key_that_says_nothing_has_the_usual_conversations() {
+    let text = entry("a", "k", "") + &entry("b", "l", "conversations = 3");
+    let keys = Keys::read(&text, false, &Keys::none(Some(1))).unwrap();
+    let again = Keys::read(&text, false, &keys).unwrap();
+    for (key, most) in [("k", 1), ("l", 3)] {
+        let caller = caller(&again, key).unwrap();
+        let held: Vec<_> = (0..most).map(|_| caller.conversation().unwrap()).collect();
+        assert_eq!(caller.conversation().unwrap_err().reason(), "concurrency", "{key}");
+        drop(held);
+    }
+}
+
+#[test]
+fn what_a_key_has_used_outlives_its_absence_until_the_day_ends() {
+    let at = |day: u64| std::time::UNIX_EPOCH + std::time::Duration::from_secs(day * 24 * 3600 + 60);
+    let read = |text: &str, old: &Keys, day| Draft::read(text, false).unwrap().over(old, at(day));
+    let (limits, first) = ("tokens_per_day = 5", Keys::default());
+    let refused = |keys: &Keys, key: &str, day| {
+        let standing = keys.find(key).unwrap().standing().unwrap();
+        standing.account.turn(at(day)).is_err()
+    };
+    let first = read(&entry("a", "k", limits), &first, 7);
+    first.find("k").unwrap().standing().unwrap().account.charge(5, at(7));
+    let none = read("", &first, 7);
+    let still_none = read("# nobody", &none, 7);
+    assert!(refused(&read(&entry("a", "k", limits), &still_none, 7), "k", 7), "the same key");
+    assert!(refused(&read(&entry("a", "l", limits), &still_none, 7), "l", 7), "another one of the same id");
+    let back = read(&entry("a", "k", limits), &still_none, 7);
+    assert!(refused(&read(&entry("a", "l", limits), &back, 7), "l", 7), "and at once");
+    assert!(!refused(&read(&entry("b", "k", limits), &still_none, 7), "k", 7), "another id");
+    let other = entry("a", "k", limits).replace("acme", "emca");
+    assert!(!refused(&read(&other, &still_none, 7), "k", 7), "another tenant");
+    assert!(read("# nobody", &still_none, 8).gone.is_empty(), "a new day");
 }

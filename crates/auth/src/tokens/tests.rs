@@ -82,7 +82,10 @@ fn a_token_that_holds_tells_the_tenant() {
     assert_eq!((caller.id(), caller.tenant()), (Some("alice"), Some("acme")));
     assert!(caller.may_change_gallery().is_err());
     let caller = by_rsa(&signed(&one(), &with(json!({ "tenant": null })), &rsa())).unwrap();
-    assert_eq!(caller.tenant(), Some("alice"), "a subject is its own tenant");
+    assert_eq!(caller.tenant(), Some("sub:alice"), "a subject is its own tenant");
+    let acme = with(json!({ "tenant": null, "sub": "acme" }));
+    let acme = by_rsa(&signed(&one(), &acme, &rsa())).unwrap();
+    assert_eq!((acme.id(), acme.tenant()), (Some("acme"), Some("sub:acme")), "and never another one");
     for scope in [json!({ "scope": "read gallery" }), json!({ "scp": ["gallery"] })] {
         assert!(by_rsa(&signed(&one(), &with(scope), &rsa())).unwrap().may_change_gallery().is_ok());
     }
@@ -110,6 +113,7 @@ fn claims_that_do_not_hold_are_refused() {
         ("no audience", json!({ "aud": null }), Refusal::Invalid),
         ("no tenant", json!({ "tenant": null, "sub": null }), Refusal::Invalid),
         ("an empty tenant", json!({ "tenant": "" }), Refusal::Invalid),
+        ("a tenant in the space of subjects", json!({ "tenant": "sub:alice" }), Refusal::Invalid),
         ("a tenant of another kind", json!({ "tenant": 7 }), Refusal::Invalid),
         ("a line in the log", json!({ "tenant": "a\nb" }), Refusal::Invalid),
         ("a long tenant", json!({ "tenant": "t".repeat(129) }), Refusal::Invalid),

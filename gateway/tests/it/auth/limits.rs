@@ -8,9 +8,12 @@ use fondue_serving::status::fault_of;
 use tokio_stream::wrappers::UnboundedReceiverStream;
 use tonic::Code;
 
+use serde_json::json;
+
 use super::{ALICE, BOB, Folder, answer, becomes, by, complete, entry, reply};
 use crate::{
     fakes::language::Step::{Text, Wait},
+    http::{posted, send},
     scene::{Events, Scene, failed, one, text, turn},
 };
 
@@ -98,6 +101,16 @@ async fn conversations_have_room_of_their_own() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_says_nothing_leaves_half_of_the_conversations_to_others() {
+    let folder = Folder::new("", "");
+    let scene = folder.scene(&["--max-conversations", "2"]).await;
+    let _talk = converse(&scene, ALICE).await;
+    let refused = scene.client.clone().converse(by(ALICE, tokio_stream::pending())).await.unwrap_err();
+    assert_eq!(refused.code(), Code::ResourceExhausted);
+    let _other = converse(&scene, BOB).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_days_tokens_run_out_where_they_are_used_up() {
     // A turn of the fake's takes 7 tokens of prompt and 3 of answer.
     let folder = Folder::new("tokens_per_day = 20", "tokens_per_day = 19");
@@ -117,6 +130,37 @@ async fn a_days_tokens_run_out_where_they_are_used_up() {
     folder.write(&(entry("alice", ALICE, "acme", more) + &entry("bob", BOB, "emca", "")));
     becomes(async || answer(&scene, ALICE).await.is_ok()).await;
     assert!(answer(&scene, ALICE).await.is_err());
+}
+
+/// Embeds what `input` holds.
+async fn embed(scene: &Scene, key: &str, input: serde_json::Value) -> u16 {
+    let mut asked = posted("/v1/embeddings", &json!({ "model": "fondue", "input": input }));
+    asked.headers_mut().insert("authorization", format!("Bearer {key}").parse().unwrap());
+    send(scene, asked).await.status.as_u16()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_picture_that_is_placed_is_charged() {
+    let folder = Folder::new("tokens_per_day = 8", "tokens_per_day = 9");
+    let scene = folder.scene(&[]).await;
+    let picture =
+        || json!([[{ "type": "image_url", "image_url": { "url": "data:image/png;base64,YXBwbGU=" } }]]);
+    for (key, third) in [(ALICE, 429), (BOB, 200)] {
+        for expected in [200, 200, third] {
+            assert_eq!(embed(&scene, key, picture()).await, expected, "{key}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn inputs_at_once_are_no_more_than_turns_at_once() {
+    let folder = Folder::new("concurrent_turns = 1", "concurrent_turns = 2");
+    let scene = folder.scene(&[]).await;
+    for (key, most) in [(ALICE, 1), (BOB, 2)] {
+        assert_eq!(embed(&scene, key, json!(["a", "b", "c", "d", "e"])).await, 200);
+        assert_eq!(scene.language.most_queries(), most, "{key}");
+        becomes(async || answer(&scene, key).await.is_ok()).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

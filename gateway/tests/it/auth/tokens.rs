@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     fakes::language::Step::{Text, Wait},
-    scene::{Scene, done, failed},
+    scene::{Scene, done},
 };
 
 /// Whoever issues tokens.
@@ -110,10 +110,22 @@ async fn a_token_that_expires_lets_the_running_turn_end_and_no_other_begin() {
     }
     scene.language.go_on.add_permits(1);
     assert!(matches!(events.kind().await, Kind::Done(_)));
-    say.send(said()).unwrap();
-    let kinds = events.turn().await;
-    assert_eq!(failed(&kinds).code, Code::Unauthenticated as i32, "{kinds:?}");
-    assert!(failed(&kinds).message.contains("expired"), "{kinds:?}");
+    let ended = events.next().await.unwrap_err();
+    assert_eq!(ended.code(), Code::Unauthenticated, "the conversation ends too: {ended:?}");
+    assert!(ended.message().contains("expired"), "{ended:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tenants_conversations_are_counted_whoever_of_it_opens_them() {
+    let issuer = Issuer::new();
+    let scene = issuer.scene(&["--jwt-conversations", "1"]).await;
+    let open = async |more: Value| {
+        let token = issuer.token(now() + 600, more);
+        scene.client.clone().converse(by(&token, tokio_stream::pending())).await
+    };
+    let _held = open(json!({})).await.unwrap();
+    assert_eq!(open(json!({ "sub": "dave" })).await.unwrap_err().code(), Code::ResourceExhausted);
+    open(json!({ "tenant": "other" })).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -125,8 +137,14 @@ async fn a_key_that_goes_lets_no_other_turn_begin() {
     assert_eq!(done(&events.turn().await).text, "ok");
     fs::write(issuer.path("keys.toml"), "").unwrap();
     becomes(async || {
-        say.send(said()).unwrap();
-        matches!(events.turn().await.last(), Some(Kind::Failed(failed)) if failed.code == Code::Unauthenticated as i32)
+        let _ = say.send(said()); // if it has not ended
+        loop {
+            match events.next().await {
+                Err(ended) => return ended.code() == Code::Unauthenticated,
+                Ok(event) if matches!(event.as_ref().unwrap().kind, Some(Kind::Done(_))) => return false,
+                Ok(_) => {}
+            }
+        }
     })
     .await;
 }

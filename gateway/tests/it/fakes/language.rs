@@ -40,6 +40,8 @@ pub(crate) struct LanguageFake {
     scripts: Arc<Mutex<VecDeque<Vec<Step>>>>,
     asked: Arc<Mutex<Vec<GenerateRequest>>>,
     queried: Arc<Mutex<Vec<QueryRequest>>>,
+    /// Queries that are answered now, and how many were at once at most.
+    querying: Arc<Mutex<(usize, usize)>>,
     scored_with: Arc<Mutex<String>>,
     refuses: Arc<Mutex<Option<Status>>>,
     fingerprint: Arc<Mutex<&'static str>>,
@@ -61,6 +63,7 @@ impl Default for LanguageFake {
             scripts: Arc::default(),
             asked: Arc::default(),
             queried: Arc::default(),
+            querying: Arc::default(),
             scored_with: Arc::default(),
             refuses: Arc::default(),
             fingerprint: Arc::default(),
@@ -122,6 +125,11 @@ impl LanguageFake {
     /// The behaviour that the newest query was to have.
     pub(crate) fn queried_as(&self) -> Compat {
         self.queried.lock().unwrap().last().unwrap().compat()
+    }
+
+    /// How many queries were answered at once, at most.
+    pub(crate) fn most_queries(&self) -> usize {
+        self.querying.lock().unwrap().1
     }
 
     /// The cache key of the newest query.
@@ -228,6 +236,13 @@ impl Language for LanguageFake {
     async fn query(&self, request: Request<QueryRequest>) -> Result<Response<QueryResponse>, Status> {
         self.check()?;
         self.queried.lock().unwrap().push(request.into_inner());
+        {
+            let (now, most) = &mut *self.querying.lock().unwrap();
+            *now += 1;
+            *most = (*most).max(*now);
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        self.querying.lock().unwrap().0 -= 1;
         Ok(Response::new(QueryResponse { embedding: Some(Embedding { values: vec![0.5] }) }))
     }
 
