@@ -196,10 +196,13 @@ impl Site<'_> {
             .layer(axum::middleware::map_response(observe::explain_oversize))
             .layer(axum::middleware::from_fn(timeout::bound));
         let router = guarded(router, guard.as_ref()).layer(observe::layer());
-        let http = http.map(|http| Http { routes: guarded(http.routes, guard.as_ref()), ..http });
+        let http = http.map(|http| {
+            let routes = http.routes.layer(from_fn_with_state(bodies, bodies::meter));
+            Http { routes: guarded(routes, guard.as_ref()), ..http }
+        });
         let running = running::Running::default();
         let counted = from_fn_with_state(running.clone(), running::count);
-        let router = http::beside(router, http, bodies).layer(counted);
+        let router = http::beside(router, http).layer(counted);
 
         // Before the first client: by itself the health service would begin as serving.
         readiness.report(&reporter).await;

@@ -3,6 +3,7 @@
 mod keys;
 mod limits;
 mod names;
+mod shares;
 mod tenants;
 mod tokens;
 

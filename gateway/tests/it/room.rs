@@ -68,7 +68,7 @@ async fn conversations_are_counted_too() {
 #[tokio::test(flavor = "multi_thread")]
 async fn pictures_that_are_not_read_hold_their_room() {
     let scene = Scene::with(&["--max-concurrent-turns", "1"]).await;
-    // More than lies between the two by itself.
+    // More than may lie between the two.
     scene.retrieval.pad(1 << 20);
     let asked = || {
         let asked = RetrieveRequest { include_data: true, ..RetrieveRequest::default() };
@@ -80,7 +80,9 @@ async fn pictures_that_are_not_read_hold_their_room() {
             .body(tonic::body::Body::new(Full::new(Bytes::from(frame))))
             .unwrap()
     };
-    let channel = Channel::from_shared(scene.address.clone()).unwrap().connect().await.unwrap();
+    let endpoint = Channel::from_shared(scene.address.clone()).unwrap();
+    let endpoint = endpoint.initial_stream_window_size(65_535).initial_connection_window_size(65_535);
+    let channel = endpoint.connect().await.unwrap();
     let unread = channel.clone().oneshot(asked()).await.unwrap();
     let status = scene.reply(turn([text("hi")])).await.err().unwrap();
     assert_eq!(fault_of(&status), BUSY);

@@ -4,15 +4,16 @@
 //! how long a stream may be silent between two is its handler's matter.
 //!
 //! Bytes are counted from when they come to when they are decoded. A message is decoded when the body is asked for more after its last
-//! byte, or dropped. The first few KiB of each body are free, so that a question still gets in where pictures have filled the room.
+//! byte, or dropped. The first few KiB of each body are free, so that a question still gets in where pictures have filled the room. A
+//! caller that the guard knows has no more than a share, so that nobody fills the room alone.
 
 mod frames;
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     pin::Pin,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError, Weak,
         atomic::{AtomicUsize, Ordering},
     },
     task::{Context, Poll},
@@ -34,6 +35,7 @@ use tokio::time::{Instant, Sleep};
 use tonic::Status;
 
 use self::frames::Frames;
+use super::guard::Tenant;
 use crate::{settings::Serving, status::from_parts};
 
 /// Bytes of each body that are not counted.
@@ -41,6 +43,8 @@ pub(super) const FREE: usize = 8 << 10;
 /// Calls that guards let in without looking who calls: no more than what is free may come, so that a stranger takes nothing of what
 /// all bodies share.
 const OPEN: &str = "/grpc.health.";
+/// The part of all bytes that one caller's bodies may hold, if one message at least fits into it.
+const SHARE: usize = 4;
 /// When a client whose body found no room should come back.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// Reflection is a conversation too; its own descriptors are not among the server's.
@@ -50,6 +54,9 @@ const REFLECTION: &str = "/grpc.reflection.";
 #[derive(Clone)]
 pub(super) struct Bodies {
     budget: Arc<Budget>,
+    /// Those of callers with bodies under way, by tenant, of `own_max` bytes each.
+    own: Arc<Mutex<HashMap<Tenant, Weak<Budget>>>>,
+    own_max: usize,
     timeout: Duration,
     /// Paths of calls whose client sends a stream.
     streams: Arc<HashSet<String>>,
@@ -58,15 +65,29 @@ pub(super) struct Bodies {
 impl Bodies {
     /// Of a server with the services of `descriptors`.
     pub(super) fn new(serving: &Serving, descriptors: &[u8]) -> Self {
-        let budget = Budget { max: serving.max_bodies_bytes, held: AtomicUsize::new(0) };
+        let max = serving.max_bodies_bytes;
         Self {
-            budget: Arc::new(budget),
+            budget: Arc::new(Budget::new(max)),
+            own: Arc::default(),
+            own_max: max.min(serving.max_message_bytes.max(max / SHARE)),
             timeout: serving.body_timeout,
             streams: Arc::new(client_streams(descriptors)),
         }
     }
 
-    fn around(&self, path: &str, framed: bool, body: Body) -> Body {
+    /// What a tenant's bodies may hold.
+    fn own(&self, tenant: &Tenant) -> Arc<Budget> {
+        let mut own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(budget) = own.get(tenant).and_then(Weak::upgrade) {
+            return budget;
+        }
+        own.retain(|_, budget| budget.strong_count() > 0);
+        let budget = Arc::new(Budget::new(self.own_max));
+        own.insert(tenant.clone(), Arc::downgrade(&budget));
+        budget
+    }
+
+    fn around(&self, path: &str, framed: bool, tenant: Option<&Tenant>, body: Body) -> Body {
         if body.is_end_stream() {
             return body;
         }
@@ -76,7 +97,11 @@ impl Bodies {
             frames: framed.then(Frames::default),
             streams,
             is_open: path.starts_with(OPEN),
-            share: Share { budget: self.budget.clone(), taken: 0 },
+            share: Share {
+                budget: self.budget.clone(),
+                own: tenant.map(|tenant| self.own(tenant)),
+                taken: 0,
+            },
             held: 0,
             waited: Duration::ZERO,
             since: None,
@@ -106,43 +131,76 @@ pub(super) async fn meter(State(bodies): State<Bodies>, request: Request, next: 
     let kind = request.headers().get(CONTENT_TYPE).map_or(&b""[..], |kind| kind.as_bytes());
     let framed = kind.starts_with(b"application/grpc") && !kind.starts_with(b"application/grpc-web");
     let (head, body) = request.into_parts();
-    let body = bodies.around(head.uri.path(), framed, body);
+    let body = bodies.around(head.uri.path(), framed, head.extensions.get(), body);
     next.run(Request::from_parts(head, body)).await
 }
 
-/// The bytes that all bodies may hold.
+/// The bytes that all bodies may hold, or all of a caller.
 struct Budget {
     max: usize,
     held: AtomicUsize,
 }
 
-/// What one body holds of the budget; given back when dropped.
+impl Budget {
+    fn new(max: usize) -> Self {
+        Self { max, held: AtomicUsize::new(0) }
+    }
+
+    /// Takes `more` bytes; `false` if there is no room for them.
+    fn take(&self, more: usize) -> bool {
+        let add = |held: usize| held.checked_add(more).filter(|sum| *sum <= self.max);
+        self.held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add).is_ok()
+    }
+
+    fn give_back(&self, n_bytes: usize) {
+        self.held.fetch_sub(n_bytes, Ordering::Relaxed);
+    }
+}
+
+/// What one body holds of both budgets; given back when dropped.
 struct Share {
     budget: Arc<Budget>,
+    own: Option<Arc<Budget>>,
     taken: usize,
 }
 
 impl Share {
-    /// Makes the share fit a body that holds `held` bytes; `false` if there is no room for them.
-    fn fit(&mut self, held: usize) -> bool {
+    /// Makes the share fit a body that holds `held` bytes.
+    ///
+    /// # Errors
+    /// Why there is no room for them.
+    fn fit(&mut self, held: usize) -> Result<(), Status> {
         let wanted = held.saturating_sub(FREE);
-        let Budget { max, held } = &*self.budget;
-        if let Some(more) = wanted.checked_sub(self.taken) {
-            let add = |held: usize| held.checked_add(more).filter(|sum| sum <= max);
-            if more > 0 && held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add).is_err() {
-                return false;
+        if wanted > self.taken {
+            let more = wanted - self.taken;
+            if let Some(own) = self.own.as_ref().filter(|own| !own.take(more)) {
+                return Err(full(format!(
+                    "the bodies of this caller's requests under way have more than {} bytes, its share of max_bodies_bytes; try again",
+                    own.max
+                )));
+            }
+            if !self.budget.take(more) {
+                self.own.iter().for_each(|own| own.give_back(more));
+                return Err(full(format!(
+                    "the bodies of all requests under way have more than {} bytes, the limit (max_bodies_bytes); try again",
+                    self.budget.max
+                )));
             }
         } else {
-            held.fetch_sub(self.taken - wanted, Ordering::Relaxed);
+            self.give_back(self.taken - wanted);
         }
         self.taken = wanted;
-        true
+        Ok(())
+    }
+
+    fn give_back(&self, n_bytes: usize) {
+        self.own.iter().chain([&self.budget]).for_each(|budget| budget.give_back(n_bytes));
     }
 }
 
 impl Drop for Share {
     fn drop(&mut self) {
-        self.budget.held.fetch_sub(self.taken, Ordering::Relaxed);
+        self.give_back(self.taken);
     }
 }
 
@@ -180,14 +238,14 @@ impl Metered {
         if self.is_open && self.held > FREE {
             return Err(long());
         }
-        if self.share.fit(self.held) { Ok(()) } else { Err(full(self.share.budget.max)) }
+        self.share.fit(self.held)
     }
 
     /// Gives back what is decoded by now.
     fn let_go(&mut self) {
         if let Some(frames) = &self.frames {
             self.held = self.held.min(frames.unfinished());
-            self.share.fit(self.held); // never more than before
+            let _ = self.share.fit(self.held); // never more than before
         }
     }
 
@@ -245,10 +303,7 @@ impl HttpBody for Metered {
     }
 }
 
-fn full(max: usize) -> Status {
-    let message = format!(
-        "the bodies of all requests under way have more than {max} bytes, the limit (max_bodies_bytes); try again"
-    );
+fn full(message: String) -> Status {
     from_parts(Fault::Busy { retry_after: RETRY_AFTER }, message, Vec::new())
 }
 

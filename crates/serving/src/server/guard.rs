@@ -45,6 +45,10 @@ impl Guard {
     }
 }
 
+/// Whom a call is of, in its extensions, where the guard knows.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Tenant(pub(super) Arc<str>);
+
 /// In the answer to a call that was refused before anybody looked whether its method exists.
 #[derive(Clone, Copy)]
 pub(super) struct Unrouted;
@@ -56,7 +60,8 @@ pub(super) async fn guard(State(Guard(judge)): State<Guard>, request: Request, n
     match judge(&mut parts, tongue) {
         Ok(tenant) => {
             if let Some(tenant) = tenant {
-                Span::current().record("tenant", tenant);
+                Span::current().record("tenant", &tenant);
+                parts.extensions.insert(Tenant(tenant.into()));
             }
             next.run(Request::from_parts(parts, body)).await
         }

@@ -14,10 +14,7 @@ use tonic_web::{GrpcWebLayer, GrpcWebService};
 use tower::{Layer, ServiceExt};
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
-use super::{
-    bodies::{self, Bodies},
-    observe, probes,
-};
+use super::{observe, probes};
 
 /// How long a browser may remember what a page may do.
 const REMEMBERED: Duration = Duration::from_secs(3600);
@@ -41,9 +38,8 @@ struct Doors {
 }
 
 /// `grpc`, and beside it what `http` has. Without it plain HTTP that is no probe gets a 404, and gRPC comes over HTTP/2 alone.
-pub(super) fn beside(grpc: Router, http: Option<Http>, bodies: Bodies) -> Router {
+pub(super) fn beside(grpc: Router, http: Option<Http>) -> Router {
     let Some(Http { routes, origins }) = http else { return grpc.layer(from_fn(probes::only_grpc)) };
-    let routes = routes.layer(from_fn_with_state(bodies, bodies::meter));
     let routes = routes.layer(from_fn(observe::http::observe));
     let browsers = GrpcWebLayer::new().layer(Routes::from(grpc.clone()));
     let doors = Doors { browsers, routes };

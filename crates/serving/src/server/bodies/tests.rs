@@ -58,7 +58,7 @@ const BUSY: Fault = Fault::Busy { retry_after: RETRY_AFTER };
 #[tokio::test]
 async fn bodies_share_their_bytes_and_give_them_back() {
     let bodies = bodies(100_000, 60_000);
-    let whole = |n: usize| bodies.around("/v1/x", false, stuck(vec![vec![7; n]]));
+    let whole = |n: usize| bodies.around("/v1/x", false, None, stuck(vec![vec![7; n]]));
     let mut first = whole(FREE + 60_000);
     assert_eq!(next(&mut first).await, Some(Ok(FREE + 60_000)));
     let mut second = whole(FREE + 40_001);
@@ -83,7 +83,7 @@ async fn a_message_holds_its_bytes_until_it_is_decoded() {
     for path in [STREAM, CALL] {
         let chunks: Vec<_> =
             (0..20).flat_map(|_| [message(70_000)[..30_000].to_vec(), vec![7; 40_005]]).collect();
-        let mut read = bodies.around(path, true, body(stream::iter(chunks)));
+        let mut read = bodies.around(path, true, None, body(stream::iter(chunks)));
         for _ in 0..20 {
             assert_eq!(next(&mut read).await, Some(Ok(30_000)));
             assert_eq!(held(), 30_000 - FREE);
@@ -93,18 +93,48 @@ async fn a_message_holds_its_bytes_until_it_is_decoded() {
         assert_eq!(next(&mut read).await, None);
         assert_eq!(held(), 0, "{path}");
     }
-    let mut long = bodies.around(STREAM, true, body(stream::iter([message(200_000)])));
+    let mut long = bodies.around(STREAM, true, None, body(stream::iter([message(200_000)])));
     assert_eq!(next(&mut long).await, Some(Err(BUSY)));
+}
+
+#[tokio::test]
+async fn a_caller_has_a_quarter_and_leaves_the_rest_to_others() {
+    let bodies = bodies(100_000, 60_000);
+    let held = || bodies.budget.held.load(Ordering::Relaxed);
+    let whole = |tenant: &str, n: usize| {
+        let tenant = Tenant(tenant.into());
+        bodies.around("/v1/x", false, Some(&tenant), stuck(vec![vec![7; FREE + n]]))
+    };
+    let mut first = whole("acme", 15_000);
+    assert_eq!(next(&mut first).await, Some(Ok(FREE + 15_000)));
+    let mut second = whole("acme", 10_001);
+    assert_eq!((next(&mut second).await, held()), (Some(Err(BUSY)), 15_000));
+    let mut others: Vec<_> = ["emca", "mace", "came"].map(|tenant| whole(tenant, 25_000)).into();
+    for other in &mut others {
+        assert_eq!(next(other).await, Some(Ok(FREE + 25_000)));
+    }
+    let mut third = whole("acme", 10_000);
+    assert_eq!((next(&mut third).await, held()), (Some(Ok(FREE + 10_000)), 100_000));
+    // What all may hold is a limit beside it, and who meets that one has lost nothing of its own.
+    let mut late = whole("late", 1);
+    assert_eq!(next(&mut late).await, Some(Err(BUSY)));
+    drop((first, second, third, others));
+    let mut again = whole("late", 25_000);
+    assert_eq!((next(&mut again).await, held()), (Some(Ok(FREE + 25_000)), 25_000));
+    drop((late, again));
+    assert_eq!(held(), 0);
+    drop(whole("new", 1));
+    assert_eq!(bodies.own.lock().unwrap().len(), 1, "whoever has gone is forgotten");
 }
 
 #[tokio::test]
 async fn what_anybody_may_ask_takes_nothing_of_what_all_share() {
     let bodies = bodies(100_000, 60_000);
     for framed in [true, false] {
-        let mut small = bodies.around(OPEN_CALL, framed, stuck(vec![message(FREE - 5)]));
+        let mut small = bodies.around(OPEN_CALL, framed, None, stuck(vec![message(FREE - 5)]));
         assert_eq!(next(&mut small).await, Some(Ok(FREE)));
         let half = message(70_000)[..FREE + 1].to_vec();
-        let mut large = bodies.around(OPEN_CALL, framed, stuck(vec![half]));
+        let mut large = bodies.around(OPEN_CALL, framed, None, stuck(vec![half]));
         assert_eq!(next(&mut large).await, Some(Err(Fault::TooLarge)), "{framed}");
         assert_eq!(bodies.budget.held.load(Ordering::Relaxed), 0);
     }
@@ -121,7 +151,7 @@ async fn a_body_has_so_much_time_and_a_stream_so_much_for_each_message() {
         (true, vec![vec![0; 3]]),
     ] {
         let n_chunks = chunks.len();
-        let mut slow = bodies.around(CALL, framed, stuck(chunks));
+        let mut slow = bodies.around(CALL, framed, None, stuck(chunks));
         for _ in 0..n_chunks {
             next(&mut slow).await.unwrap().unwrap();
         }
@@ -132,13 +162,13 @@ async fn a_body_has_so_much_time_and_a_stream_so_much_for_each_message() {
         tokio::time::sleep(Duration::from_millis(20)).await;
         Some((vec![7], ()))
     });
-    let mut slow = bodies.around(CALL, false, body(Box::pin(trickle)));
+    let mut slow = bodies.around(CALL, false, None, body(Box::pin(trickle)));
     while let Some(Ok(1)) = next(&mut slow).await {}
     // Of a stream each message has its time, and silence between two is not looked at.
-    let mut stream = bodies.around(STREAM, true, stuck(vec![message(10)]));
+    let mut stream = bodies.around(STREAM, true, None, stuck(vec![message(10)]));
     assert_eq!(next(&mut stream).await, Some(Ok(15)));
     assert!(tokio::time::timeout(Duration::from_millis(600), next(&mut stream)).await.is_err());
-    let mut stream = bodies.around(STREAM, true, stuck(vec![message(10), message(10)[..14].to_vec()]));
+    let mut stream = bodies.around(STREAM, true, None, stuck(vec![message(10), message(10)[..14].to_vec()]));
     assert_eq!((next(&mut stream).await, next(&mut stream).await), (Some(Ok(15)), Some(Ok(14))));
     assert_eq!(next(&mut stream).await, Some(Err(Fault::Deadline)));
 }
@@ -146,7 +176,7 @@ async fn a_body_has_so_much_time_and_a_stream_so_much_for_each_message() {
 #[tokio::test]
 async fn a_reader_that_takes_its_time_takes_none_of_the_senders() {
     let bodies = bodies(1 << 20, 300);
-    let mut read = bodies.around(CALL, false, body(stream::iter(vec![vec![7]; 4])));
+    let mut read = bodies.around(CALL, false, None, body(stream::iter(vec![vec![7]; 4])));
     for _ in 0..4 {
         tokio::time::sleep(Duration::from_millis(150)).await;
         assert_eq!(next(&mut read).await, Some(Ok(1)));
