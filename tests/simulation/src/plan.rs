@@ -109,7 +109,7 @@ impl Plan {
                     true => rng.random_range(50..900),
                     false => rng.random_range(3_000..8_000),
                 });
-                let cancel = rng.random_bool(0.25).then(|| Duration::from_millis(rng.random_range(1..1_200)));
+                let cancel = rng.random_bool(0.25).then(|| Duration::from_millis(rng.random_range(1..700)));
                 asked.push(Asked {
                     turn: turns,
                     pause,

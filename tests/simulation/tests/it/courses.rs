@@ -38,15 +38,16 @@ fn the_same_seed_gives_the_same_history() {
 }
 
 #[test]
-fn a_course_has_turns_of_every_end() {
-    let plan = Plan::calm(1);
-    let (mut done, mut left, mut pictures) = (0, 0, 0);
-    for entry in play(&plan).entries() {
+fn courses_have_turns_of_every_end() {
+    let (mut done, mut left, mut failed, mut pictures) = (0, 0, 0, 0);
+    for entry in (0..5).flat_map(|seed| play(&Plan::troubled(seed)).entries()) {
         match entry.what {
             What::Ended(End::Done(told)) => (done, pictures) = (done + 1, pictures + told.found),
             What::Ended(End::Left) => left += 1,
+            What::Ended(End::Failed(..)) => failed += 1,
             _ => {}
         }
     }
-    assert!(done > 20 && left > 3 && pictures > 3, "{done} done, {left} left, {pictures} pictures");
+    let all = (done, left, failed, pictures);
+    assert!(done > 100 && left > 10 && failed > 5 && pictures > 50, "{all:?}");
 }

@@ -10,6 +10,7 @@ use std::{
 
 use fondue_simulation::{chance::seeded, cluster, journal::Journal, laws, plan::Plan};
 
+#[allow(clippy::disallowed_methods)] // a test has no command line of its own
 fn variable(name: &str) -> Option<u64> {
     std::env::var(name)
         .ok()
