@@ -167,6 +167,8 @@ impl Judge<'_> {
             }
             Code::Unavailable | Code::ResourceExhausted if excused => None,
             Code::Unavailable if self.is_turned_away(asked, ended) => None,
+            // So the client's side calls it when its connection is closed, or not taken any more, before the call has gone out.
+            Code::Cancelled | Code::Unknown if self.comes_late(asked) => None,
             _ => fault(),
         }
     }
@@ -176,8 +178,13 @@ impl Judge<'_> {
     fn is_turned_away(&self, asked: Duration, ended: Duration) -> bool {
         self.plan.stop.is_some_and(|stop| {
             let closing = stop + self.plan.drain.saturating_sub(CLOSING + 2 * TICK);
-            asked + self.round_trip() >= stop || ended >= closing
+            self.comes_late(asked) || ended >= closing
         })
+    }
+
+    /// Whether a turn came when the gateway had been told to stop.
+    fn comes_late(&self, asked: Duration) -> bool {
+        self.plan.stop.is_some_and(|stop| asked + self.round_trip() >= stop)
     }
 
     /// Whether a turn of this time can meet a fault of a service.
