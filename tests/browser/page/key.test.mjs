@@ -17,6 +17,7 @@ pageTest(
     await page.getByRole("button", { name: "Use it" }).click();
     await until(() => page.locator("#notice").isHidden(), true);
     await send(page, "late");
+    await page.getByText("so it flew").waitFor();
     gateway.open();
     const image = page.locator(".found img");
     await image.waitFor();
