@@ -125,9 +125,12 @@ impl Desk {
         Ok(Room { caller: caller.clone(), _own: own, _shared: shared })
     }
 
-    /// Room for further turns of a call that has some: at most `most`, and no more than there is now.
+    /// Room for further turns of a call that has some: at most `most`, and only while half of all is free, which others may want.
     pub fn further_rooms(&self, caller: &Caller, most: usize) -> Vec<Room> {
         let room = || {
+            if 2 * self.turns.available_permits() <= self.config.limits.concurrent_turns {
+                return None;
+            }
             let own = caller.turn().ok()?;
             let shared = self.turns.clone().try_acquire_owned().ok()?;
             Some(Room { caller: caller.clone(), _own: own, _shared: shared })

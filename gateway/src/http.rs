@@ -40,8 +40,9 @@ use tokio::sync::Semaphore;
 use self::errors::Problem;
 use crate::{desk::Desk, failure::Failure};
 
-/// Pictures that are being fetched for clients, or read by them, at once; further ones wait.
+/// Pictures that are being fetched for clients at once; further ones wait.
 const MAX_FETCHES: usize = 64;
+const KIB: usize = 1 << 10;
 
 /// What all calls by HTTP share.
 #[derive(Clone, Debug)]
@@ -50,12 +51,15 @@ struct Front {
     /// When this server started, in seconds since 1970.
     started: u64,
     fetches: Arc<Semaphore>,
+    /// KiB of pictures that lie unread: as many as `max_bodies_bytes` on the other way.
+    unread: Arc<Semaphore>,
 }
 
 /// Everything that is served by HTTP at `desk`.
 pub fn http(desk: Arc<Desk>) -> Http {
     let origins = desk.config.http.origins.clone();
-    let front = Front { desk, started: now(), fetches: Arc::new(Semaphore::new(MAX_FETCHES)) };
+    let unread = Arc::new(Semaphore::new(desk.config.serving.max_bodies_bytes.div_ceil(KIB)));
+    let front = Front { desk, started: now(), fetches: Arc::new(Semaphore::new(MAX_FETCHES)), unread };
     let routes = Router::new()
         .route("/v1/chat/completions", post(chat::complete))
         .route("/v1/embeddings", post(embeddings::embed))

@@ -208,7 +208,7 @@ pub(super) async fn fetch<'a>(
             return Err(Problem::invalid("invalid_value", piece.path.clone(), message));
         }
         let data = match images::fetch(front, stored.clone(), deadline).await {
-            Ok((picture, _)) => picture.data,
+            Ok(picture) => picture.data,
             Err(Failed::Gone(message)) => {
                 let message = format!("{}: {message}", piece.path);
                 return Err(Problem::invalid("invalid_image_url", piece.path.clone(), message));

@@ -15,7 +15,7 @@ use fondue_serving::server::Kept;
 use serde::Deserialize;
 use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 
-use super::{Front, content::Failed, errors::Problem, links::Stored};
+use super::{Front, KIB, content::Failed, errors::Problem, links::Stored};
 use crate::{failure::Failure, request::parts::digest};
 
 /// A generation's files never change.
@@ -45,7 +45,7 @@ pub(super) async fn image(
     let Path((generation, id)) = place.map_err(|wrong| invalid(wrong.body_text()))?;
     let Query(Which { index }) = which.map_err(|wrong| invalid(wrong.body_text()))?;
     let deadline = Instant::now() + front.desk.config.search_timeout;
-    let (picture, room) = match fetch(&front, Stored { index, generation, id }, deadline).await {
+    let picture = match fetch(&front, Stored { index, generation, id }, deadline).await {
         Ok(fetched) => fetched,
         Err(Failed::Gone(message)) => return Err(Failure::new(Fault::NotFound, message).into()),
         Err(Failed::Other(failure)) => return Err(failure.into()),
@@ -55,6 +55,7 @@ pub(super) async fn image(
     let mut response = if unchanged {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
+        let room = unread(&front, picture.data.len(), deadline).await?;
         let mut response = Body::from(picture.data).into_response();
         response.headers_mut().insert(header::CONTENT_TYPE, media_type(&picture.media_type));
         // As long as it is in memory.
@@ -84,24 +85,31 @@ fn matches(known: &HeaderValue, etag: &str) -> bool {
     known.split(',').map(str::trim).any(|one| one == "*" || one.strip_prefix("W/").unwrap_or(one) == etag)
 }
 
-/// A picture with its bytes, and its place among those that are fetched.
+/// Room for a picture until its client has read it.
+async fn unread(front: &Front, n_bytes: usize, deadline: Instant) -> Result<OwnedSemaphorePermit, Failure> {
+    // The largest picture finds room in any case, alone.
+    let all = front.desk.config.serving.max_bodies_bytes.div_ceil(KIB);
+    let n_kib = u32::try_from(n_bytes.div_ceil(KIB).min(all)).unwrap_or(u32::MAX);
+    match tokio::time::timeout_at(deadline, front.unread.clone().acquire_many_owned(n_kib)).await {
+        Ok(Ok(room)) => Ok(room),
+        _ => Err(Failure::busy("many pictures lie unread; try again")),
+    }
+}
+
+/// A picture with its bytes.
 ///
 /// # Errors
 /// [`Failed`]: it is not there, has no bytes here, or retrieval is down.
-pub(super) async fn fetch(
-    front: &Front,
-    stored: Stored,
-    deadline: Instant,
-) -> Result<(Picture, OwnedSemaphorePermit), Failed> {
+pub(super) async fn fetch(front: &Front, stored: Stored, deadline: Instant) -> Result<Picture, Failed> {
     let gone = |message: String| Failed::Gone(message);
     let Stored { index, generation, id } = stored;
     let index = front.desk.index(&index).map_err(|failure| gone(failure.to_string()))?;
-    let room = tokio::time::timeout_at(deadline, front.fetches.clone().acquire_owned()).await;
-    let Ok(Ok(room)) = room else {
+    let room = tokio::time::timeout_at(deadline, front.fetches.acquire()).await;
+    let Ok(Ok(_room)) = room else {
         return Err(Failed::Other(Failure::busy("many pictures are being fetched; try again")));
     };
     match index.picture(&id, &generation, deadline).await {
-        Ok(picture) if !picture.data.is_empty() => Ok((picture, room)),
+        Ok(picture) if !picture.data.is_empty() => Ok(picture),
         Ok(Picture { url, .. }) if url.is_empty() => Err(gone(format!("the picture `{id}` has no file"))),
         Ok(Picture { url, .. }) => {
             Err(gone(format!("the index knows of the picture `{id}` only that it is at {url}")))

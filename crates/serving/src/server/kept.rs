@@ -1,8 +1,8 @@
 //! Answers that hold something until they are read: memory that a limit is to count, as pictures are.
 //!
 //! A transport takes all bytes that a body gives and lets go of the body, while its client has read nothing. So such an answer is handed
-//! out in pieces, each when the ones before have gone out, and what it holds is given back with the last. Whoever does not read in
-//! time loses the rest, so that nobody holds a place by reading nothing.
+//! out in pieces, each when the ones before have gone out, and what it holds is given back with the last. Whoever reads too slowly
+//! loses the rest, so that nobody holds a place by reading nothing.
 
 use std::{
     any::Any,
@@ -16,12 +16,16 @@ use std::{
 use axum::{body::Body, response::Response};
 use bytes::{Buf, Bytes};
 use http_body::{Body as HttpBody, Frame, SizeHint};
-use tokio::task::AbortHandle;
+use tokio::{
+    task::AbortHandle,
+    time::{Instant, sleep_until},
+};
 
 /// Bytes that a client may leave unread without a place.
 const PIECE: usize = 64 << 10;
-/// Time for reading such an answer.
+/// Time for reading such an answer, and bytes for which there is one second more.
 const WITHIN: Duration = Duration::from_secs(60);
+const PER_SECOND: u64 = 16 << 10;
 
 /// What an answer holds until it is read; a handler puts it into the answer's extensions.
 #[derive(Clone)]
@@ -71,16 +75,26 @@ struct Left {
     body: Body,
     data: Bytes,
     kept: Option<Kept>,
+    /// Bytes that were handed out.
+    given: u64,
 }
 
 impl Answer {
     fn new(body: Body, kept: Kept, within: Duration) -> Self {
-        let left = Arc::new(Mutex::new(Some(Left { body, data: Bytes::new(), kept: Some(kept) })));
+        let left = Arc::new(Mutex::new(Some(Left { body, data: Bytes::new(), kept: Some(kept), given: 0 })));
         let timed = Arc::downgrade(&left);
         let timer = tokio::spawn(async move {
-            tokio::time::sleep(within).await;
-            if let Some(left) = timed.upgrade() {
-                drop(lock(&left).take());
+            let begun = Instant::now();
+            loop {
+                let Some(shared) = timed.upgrade() else { return };
+                let Some(given) = lock(&shared).as_ref().map(|left| left.given) else { return };
+                let until = begun + within + Duration::from_secs(given / PER_SECOND);
+                if until <= Instant::now() {
+                    drop(lock(&shared).take());
+                    return;
+                }
+                drop(shared);
+                sleep_until(until).await;
             }
         });
         Self { left, timer: timer.abort_handle() }
@@ -119,6 +133,7 @@ impl Left {
         // A copy: a part of the data would keep all of it.
         let piece = Bytes::copy_from_slice(&self.data[..self.data.len().min(PIECE)]);
         self.data.advance(piece.len());
+        self.given = self.given.saturating_add(piece.len() as u64);
         if self.is_end() {
             self.kept = None;
         }

@@ -126,8 +126,19 @@ impl Pool {
         loop {
             let replica = self.choose(affinity, &tried)?;
             let address = replica.address;
-            let result = self.attempt(replica, again(&head, &message), &tried).await;
+            // Paid for before an attempt that may still be answered is given up.
+            let may_leave = |tried: &[SocketAddr]| {
+                let has_time = until.is_none_or(|until| until > Instant::now());
+                let other = choice::has_other(&self.replicas(), tried);
+                other && has_time && tried.len() < MAX_ATTEMPTS && self.afford(budget)
+            };
             tried.push(address);
+            let attempted = self.attempt(replica, again(&head, &message), || may_leave(&tried)).await;
+            let Some(result) = attempted else {
+                tell_time_left(&mut head, until);
+                tracing::debug!(service = %self.upstream.service, %address, "the replica is lost; the call is made again");
+                continue;
+            };
             let may_help = match &result {
                 Attempt::Answered(_) | Attempt::Over(_) => false,
                 Attempt::Refused(_) => choice::has_other(&self.replicas(), &tried),
@@ -146,22 +157,21 @@ impl Pool {
         }
     }
 
-    /// An attempt that is given up if its replica is lost before it has said a word, and another one would take the call.
+    /// An attempt; `None` if it is given up because its replica is lost before it has said a word, and the call `may_leave`.
     async fn attempt(
         self: &Arc<Self>,
         replica: Arc<Replica>,
         request: Request<Body>,
-        tried: &[SocketAddr],
-    ) -> Attempt {
-        let tried: Vec<_> = tried.iter().copied().chain([replica.address]).collect();
+        may_leave: impl Fn() -> bool,
+    ) -> Option<Attempt> {
         let mut attempt = pin!(attempt(self, replica.clone(), request, true));
         loop {
             let lost = replica.lost();
             tokio::select! {
                 biased;
-                done = &mut attempt => return done,
-                () = lost => if choice::has_other(&self.replicas(), &tried) {
-                    return Attempt::Broken("the replica does not answer".into());
+                done = &mut attempt => return Some(done),
+                () = lost => if may_leave() {
+                    return None;
                 }
             }
         }
