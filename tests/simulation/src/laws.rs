@@ -169,6 +169,7 @@ impl Judge<'_> {
             Code::Unavailable if self.is_turned_away(asked, ended) => None,
             // So the client's side calls it when its connection is closed, or not taken any more, before the call has gone out.
             Code::Cancelled | Code::Unknown if self.comes_late(asked) => None,
+            Code::Internal if self.comes_late(asked) && message.starts_with("h2 protocol error") => None,
             _ => fault(),
         }
     }
