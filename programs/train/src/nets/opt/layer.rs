@@ -7,6 +7,7 @@ use fondue_model::opt::{OptConfig, PREFIX};
 use tch::{Tensor, no_grad};
 
 use super::{Linear, Norm};
+use crate::nets::attention::{Looks, attention};
 
 pub(super) struct Layer {
     attention_norm: Norm,
@@ -41,7 +42,7 @@ impl Layer {
         self.around(x, config, |x| {
             let part = |linear: &Linear| split(&linear.forward(x)?, heads);
             let (q, k, v) = (part(&self.q)?, part(&self.k)?, part(&self.v)?);
-            self.out.forward(&joined(&attention(&q, &k, &v, None)?)?)
+            self.out.forward(&joined(&attention(&q, &k, &v, Looks::Back)?)?)
         })
     }
 
@@ -59,7 +60,7 @@ impl Layer {
         let mut seen = None;
         let attend = |x: &Tensor| {
             let (k, v) = (part(&self.k, x)?, part(&self.v, x)?);
-            let mixed = attention(&part(&self.q, x)?, &k, &v, None)?;
+            let mixed = attention(&part(&self.q, x)?, &k, &v, Looks::Back)?;
             seen = Some((k, v));
             self.out.forward(&joined(&mixed)?)
         };
@@ -68,7 +69,7 @@ impl Layer {
         let y = self.around(y, config, |y| {
             let k = Tensor::f_cat(&[&keys, &part(&self.k, y)?], 2)?;
             let v = Tensor::f_cat(&[&values, &part(&self.v, y)?], 2)?;
-            self.out.forward(&joined(&attention(&part(&self.q, y)?, &k, &v, Some(mask))?)?)
+            self.out.forward(&joined(&attention(&part(&self.q, y)?, &k, &v, Looks::Where(mask))?)?)
         })?;
         Ok((x, y))
     }
@@ -91,13 +92,6 @@ impl Layer {
         x = x.f_add(&self.fc2.forward(&inner.f_relu()?)?)?;
         if pre { Ok(x) } else { self.ffn_norm.forward(&x) }
     }
-}
-
-/// Attention by libtorch's own pass, causal unless a mask is given. It scales scores by head_dim^−0.5, which is what
-/// scaling the query does.
-fn attention(q: &Tensor, k: &Tensor, v: &Tensor, mask: Option<&Tensor>) -> Result<Tensor> {
-    let causal = mask.is_none();
-    Ok(Tensor::f_scaled_dot_product_attention(q, k, v, mask, 0.0, causal, None::<f64>, false)?)
 }
 
 /// `[n, t, width]` → `[n, heads, t, head_dim]`

@@ -7,6 +7,7 @@ use serde_json::json;
 use tch::{Kind, Tensor};
 
 use super::super::flat::{Layout, Start};
+use crate::nets::attention::{Looks, attention};
 
 /// Sizes of the tower.
 #[derive(Clone, Copy, Debug, serde::Serialize)]
@@ -100,18 +101,10 @@ pub(crate) fn forward(shape: Shape, tensors: &[Tensor], pixels: &Tensor, left_ou
         let h = norm(&x, next(), next());
         let (wq, bq, wk, bk, wv, bv) = (next(), next(), next(), next(), next(), next());
         let qkv = h.linear(&Tensor::cat(&[wq, wk, wv], 0), Some(&Tensor::cat(&[bq, bk, bv], 0)));
-        let qkv = qkv.view([n, tokens, 3, heads, head]).permute([2, 0, 3, 1, 4]);
+        let qkv = qkv.view([n, tokens, 3, heads, head]).permute([2, 0, 3, 1, 4]).contiguous();
         let part = |i: i64| qkv.select(0, i);
-        let mixed = Tensor::scaled_dot_product_attention(
-            &part(0),
-            &part(1),
-            &part(2),
-            None::<Tensor>,
-            0.0,
-            false,
-            None,
-            false,
-        );
+        let mixed = attention(&part(0), &part(1), &part(2), Looks::Everywhere)
+            .unwrap_or_else(|error| unreachable!("the parts have one shape: {error:#}"));
         let mixed = mixed.transpose(1, 2).reshape([n, tokens, width]);
         x = x + keep(mixed.linear(next(), Some(next())), layer);
         let h = norm(&x, next(), next()).linear(next(), Some(next()));
