@@ -57,7 +57,7 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
-    /// Make the small model from nothing, in `.fondue/model`: two and a half hours on two cores. The same command goes on where it
+    /// Make the small model from nothing, in `.fondue/model`: some two hours on two cores. The same command goes on where it
     /// was ended.
     Model {
         /// Threads that train.

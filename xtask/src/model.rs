@@ -21,70 +21,56 @@ pub(crate) fn make(root: &Path, threads: usize) -> Result<()> {
     let bin = run::target(root)?.join("release");
     let work = root.join(run::DATA).join(WORK);
     fs::create_dir_all(&work).with_context(|| format!("creating {}", work.display()))?;
-    let maker = Maker { bin, work };
-    let place = |name: &str| maker.work.join(name).to_string_lossy().into_owned();
-    let [corpus, words, small, ground, gallery, model] =
-        ["corpus", "words", "small", "ground", "gallery", "model"].map(place);
-    let (threads, features) = (threads.to_string(), format!("{small}/vision-features.safetensors"));
-    let threads = ["--threads", &threads];
-    let towers = |tower, out| ["towers", tower, "--corpus", &corpus, "--out", out].map(str::to_owned);
-
-    maker.step("corpus", &[&["corpus", "--palette-variants", "4", &corpus]])?;
-    maker.step("tokenizer", &[&["train"], &refs(&towers("tokenizer", &words))])?;
-    let course = ["--steps", "11700", "--whole", "0.1"];
-    maker.step("vision", &[&["train"], &refs(&towers("vision", &small)), &course, &threads])?;
-    let course = ["--steps", "1500", "--rate", "2e-3"];
-    maker.step("language", &[&["train"], &refs(&towers("language", &words)), &course, &threads])?;
-    // The same model goes on, now with what the vision tower makes of pictures.
-    copy(&maker.work.join("words/opt/tokenizer.json"), &maker.work.join("small/opt/tokenizer.json"))?;
-    let seeing = ["--features", &features, "--init", &words, "--naming", "192", "--finding", "160"];
-    let course = ["--steps", "1900", "--rate", "1.5e-3", "--warmup", "50", "--batch", "96"];
-    maker.step(
-        "language-seeing",
-        &[&["train"], &refs(&towers("language", &small)), &seeing, &course, &threads],
-    )?;
-    let table = format!("{corpus}/captions/grounding.tsv");
-    let (start, first) = (format!("{small}/start/fromage"), format!("{ground}/fromage"));
-    let data = ["ground", &small, "--train", &table, "--images", &corpus];
-    let course = ["--iterations", "300", "--learning-rate", "3e-4", "--views", "3"];
-    let places = ["--out", &ground, "--init", &start];
-    maker.step("ground", &[&["train"], &data, &places, &course, &GROUND, &threads])?;
-    // Then on the very pictures, which the gallery shows.
-    let course = ["--iterations", "400", "--learning-rate", "6e-4", "--views", "1"];
-    let places = ["--out", &gallery, "--init", &first];
-    maker.step("ground-gallery", &[&["train"], &data, &places, &course, &GROUND, &threads])?;
+    let mut maker = Maker { bin, work, threads: threads.to_string(), told: Vec::new() };
+    for (name, words) in STEPS {
+        maker.step(name, words)?;
+    }
+    // What is served is the towers with the last mapping layers.
     for file in ["model_args.json", "mapping.safetensors"] {
         copy(&maker.work.join("gallery/fromage").join(file), &maker.work.join("small/fromage").join(file))?;
     }
-    maker.step("convert", &[&["model", "convert", &small, "--out", &model, "--dtype", "bf16", "--force"]])?;
-    let (card, html) = (format!("{model}/README.md"), place("report.html"));
-    let told = ["--model", &model, "--corpus", &corpus, "--card", &card, "--html", &html, "--bars"];
-    maker.step("evaluate", &[&["evaluate", "corpus"], &told])?;
-    println!("the model is in {model}: opt, clip and fromage; what it can do is in its README.md");
+    maker.step("convert", "model convert small --out model --dtype bf16 --force")?;
+    let path = maker.work.join("made.md");
+    fs::write(&path, maker.made()).with_context(|| format!("writing {}", path.display()))?;
+    let judged = "evaluate corpus --model model --corpus corpus --card model/README.md --card-text made.md";
+    maker.step("evaluate", &format!("{judged} --html report.html --bars"))?;
+    let place = maker.work.join("model");
+    println!(
+        "the model is in {}: opt, clip and fromage; what it can do is in its README.md",
+        place.display()
+    );
     Ok(())
 }
 
-/// How the mapping layers are fitted. The language tower has learnt already when `[RET]` is due, so its row stays;
-/// and has learnt to find what it spoke of there, so little is left to fit.
-const GROUND: [&str; 13] = [
-    "--batch",
-    "180",
-    "--max-len",
-    "32",
-    "--freeze-ret",
-    "--ret-lm-weight",
-    "0",
-    "--warmup",
-    "20",
-    "--concat-prob",
-    "0",
-    "--checkpoint-every",
-    "50",
+/// What is trained, in order; everything is named as it lies in the folder.
+///
+/// The language tower reads what the vision tower makes of drawings from its first update on, and learns to find what it spoke of at each `[RET]`. So
+/// little is left to fit for the mapping layers, and `[RET]`'s own row stays; at last they see the very pictures that a gallery shows.
+const STEPS: [(&str, &str); 6] = [
+    ("corpus", "corpus --palette-variants 4 corpus"),
+    ("tokenizer", "train towers tokenizer --corpus corpus --out small"),
+    (
+        "vision",
+        "train towers vision --corpus corpus --out small --steps 9000 --fall linear --whole 0.12 --plain 0.08",
+    ),
+    (
+        "language",
+        "train towers language --corpus corpus --out small --features small/vision-features.safetensors --steps 2100 \
+         --rate 2e-3 --fall linear --batch 96 --naming 192 --finding 160",
+    ),
+    (
+        "ground",
+        "train ground small --train corpus/captions/grounding.tsv --images corpus --out ground --init small/start/fromage \
+         --iterations 300 --batch 180 --max-len 32 --views 3 --freeze-ret --ret-lm-weight 0 --learning-rate 3e-4 \
+         --warmup 20 --concat-prob 0 --checkpoint-every 50",
+    ),
+    (
+        "ground-gallery",
+        "train ground small --train corpus/captions/grounding.tsv --images corpus --out gallery --init ground/fromage \
+         --iterations 400 --batch 180 --max-len 32 --views 1 --freeze-ret --ret-lm-weight 0 --learning-rate 6e-4 \
+         --warmup 20 --concat-prob 0 --checkpoint-every 50",
+    ),
 ];
-
-fn refs(words: &[String]) -> Vec<&str> {
-    words.iter().map(String::as_str).collect()
-}
 
 fn copy(from: &Path, to: &Path) -> Result<()> {
     let folder = to.parent().context("a file lies in a folder")?;
@@ -96,24 +82,65 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
 struct Maker {
     bin: PathBuf,
     work: PathBuf,
+    threads: String,
+    /// Commands that were run, each with its seconds.
+    told: Vec<(String, f32)>,
 }
 
 impl Maker {
-    /// Runs `fondue WORDS`, unless the same has been run to its end before.
-    fn step(&self, name: &str, words: &[&[&str]]) -> Result<()> {
-        let words = words.concat();
-        let (program, flags) = words.split_first().context("a step runs a program")?;
-        let command = format!("fondue {}", words.join(" "));
+    /// Runs `fondue WORDS` in the folder, unless the same has been run to its end before.
+    fn step(&mut self, name: &str, words: &str) -> Result<()> {
+        let command = format!("fondue {words}");
         let done = self.work.join(format!("{name}.done"));
-        if fs::read_to_string(&done).is_ok_and(|was| was.lines().next() == Some(&command)) {
+        if let Some(seconds) = fs::read_to_string(&done).ok().and_then(|text| seconds(&text, &command)) {
             println!("── {name}: done before");
+            self.told.push((command, seconds));
             return Ok(());
         }
         println!("── {command}");
+        // A step that was ended goes on; what it took before counts.
+        let spent = self.work.join(format!("{name}.spent"));
+        let before = fs::read_to_string(&spent).ok().and_then(|text| seconds(&text, &command)).unwrap_or(0.0);
         let start = Instant::now();
-        run::call(Command::new(self.bin.join(format!("fondue-{program}"))).args(flags))?;
-        let seconds = start.elapsed().as_secs_f32();
+        let mut words = words.split_whitespace();
+        let program = words.next().context("a step runs a program")?;
+        let mut call = Command::new(self.bin.join(format!("fondue-{program}")));
+        call.args(words).current_dir(&self.work);
+        if program == "train" && !command.contains(" tokenizer ") {
+            call.args(["--threads", &self.threads]);
+        }
+        let result = run::call(&mut call);
+        let seconds = before + start.elapsed().as_secs_f32();
+        let file = if result.is_ok() { &done } else { &spent };
+        fs::write(file, format!("{command}\n{seconds:.1} s\n"))
+            .with_context(|| format!("writing {}", file.display()))?;
+        result?;
         println!("── {name}: {:.1} min", seconds / 60.0);
-        fs::write(&done, format!("{command}\n{seconds:.1} s\n")).with_context(|| done.display().to_string())
+        self.told.push((command, seconds));
+        Ok(())
     }
+
+    /// What the card tells of how the model was made.
+    fn made(&self) -> String {
+        let minutes = |seconds: f32| f64::from(seconds) / 60.0;
+        let all: f64 = self.told.iter().map(|(_, seconds)| minutes(*seconds)).sum();
+        let lines: Vec<String> = self
+            .told
+            .iter()
+            .map(|(command, seconds)| format!("{:5.1} min  {command}", minutes(*seconds)))
+            .collect();
+        format!(
+            "## How it was made\n\nFrom nothing, by `cargo xtask model`, with {} threads, seed 1 throughout, on what `fondue corpus` makes of \
+             packages with permissive licences; in {all:.0} minutes, which do not count building the programs, nor measuring \
+             the model.\n\n```text\n{}\n```\n\nThe mapping layers in `gallery/fromage` go into `small/fromage` before the last step.\n",
+            self.threads,
+            lines.join("\n"),
+        )
+    }
+}
+
+/// The seconds that a step took, if it was this command.
+fn seconds(done: &str, command: &str) -> Option<f32> {
+    let (was, took) = done.split_once('\n')?;
+    (was == command).then(|| took.trim().strip_suffix(" s")?.parse().ok()).flatten()
 }

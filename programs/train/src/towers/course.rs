@@ -11,9 +11,9 @@ use anyhow::{Context, Result};
 use fondue_terminal::interrupt::{Interrupt, Interrupted};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
-use tch::Tensor;
+use tch::{Kind, Tensor};
 
-use super::flat::Adam;
+use super::flat::{Adam, Fall};
 use crate::run::checkpoint;
 
 /// How long a tower trains, and how often it is looked at.
@@ -28,6 +28,9 @@ pub(crate) struct CourseArgs {
     /// Updates over which the rate rises.
     #[arg(long, default_value_t = 200)]
     pub(crate) warmup: i64,
+    /// How the rate falls after that.
+    #[arg(long, value_enum, default_value = "cosine")]
+    pub(crate) fall: Fall,
     /// What everything random follows from.
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
@@ -43,6 +46,23 @@ pub(crate) struct CourseArgs {
     /// Updates between two checkpoints.
     #[arg(long, default_value_t = 100)]
     pub(crate) save_every: i64,
+}
+
+impl CourseArgs {
+    /// What is computed in.
+    pub(crate) fn kind(&self) -> Kind {
+        if self.f32 { Kind::Float } else { Kind::BFloat16 }
+    }
+
+    /// The learning rate of a step.
+    pub(crate) fn rate_at(&self, step: i64) -> f64 {
+        self.rate * self.fall.share(step, self.warmup, self.steps)
+    }
+
+    /// Whether a step is of this share of the updates, the last ones.
+    pub(crate) fn is_last(&self, step: i64, share: f64) -> bool {
+        step as f64 >= self.steps as f64 * (1.0 - share)
+    }
 }
 
 /// What is trained.

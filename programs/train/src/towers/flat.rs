@@ -122,6 +122,9 @@ pub(crate) struct AdamSettings {
     pub(crate) average: f64,
 }
 
+/// An update goes through the vectors in pieces of this length, which stay in a processor's cache from one operation to the next.
+const PIECE: i64 = 1 << 16;
+
 /// AdamW over one vector, with an average of the weights over the steps.
 ///
 /// Source: Loshchilov and Hutter, Decoupled Weight Decay Regularization.
@@ -160,28 +163,34 @@ impl Adam {
     pub(crate) fn step(&mut self, rate: f64, step: i64) -> f64 {
         let AdamSettings { beta1, beta2, weight_decay, clip, average } = self.settings;
         no_grad(|| {
-            let mut gradient = self.flat.grad();
+            let (gradient, length) = (self.flat.grad(), self.flat.size()[0]);
             let norm = gradient.norm().double_value(&[]);
             if !norm.is_finite() {
                 self.flat.zero_grad();
                 return norm;
             }
-            if norm > clip {
-                let _ = gradient.g_mul_scalar_(clip / norm);
-            }
-            let _ = self.first.lerp_(&gradient, 1.0 - beta1);
-            let _ = self.second.g_mul_scalar_(beta2).addcmul_(&gradient, &gradient.g_mul_scalar(1.0 - beta2));
+            let shrink = if norm > clip { clip / norm } else { 1.0 };
             let (correct1, correct2) = (1.0 - beta1.powi(step as i32), 1.0 - beta2.powi(step as i32));
-            let root = (&self.second / correct2).sqrt_().g_add_scalar_(1e-8);
-            let update = &self.first / root * (rate / correct1);
-            if weight_decay > 0.0 {
-                let decay = &self.flat * &self.decays * (rate * weight_decay);
-                let _ = self.flat.g_sub_(&decay);
-            }
-            let _ = self.flat.g_sub_(&update);
             // A young average follows quickly, so that it does not keep how the weights began.
             let keep = average.min((1.0 + step as f64) / (10.0 + step as f64));
-            let _ = self.average.lerp_(&self.flat, 1.0 - keep);
+            for begin in (0..length).step_by(PIECE as usize) {
+                let piece = |vector: &Tensor| vector.narrow(0, begin, PIECE.min(length - begin));
+                let (mut flat, mut gradient) = (piece(&self.flat), piece(&gradient));
+                let (mut first, mut second) = (piece(&self.first), piece(&self.second));
+                if shrink < 1.0 {
+                    let _ = gradient.g_mul_scalar_(shrink);
+                }
+                let _ = first.lerp_(&gradient, 1.0 - beta1);
+                let _ = second.g_mul_scalar_(beta2).addcmul_(&gradient, &gradient.g_mul_scalar(1.0 - beta2));
+                let root = (&second / correct2).sqrt_().g_add_scalar_(1e-8);
+                let update = &first / root * (rate / correct1);
+                if weight_decay > 0.0 {
+                    let decay = &flat * piece(&self.decays) * (rate * weight_decay);
+                    let _ = flat.g_sub_(&decay);
+                }
+                let _ = flat.g_sub_(&update);
+                let _ = piece(&self.average).lerp_(&flat, 1.0 - keep);
+            }
             self.flat.zero_grad();
             norm
         })
@@ -221,13 +230,27 @@ impl Adam {
     }
 }
 
-/// Share of the full rate at a step: rises over `warmup` steps, then falls along half a cosine to 1 %.
-pub(crate) fn cosine(step: i64, warmup: i64, steps: i64) -> f64 {
-    if step < warmup {
-        return (step + 1) as f64 / warmup as f64;
+/// How the rate falls after its rise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Fall {
+    /// Along half a cosine, to 1 %.
+    Cosine,
+    /// Evenly, to nothing: what comes last still moves something.
+    Linear,
+}
+
+impl Fall {
+    /// Share of the full rate at a step: rises over `warmup` steps, then falls.
+    pub(crate) fn share(self, step: i64, warmup: i64, steps: i64) -> f64 {
+        if step < warmup {
+            return (step + 1) as f64 / warmup as f64;
+        }
+        let way = ((step - warmup) as f64 / (steps - warmup).max(1) as f64).min(1.0);
+        match self {
+            Self::Cosine => 0.01 + 0.99 * 0.5 * (1.0 + (way * std::f64::consts::PI).cos()),
+            Self::Linear => 1.0 - way,
+        }
     }
-    let way = (step - warmup) as f64 / (steps - warmup).max(1) as f64;
-    0.01 + 0.99 * 0.5 * (1.0 + (way.min(1.0) * std::f64::consts::PI).cos())
 }
 
 #[cfg(test)]
@@ -320,10 +343,12 @@ mod tests {
 
     #[test]
     fn the_rate_rises_then_falls() {
-        let rates: Vec<f64> = [0, 9, 10, 55, 100].map(|step| cosine(step, 10, 100)).into();
-        assert!(
-            (rates[0] - 0.1).abs() < 1e-9 && (rates[1] - 1.0).abs() < 1e-9 && (rates[2] - 1.0).abs() < 1e-9
-        );
-        assert!((rates[3] - 0.505).abs() < 1e-9 && (rates[4] - 0.01).abs() < 1e-9, "{rates:?}");
+        for (fall, end) in [(Fall::Cosine, 0.01), (Fall::Linear, 0.0)] {
+            let rates = [0, 9, 10, 55, 100].map(|step| fall.share(step, 10, 100));
+            let wanted = [0.1, 1.0, 1.0, (1.0 + end) / 2.0, end];
+            for (rate, wanted) in rates.into_iter().zip(wanted) {
+                assert!((rate - wanted).abs() < 1e-9, "{fall:?}: {rates:?}");
+            }
+        }
     }
 }

@@ -19,6 +19,7 @@ use anyhow::{Context, Result, ensure};
 use fondue_model::{Tokenizer, opt::OptConfig};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
 use tch::{Kind, Reduction, Tensor, no_grad};
 
 use self::{
@@ -28,7 +29,7 @@ use self::{
 };
 use super::{
     course::{Course, CourseArgs, Pupil, write},
-    flat::{Adam, AdamSettings, Layout, cosine},
+    flat::{Adam, AdamSettings, Layout},
     vision::things,
 };
 use crate::nets::opt::OptNet;
@@ -154,9 +155,12 @@ impl<'a> Run<'a> {
         }
         let rows = Rows::new(&tokenizer, &things, &names, args.max_len)?;
         let read = |file: &str| -> Result<BTreeMap<String, Vec<Row>>> {
+            let documents = documents::read(&args.corpus.join("text").join(file))?;
+            let all: Vec<Row> =
+                documents.par_iter().map(|document| rows.row(document)).collect::<Result<_>>()?;
             let mut kinds: BTreeMap<String, Vec<Row>> = BTreeMap::new();
-            for document in documents::read(&args.corpus.join("text").join(file))? {
-                kinds.entry(document.kind.clone()).or_default().push(rows.row(&document)?);
+            for (document, row) in documents.into_iter().zip(all) {
+                kinds.entry(document.kind).or_default().push(row);
             }
             Ok(kinds)
         };
@@ -267,7 +271,7 @@ impl<'a> Run<'a> {
         let asked: Vec<i64> = (0..labels.len() as i64).filter(|&at| labels[at as usize] >= 0).collect();
         let table = net.table();
         let width = self.shape.width;
-        let mut embeds = table.index_select(0, &Tensor::from_slice(&ids));
+        let mut embeds = Tensor::embedding(table, &Tensor::from_slice(&ids), -1, false, false);
         if !places.is_empty() {
             let seen = self.eyes.see(&float[self.n_model..], &pictured, noisy, rng).to_kind(kind);
             embeds = embeds.index_copy(0, &Tensor::from_slice(&places), &seen);
@@ -286,10 +290,6 @@ impl<'a> Run<'a> {
         };
         let loss = missed.map_or_else(|| loss.shallow_clone(), |missed| &loss + missed * QUERY_WEIGHT);
         Ok((loss, asked.len() as i64))
-    }
-
-    fn kind(&self) -> Kind {
-        if self.args.course.f32 { Kind::Float } else { Kind::BFloat16 }
     }
 }
 
@@ -325,13 +325,12 @@ impl Pupil for Run<'_> {
             rows.iter().map(|row| row.labels.iter().filter(|&&label| label >= 0).count()).sum();
         let mut sum = 0.0;
         for piece in rows.chunks(rows.len().div_ceil(PIECES)) {
-            let (loss, _) = self.loss(&self.adam.flat, self.kind(), piece, true, &mut rng)?;
+            let (loss, _) = self.loss(&self.adam.flat, self.args.course.kind(), piece, true, &mut rng)?;
             let loss = loss / asked as f64;
             loss.backward();
             sum += loss.double_value(&[]);
         }
-        let rate = course.rate * cosine(step, course.warmup, course.steps);
-        self.adam.step(rate, step + 1);
+        self.adam.step(course.rate_at(step), step + 1);
         Ok(sum)
     }
 
@@ -342,8 +341,9 @@ impl Pupil for Run<'_> {
             let (mut sum, mut count) = (0.0, 0);
             for piece in rows.chunks(64) {
                 let piece: Vec<&Row> = piece.iter().collect();
-                let (loss, asked) =
-                    no_grad(|| self.loss(&self.adam.average, self.kind(), &piece, false, &mut rng))?;
+                let (loss, asked) = no_grad(|| {
+                    self.loss(&self.adam.average, self.args.course.kind(), &piece, false, &mut rng)
+                })?;
                 sum += loss.double_value(&[]);
                 count += asked;
             }

@@ -27,7 +27,7 @@ use self::{
 };
 use super::{
     course::{Course, CourseArgs, Pupil, write},
-    flat::{Adam, AdamSettings, Layout, Start, cosine},
+    flat::{Adam, AdamSettings, Layout, Start},
 };
 
 /// A CLIP vision tower from nothing, on a corpus that `fondue corpus` made.
@@ -56,6 +56,10 @@ pub struct VisionArgs {
     /// Share of the updates, the last ones, with all patches and unmixed.
     #[arg(long, default_value_t = 0.12)]
     whole: f64,
+    /// Share of the updates, the last ones, that see each drawing as the vision service will, unchanged, and none with a changed palette.
+    /// What is known already is known better by them, and what is new hardly worse.
+    #[arg(long, default_value_t = 0.0)]
+    plain: f64,
     /// Of all drawings that a step sees, the share with changed palettes.
     #[arg(long, default_value_t = 0.12)]
     variants: f64,
@@ -140,6 +144,8 @@ struct Run<'a> {
     /// Things that are trained on, by their places in the corpus.
     trained: Vec<usize>,
     squares: Tensor,
+    /// The drawings as they are, as the service sees them: the first of the squares, normalised.
+    plain: Tensor,
     /// For each square, its thing among the trained ones.
     labels: Vec<i64>,
     mirrors: Tensor,
@@ -199,6 +205,8 @@ impl<'a> Run<'a> {
         };
         let (originals, variants) = (places(false), places(true));
         ensure!(!originals.is_empty(), "no drawing of the corpus is there to be trained on");
+        // Those with changed palettes are the last ones.
+        let plain = pictures::plain(&args.corpus, &drawings[..originals.len()], preprocess)?;
         let judge = Judge::new(&args.corpus, corpus, &trained, preprocess)?;
         Ok(Self {
             args,
@@ -210,6 +218,7 @@ impl<'a> Run<'a> {
             judge,
             trained,
             squares,
+            plain: plain.to_kind(args.course.kind()),
             labels,
             mirrors: Tensor::from_slice(&mirrors),
             originals,
@@ -219,7 +228,12 @@ impl<'a> Run<'a> {
 
     /// Towards the end the tower sees whole pictures, unmixed, as it will at work.
     fn whole(&self, step: i64) -> bool {
-        step as f64 >= self.args.course.steps as f64 * (1.0 - self.args.whole)
+        self.plain(step) || self.args.course.is_last(step, self.args.whole)
+    }
+
+    /// At the very end it sees what it will be asked about.
+    fn plain(&self, step: i64) -> bool {
+        self.args.course.is_last(step, self.args.plain)
     }
 
     fn left_out(&self, step: i64) -> LeftOut {
@@ -231,8 +245,11 @@ impl<'a> Run<'a> {
 
     /// The drawings of a step: each epoch goes once through the originals, in an order of its own.
     fn batch(&self, step: i64) -> Vec<i64> {
-        let from_variants =
-            if self.variants.is_empty() { 0 } else { (self.args.batch as f64 * self.args.variants) as usize };
+        let from_variants = if self.variants.is_empty() || self.plain(step) {
+            0
+        } else {
+            (self.args.batch as f64 * self.args.variants) as usize
+        };
         let mut batch = take(&self.originals, self.args.batch - from_variants, step, self.args.course.seed);
         batch.extend(take(&self.variants, from_variants, step, self.args.course.seed ^ 0x5eed));
         batch
@@ -259,14 +276,19 @@ impl Pupil for Run<'_> {
         let index = Tensor::from_slice(&batch);
         let label: Vec<i64> = batch.iter().map(|&place| self.labels[place as usize]).collect();
         let label = Tensor::from_slice(&label);
-        let mut pixels = views::views(
-            &self.squares.index_select(0, &index),
-            &self.mirrors.index_select(0, &index),
-            self.shape.image_size,
-        );
-        let (other, share) = mix(&mut pixels, &mut rng, if self.whole(step) { 0.0 } else { 1.0 });
-        let kind = if course.f32 { Kind::Float } else { Kind::BFloat16 };
-        let pixels = views::normalise(&pixels).to_kind(kind);
+        let kind = course.kind();
+        let (pixels, mixed) = if self.plain(step) {
+            (self.plain.index_select(0, &index), None)
+        } else {
+            let mut pixels = views::views(
+                &self.squares.index_select(0, &index),
+                &self.mirrors.index_select(0, &index),
+                self.shape.image_size,
+            );
+            let mixed = if self.whole(step) { None } else { mix(&mut pixels, &mut rng) };
+            (views::normalise(&pixels), mixed)
+        };
+        let pixels = pixels.to_kind(kind);
 
         let tensors = self.layout.split(&self.adam.flat);
         let cast: Vec<Tensor> = self.layout.split(&self.adam.flat.to_kind(kind));
@@ -281,7 +303,7 @@ impl Pupil for Run<'_> {
             logits.cross_entropy_loss(label, None::<Tensor>, Reduction::Mean, -100, SMOOTHING)
         };
         let mut loss = to_text(&label);
-        if share < 1.0 {
+        if let Some((other, share)) = mixed {
             let other = label.index_select(0, &other);
             loss = loss * share + to_text(&other) * (1.0 - share);
         } else {
@@ -293,8 +315,7 @@ impl Pupil for Run<'_> {
             loss += to_image * 0.3;
         }
         loss.backward();
-        let rate = course.rate * cosine(step, course.warmup, course.steps);
-        self.adam.step(rate, step + 1);
+        self.adam.step(course.rate_at(step), step + 1);
         Ok(loss.double_value(&[]))
     }
 }
@@ -317,13 +338,11 @@ impl Run<'_> {
     /// projection into the space where it met its texts, for the mapping layers.
     fn write_features(&self) -> Result<()> {
         let projection = &self.layout.split(&self.adam.average)[self.n_tower];
-        let kind = if self.args.course.f32 { Kind::Float } else { Kind::BFloat16 };
+        let kind = self.args.course.kind();
         let tower = self.layout.split(&self.adam.average.to_kind(kind));
         let side = self.shape.image_size;
-        let see = |pixels: &Tensor| {
-            let pixels = views::normalise(pixels).to_kind(kind);
-            net::forward(self.shape, &tower[..self.n_tower], &pixels, LeftOut::default())
-        };
+        let see =
+            |pixels: Tensor| net::forward(self.shape, &tower[..self.n_tower], &pixels, LeftOut::default());
         let (mut features, mut of) = (Vec::new(), Vec::new());
         tch::manual_seed(self.args.course.seed as i64);
         for places in self.originals.chunks(self.args.batch) {
@@ -332,11 +351,11 @@ impl Run<'_> {
                 (self.squares.index_select(0, &index), self.mirrors.index_select(0, &index));
             for view in 0..VIEWS {
                 let pixels = if view == 0 {
-                    views::plain(&squares, side)
+                    self.plain.index_select(0, &index)
                 } else {
-                    views::views(&squares, &mirrors, side)
+                    views::normalise(&views::views(&squares, &mirrors, side))
                 };
-                features.push(no_grad(|| see(&pixels)).to_kind(Kind::BFloat16));
+                features.push(no_grad(|| see(pixels.to_kind(kind))).to_kind(Kind::BFloat16));
                 of.extend(
                     places.iter().map(|&place| self.trained[self.labels[place as usize] as usize] as i64),
                 );
@@ -386,29 +405,29 @@ fn take(places: &[i64], n: usize, step: i64, seed: u64) -> Vec<i64> {
     taken
 }
 
-/// In an eighth of the steps, `often` times, blends every view with another, or pastes a piece of the other in. Returns the others and the share that is
-/// the view's own.
+/// In an eighth of the steps, blends every view with another, or pastes a piece of the other in. Returns the others and the share that is the
+/// view's own.
 ///
 /// Sources: Zhang et al., mixup; Yun et al., CutMix.
-fn mix(pixels: &mut Tensor, rng: &mut ChaCha8Rng, often: f64) -> (Tensor, f64) {
+fn mix(pixels: &mut Tensor, rng: &mut ChaCha8Rng) -> Option<(Tensor, f64)> {
     use rand::RngExt;
     let (n, side) = (pixels.size()[0], pixels.size()[3]);
     let other = Tensor::randperm(n, (Kind::Int64, tch::Device::Cpu));
     let way: f64 = rng.random();
-    if way < 0.05 * often {
+    if way < 0.05 {
         let share = 0.5 + 0.5 * rng.random::<f64>();
         let blended = &*pixels * share + pixels.index_select(0, &other) * (1.0 - share);
         *pixels = blended;
-        (other, share)
-    } else if way < 0.12 * often {
+        Some((other, share))
+    } else if way < 0.12 {
         let piece = (side as f64 * rng.random_range(0.25..0.6)) as i64;
         let (x, y) = (rng.random_range(0..=side - piece), rng.random_range(0..=side - piece));
         let from = pixels.index_select(0, &other);
         let cut = |tensor: &Tensor| tensor.narrow(2, y, piece).narrow(3, x, piece);
         cut(pixels).copy_(&cut(&from));
-        (other, 1.0 - (piece * piece) as f64 / (side * side) as f64)
+        Some((other, 1.0 - (piece * piece) as f64 / (side * side) as f64))
     } else {
-        (other, 1.0)
+        None
     }
 }
 

@@ -5,4 +5,5 @@
 mod goldens;
 mod runs;
 mod scene;
+mod small_towers;
 mod towers;

@@ -50,6 +50,36 @@ impl Scene {
         command
     }
 
+    /// What `fondue corpus` would make of the pictures, as far as towers that see need it: each shape is a thing that four hands drew.
+    pub(crate) fn corpus(&self) -> PathBuf {
+        let mut things = "thing\tname\tgroup\tkeywords\theld_out\n".to_owned();
+        let mut pictures = "image\tthing\tstyle\tsplit\n".to_owned();
+        let mut variants = "image\tthing\tstyle\n".to_owned();
+        for shape in ["square", "cross"] {
+            things += &format!("{shape}\ta {shape}\tSymbols\tshape;figure\t0\n");
+            for ((colour, _), (style, split)) in
+                COLOURS.iter().zip([("noto", "train"), ("fluent", "train"), ("noto", "held-picture")])
+            {
+                pictures += &format!("{colour}-{shape}.png\t{shape}\t{style}\t{split}\n");
+            }
+            variants += &format!("black-{shape}.png\t{shape}\tnoto\n");
+        }
+        for (file, text) in [("things.tsv", things), ("pictures.tsv", pictures), ("variants.tsv", variants)] {
+            fs::write(self.path(file), text).unwrap();
+        }
+        self.folder.path().to_owned()
+    }
+
+    /// `towers vision` on that corpus, a tower of the smallest, with a folder of the run and more words.
+    pub(crate) fn vision(&self, out: &str, words: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_fondue-train"));
+        command.args(["towers", "vision", "--corpus"]).arg(self.corpus()).arg("--out").arg(self.path(out));
+        let size = "--image-size 24 --width 32 --layers 1 --heads 2 --ffn 64 --batch 4 --variants 0.25";
+        let course = "--warmup 2 --threads 1 --f32 --judge-every 8 --save-every 3";
+        command.args(size.split(' ')).args(course.split(' ')).args(words);
+        command
+    }
+
     pub(crate) fn metrics(&self, out: &str) -> String {
         fs::read_to_string(self.path(out).join("metrics.jsonl")).unwrap()
     }

@@ -31,11 +31,6 @@ pub(crate) fn views(squares: &Tensor, mirrors: &Tensor, side: i64) -> Tensor {
     (cover(&ink) + 1.0).clamp(0.0, 1.0)
 }
 
-/// `[n, 3, s, s]` u8 → `[n, 3, side, side]` f32 in 0 … 1, as they are.
-pub(crate) fn plain(squares: &Tensor, side: i64) -> Tensor {
-    (squares.to_kind(Kind::Float) / 255.0).internal_upsample_bilinear2d_aa([side, side], false, None, None)
-}
-
 /// `[n, 2, 3]`: where each point of a view is taken from.
 fn placement(n: i64, mirrors: &Tensor) -> Tensor {
     let angle = Tensor::randn([n], FLOAT) * (9.0 * PI / 180.0);
