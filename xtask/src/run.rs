@@ -5,6 +5,8 @@ use std::{
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::Command,
+    thread,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, ensure};
@@ -142,6 +144,28 @@ pub(crate) fn cargo(root: &Path) -> Command {
 /// Runs a command that must succeed.
 pub(crate) fn call(command: &mut Command) -> Result<()> {
     let status = command.status().with_context(|| format!("{command:?} could not be started"))?;
+    ensure!(status.success(), "{command:?} failed ({status})");
+    Ok(())
+}
+
+/// Runs a command that must succeed, and calls `note` every so often while it runs.
+pub(crate) fn call_noting(
+    command: &mut Command,
+    every: Duration,
+    note: impl Fn() -> Result<()>,
+) -> Result<()> {
+    let mut child = command.spawn().with_context(|| format!("{command:?} could not be started"))?;
+    let mut noted = Instant::now();
+    let status = loop {
+        if let Some(status) = child.try_wait()? {
+            break status;
+        }
+        thread::sleep(Duration::from_millis(100));
+        if noted.elapsed() >= every {
+            note()?;
+            noted = Instant::now();
+        }
+    };
     ensure!(status.success(), "{command:?} failed ({status})");
     Ok(())
 }

@@ -122,7 +122,8 @@ pub(crate) struct AdamSettings {
     pub(crate) average: f64,
 }
 
-/// An update goes through the vectors in pieces of this length, which stay in a processor's cache from one operation to the next.
+/// An update goes through the vectors in pieces of this length, which stay in a processor's cache from one operation to the
+/// next.
 const PIECE: i64 = 1 << 16;
 
 /// AdamW over one vector, with an average of the weights over the steps.
@@ -308,6 +309,21 @@ mod tests {
         }
         for (got, wanted) in numbers(&adam.flat).into_iter().zip(weights) {
             assert!((f64::from(got) - wanted).abs() < 1e-5, "{got} {wanted}");
+        }
+    }
+
+    #[test]
+    fn an_update_reaches_every_piece_of_a_long_vector_once() {
+        let mut layout = Layout::default();
+        layout.add("w", &[2 * PIECE + 5], Start::Fill(2.0), true);
+        let mut adam = Adam::new(&layout, AdamSettings { clip: 1.0, ..SETTINGS });
+        for step in 1..=2 {
+            adam.flat.square().sum(Kind::Float).backward();
+            adam.step(0.01, step);
+        }
+        for vector in [&adam.flat, &adam.average] {
+            let (least, most) = (vector.min().double_value(&[]), vector.max().double_value(&[]));
+            assert!(least == most && most < 1.99, "{least} {most}");
         }
     }
 

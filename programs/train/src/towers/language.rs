@@ -7,6 +7,7 @@
 pub(crate) mod documents;
 mod eyes;
 mod net;
+mod pieces;
 mod start;
 
 use std::{
@@ -26,6 +27,7 @@ use self::{
     documents::{Row, Rows, Slot},
     eyes::Eyes,
     net::Shape,
+    pieces::{Piece, pieces},
 };
 use super::{
     course::{Course, CourseArgs, Pupil, write},
@@ -92,8 +94,8 @@ const KINDS: [(&str, f64); 4] = [("dialogue", 0.6), ("caption", 0.2), ("talk", 0
 const QUERY_WEIGHT: f64 = 2.0;
 /// A document of so few positions is short.
 const SHORT: usize = 20;
-/// An update's documents, sorted by length, are computed in so many pieces, to save padding.
-const PIECES: usize = 4;
+/// So many tokens that are asked for, and multiples of it, are computed at once.
+const ASKED_TOGETHER: usize = 256;
 /// Documents of each kind that the loss is measured on.
 const JUDGED: usize = 256;
 
@@ -233,19 +235,19 @@ impl<'a> Run<'a> {
         })
     }
 
-    /// Sum of the losses of some rows, and how many tokens were asked for.
+    /// Sum of the losses of some rows, and how many tokens they ask for.
     fn loss(
         &self,
         flat: &Tensor,
         kind: Kind,
-        rows: &[&Row],
+        piece: Piece<'_>,
         noisy: bool,
         rng: &mut ChaCha8Rng,
     ) -> Result<(Tensor, i64)> {
         let float = self.layout.split(flat);
         let cast: HashMap<String, Tensor> = self.layout.named(&flat.to_kind(kind)).into_iter().collect();
         let net = OptNet::new(self.config.clone(), &cast)?;
-        let t = rows.iter().map(|row| row.slots.len()).max().unwrap_or(1);
+        let Piece { rows, n, t } = piece;
         let (mut ids, mut labels) = (Vec::new(), Vec::new());
         let (mut places, mut pictured) = (Vec::new(), Vec::new());
         let (mut queries, mut wanted) = (Vec::new(), Vec::new());
@@ -267,8 +269,13 @@ impl<'a> Run<'a> {
                 wanted.push(*thing);
             }
         }
-        let n = rows.len() as i64;
-        let asked: Vec<i64> = (0..labels.len() as i64).filter(|&at| labels[at as usize] >= 0).collect();
+        ids.resize(n * t, 1);
+        let mut asked: Vec<i64> = (0..labels.len() as i64).filter(|&at| labels[at as usize] >= 0).collect();
+        let mut label: Vec<i64> = asked.iter().map(|&at| labels[at as usize]).collect();
+        let count = asked.len() as i64;
+        // What is added asks for nothing.
+        asked.resize(asked.len().next_multiple_of(ASKED_TOGETHER), 0);
+        label.resize(asked.len(), -100);
         let table = net.table();
         let width = self.shape.width;
         let mut embeds = Tensor::embedding(table, &Tensor::from_slice(&ids), -1, false, false);
@@ -276,11 +283,11 @@ impl<'a> Run<'a> {
             let seen = self.eyes.see(&float[self.n_model..], &pictured, noisy, rng).to_kind(kind);
             embeds = embeds.index_copy(0, &Tensor::from_slice(&places), &seen);
         }
-        let hidden = net.forward(&embeds.view([n, t as i64, width]))?;
+        let hidden = net.forward(&embeds.view([n as i64, t as i64, width]))?;
         let hidden = hidden.view([-1, width]);
         let at = Tensor::from_slice(&asked);
         let logits = hidden.index_select(0, &at).matmul(&table.transpose(0, 1)).to_kind(Kind::Float);
-        let label = Tensor::from_slice(&labels).index_select(0, &at);
+        let label = Tensor::from_slice(&label);
         let loss = logits.cross_entropy_loss(&label, None::<Tensor>, Reduction::Sum, -100, 0.0);
         let missed = if noisy && !queries.is_empty() {
             let states = hidden.index_select(0, &Tensor::from_slice(&queries));
@@ -289,7 +296,7 @@ impl<'a> Run<'a> {
             None
         };
         let loss = missed.map_or_else(|| loss.shallow_clone(), |missed| &loss + missed * QUERY_WEIGHT);
-        Ok((loss, asked.len() as i64))
+        Ok((loss, count))
     }
 }
 
@@ -324,8 +331,8 @@ impl Pupil for Run<'_> {
         let asked: usize =
             rows.iter().map(|row| row.labels.iter().filter(|&&label| label >= 0).count()).sum();
         let mut sum = 0.0;
-        for piece in rows.chunks(rows.len().div_ceil(PIECES)) {
-            let (loss, _) = self.loss(&self.adam.flat, self.args.course.kind(), piece, true, &mut rng)?;
+        for piece in pieces(&rows, self.args.max_len) {
+            let (loss, _) = self.loss(&self.adam.flat, course.kind(), piece, true, &mut rng)?;
             let loss = loss / asked as f64;
             loss.backward();
             sum += loss.double_value(&[]);
@@ -342,7 +349,7 @@ impl Pupil for Run<'_> {
             for piece in rows.chunks(64) {
                 let piece: Vec<&Row> = piece.iter().collect();
                 let (loss, asked) = no_grad(|| {
-                    self.loss(&self.adam.average, self.args.course.kind(), &piece, false, &mut rng)
+                    self.loss(&self.adam.average, self.args.course.kind(), Piece::of(&piece), false, &mut rng)
                 })?;
                 sum += loss.double_value(&[]);
                 count += asked;

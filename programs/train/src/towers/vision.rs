@@ -1,5 +1,6 @@
 //! `fondue train towers vision`: a CLIP vision tower from nothing, by the contrastive loss with a text tower.
 
+mod batches;
 mod judge;
 mod net;
 mod pictures;
@@ -15,11 +16,12 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use fondue_imaging::Preprocess;
-use rand::{SeedableRng, seq::SliceRandom};
+use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use tch::{Kind, Reduction, Tensor, no_grad};
 
 use self::{
+    batches::{mix, take},
     judge::Judge,
     net::{LeftOut, Shape},
     pictures::{Corpus, Drawing, Split, Thing},
@@ -56,8 +58,8 @@ pub struct VisionArgs {
     /// Share of the updates, the last ones, with all patches and unmixed.
     #[arg(long, default_value_t = 0.12)]
     whole: f64,
-    /// Share of the updates, the last ones, that see each drawing as the vision service will, unchanged, and none with a changed palette.
-    /// What is known already is known better by them, and what is new hardly worse.
+    /// Share of the updates, the last ones, that see each drawing as the vision service will, unchanged, and none with a
+    /// changed palette.
     #[arg(long, default_value_t = 0.0)]
     plain: f64,
     /// Of all drawings that a step sees, the share with changed palettes.
@@ -243,7 +245,8 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// The drawings of a step: each epoch goes once through the originals, in an order of its own.
+    /// The drawings of a step: each epoch goes once through the originals, in an order of its own; the plain updates at the end
+    /// take more of them each, and begin in the middle of one.
     fn batch(&self, step: i64) -> Vec<i64> {
         let from_variants = if self.variants.is_empty() || self.plain(step) {
             0
@@ -391,68 +394,7 @@ impl Run<'_> {
     }
 }
 
-/// The `step`-th `n` of `places`, in an order that each epoch draws anew.
-fn take(places: &[i64], n: usize, step: i64, seed: u64) -> Vec<i64> {
-    let (mut taken, mut epoch, mut order) = (Vec::with_capacity(n), usize::MAX, Vec::new());
-    for at in (0..n).map(|i| step as usize * n + i) {
-        if at / places.len() != epoch {
-            epoch = at / places.len();
-            order = places.to_vec();
-            order.shuffle(&mut ChaCha8Rng::seed_from_u64(seed.wrapping_mul(0x9e37_79b9) ^ epoch as u64));
-        }
-        taken.push(order[at % places.len()]);
-    }
-    taken
-}
-
-/// In an eighth of the steps, blends every view with another, or pastes a piece of the other in. Returns the others and the share that is the
-/// view's own.
-///
-/// Sources: Zhang et al., mixup; Yun et al., CutMix.
-fn mix(pixels: &mut Tensor, rng: &mut ChaCha8Rng) -> Option<(Tensor, f64)> {
-    use rand::RngExt;
-    let (n, side) = (pixels.size()[0], pixels.size()[3]);
-    let other = Tensor::randperm(n, (Kind::Int64, tch::Device::Cpu));
-    let way: f64 = rng.random();
-    if way < 0.05 {
-        let share = 0.5 + 0.5 * rng.random::<f64>();
-        let blended = &*pixels * share + pixels.index_select(0, &other) * (1.0 - share);
-        *pixels = blended;
-        Some((other, share))
-    } else if way < 0.12 {
-        let piece = (side as f64 * rng.random_range(0.25..0.6)) as i64;
-        let (x, y) = (rng.random_range(0..=side - piece), rng.random_range(0..=side - piece));
-        let from = pixels.index_select(0, &other);
-        let cut = |tensor: &Tensor| tensor.narrow(2, y, piece).narrow(3, x, piece);
-        cut(pixels).copy_(&cut(&from));
-        Some((other, 1.0 - (piece * piece) as f64 / (side * side) as f64))
-    } else {
-        None
-    }
-}
-
 /// Rows at length 1.
 pub(crate) fn unit(rows: &Tensor) -> Tensor {
     rows / rows.norm_scalaropt_dim(2.0, [-1i64].as_slice(), true).clamp_min(1e-6)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_epoch_takes_each_drawing_once_in_an_order_of_its_own() {
-        let places: Vec<i64> = (0..10).collect();
-        let epoch = |n: i64| {
-            let mut taken: Vec<i64> = (0..5).flat_map(|step| take(&places, 2, n * 5 + step, 7)).collect();
-            let order = taken.clone();
-            taken.sort_unstable();
-            assert_eq!(taken, places);
-            order
-        };
-        assert_ne!(epoch(0), epoch(1));
-        assert_eq!(epoch(1), epoch(1));
-        assert_eq!(take(&places, 25, 0, 7)[..10], epoch(0)[..]);
-        assert!(take(&places, 0, 3, 7).is_empty());
-    }
 }

@@ -50,7 +50,8 @@ impl Scene {
         command
     }
 
-    /// What `fondue corpus` would make of the pictures, as far as towers that see need it: each shape is a thing that four hands drew.
+    /// What `fondue corpus` would make of the pictures, as far as vision towers need it: each shape is a thing with two
+    /// drawings that are trained on, one that is held out, and one in another palette.
     pub(crate) fn corpus(&self) -> PathBuf {
         let mut things = "thing\tname\tgroup\tkeywords\theld_out\n".to_owned();
         let mut pictures = "image\tthing\tstyle\tsplit\n".to_owned();
