@@ -57,8 +57,8 @@ const STEPS: [(&str, &str); 5] = [
     ),
     (
         "language",
-        "train towers language --corpus corpus --out small --features small/vision-features.safetensors --steps 2000 \
-         --rate 2e-3 --fall linear --batch 64 --naming 192 --finding 160 --threads THREADS",
+        "train towers language --corpus corpus --out small --features small/vision-features.safetensors --steps 2600 \
+         --rate 2e-3 --fall linear --batch 64 --naming 256 --finding 96 --threads THREADS",
     ),
     (
         "ground",
