@@ -52,24 +52,24 @@ const STEPS: [(&str, &str); 5] = [
     ("tokenizer", "train towers tokenizer --corpus corpus --out small"),
     (
         "vision",
-        "train towers vision --corpus corpus --out small --steps 9400 --fall linear --whole 0.16 --plain 0.12 \
+        "train towers vision --corpus corpus --out small --steps 9000 --fall linear --whole 0.16 --plain 0.12 \
          --threads THREADS",
     ),
     (
         "language",
-        "train towers language --corpus corpus --out small --features small/vision-features.safetensors --steps 2600 \
-         --rate 2e-3 --fall linear --batch 64 --naming 256 --finding 96 --threads THREADS",
+        "train towers language --corpus corpus --out small --features small/vision-features.safetensors --steps 2300 \
+         --rate 2e-3 --fall linear --batch 80 --naming 224 --finding 96 --threads THREADS",
     ),
     (
         "ground",
         "train ground small --train corpus/captions/grounding.tsv --images corpus --out ground --init small/start/fromage \
-         --iterations 500 --batch 180 --max-len 32 --views 1 --freeze-ret --ret-lm-weight 0 --learning-rate 6e-4 \
+         --iterations 300 --batch 180 --max-len 32 --views 1 --freeze-ret --ret-lm-weight 0 --learning-rate 6e-4 \
          --warmup 20 --concat-prob 0 --checkpoint-every 50 --threads THREADS",
     ),
 ];
 
-/// What glibc's allocator is told: to keep what is freed. A step frees all that it took; giving that back and taking it
-/// anew, page by page, costs a quarter of the time.
+/// What glibc's allocator is told where something is trained: to keep what is freed. A step frees all that it took; giving
+/// that back and taking it anew, page by page, costs a quarter of the time.
 const KEEP_FREED: [(&str, &str); 4] = [
     ("MALLOC_ARENA_MAX", "1"),
     ("MALLOC_MMAP_MAX_", "0"),
@@ -111,13 +111,20 @@ impl Maker {
         let start = Instant::now();
         let note = |file: &Path| {
             let seconds = before + start.elapsed().as_secs_f32();
-            let text = format!("{command}\n{seconds:.1} s\n");
-            fs::write(file, text).with_context(|| format!("writing {}", file.display())).map(|()| seconds)
+            // Whole or not at all: half a note is another command's.
+            let beside = file.with_extension("part");
+            fs::write(&beside, format!("{command}\n{seconds:.1} s\n"))
+                .and_then(|()| fs::rename(&beside, file))
+                .with_context(|| format!("writing {}", file.display()))
+                .map(|()| seconds)
         };
         let mut words = words.split_whitespace();
         let program = words.next().context("a step runs a program")?;
         let mut call = Command::new(self.bin.join(format!("fondue-{program}")));
-        call.args(words).envs(KEEP_FREED).current_dir(&self.work);
+        call.args(words).current_dir(&self.work);
+        if program == "train" {
+            call.envs(KEEP_FREED);
+        }
         note(&spent)?;
         // Ctrl-C ends this program, too: what is noted by then is kept.
         run::call_noting(&mut call, NOTED_EVERY, || note(&spent).map(drop))?;

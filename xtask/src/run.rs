@@ -162,7 +162,12 @@ pub(crate) fn call_noting(
         }
         thread::sleep(Duration::from_millis(100));
         if noted.elapsed() >= every {
-            note()?;
+            if let Err(error) = note() {
+                // Nobody would wait for it; whether it can be ended matters less than why.
+                let _ = child.kill();
+                let _ = child.wait();
+                return Err(error);
+            }
             noted = Instant::now();
         }
     };

@@ -37,9 +37,10 @@ pub(crate) struct CourseArgs {
     /// Threads.
     #[arg(long, default_value_t = 2)]
     pub(crate) threads: i32,
-    /// Compute in f32; otherwise in bfloat16, with weights and moments in f32.
-    #[arg(long)]
-    pub(crate) f32: bool,
+    /// What is computed in; weights and moments are f32 in any case [default: bf16 where the processor computes in it, f32
+    /// elsewhere].
+    #[arg(long, value_enum)]
+    dtype: Option<Dtype>,
     /// Updates between two measurements.
     #[arg(long, default_value_t = 500)]
     pub(crate) judge_every: i64,
@@ -48,10 +49,33 @@ pub(crate) struct CourseArgs {
     pub(crate) save_every: i64,
 }
 
+/// What a tower can be computed in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Dtype {
+    F32,
+    Bf16,
+}
+
+impl Dtype {
+    /// What is quickest here: without instructions for bf16, libtorch takes several times as long for it as for f32.
+    fn quickest() -> Self {
+        #[cfg(target_arch = "x86_64")]
+        let has_bf16 = std::arch::is_x86_feature_detected!("avx512bf16");
+        #[cfg(target_arch = "aarch64")]
+        let has_bf16 = std::arch::is_aarch64_feature_detected!("bf16");
+        #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+        let has_bf16 = false;
+        if has_bf16 { Self::Bf16 } else { Self::F32 }
+    }
+}
+
 impl CourseArgs {
     /// What is computed in.
     pub(crate) fn kind(&self) -> Kind {
-        if self.f32 { Kind::Float } else { Kind::BFloat16 }
+        match self.dtype.unwrap_or_else(Dtype::quickest) {
+            Dtype::F32 => Kind::Float,
+            Dtype::Bf16 => Kind::BFloat16,
+        }
     }
 
     /// The learning rate of a step.
@@ -99,6 +123,9 @@ impl<'a> Course<'a> {
         let left = "the same command goes on from what is kept";
         let interrupt = Interrupt::listen(left).context("listening for Ctrl-C")?;
         interrupt.begin()?;
+        if self.args.dtype.is_none() && self.args.kind() == Kind::Float {
+            eprintln!("no instructions for bf16 are known of this processor: in f32");
+        }
         let mut step = self.resume(pupil.adam())?;
         let steps = self.args.steps;
         let style = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {per_sec} {eta} left")?;

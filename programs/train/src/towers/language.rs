@@ -56,7 +56,8 @@ pub struct LanguageArgs {
     /// Documents an update.
     #[arg(long, default_value_t = 128)]
     batch: usize,
-    /// Further documents an update, of the short ones that begin with a picture: from them naming pictures is learnt.
+    /// Further documents an update, of the short ones that begin with a picture: from them naming pictures is learnt. Only
+    /// their last line is asked for: the answer, where there is a question.
     #[arg(long, default_value_t = 0)]
     naming: usize,
     /// Further documents an update, of the captions with `[RET]`: from them it is learnt what to find there.
@@ -95,7 +96,7 @@ const QUERY_WEIGHT: f64 = 2.0;
 /// A document of so few positions is short.
 const SHORT: usize = 20;
 /// So many tokens that are asked for, and multiples of it, are computed at once.
-const ASKED_TOGETHER: usize = 256;
+const ASKED_TOGETHER: usize = 64;
 /// Documents of each kind that the loss is measured on.
 const JUDGED: usize = 256;
 
@@ -139,12 +140,19 @@ struct Run<'a> {
     ret: i64,
     /// Documents to train on and their share, by kind.
     kinds: Vec<(&'static str, f64, Vec<Row>)>,
-    /// The short ones that begin with a picture.
+    /// The short ones that begin with a picture, of which only the last line is asked for.
     naming: Vec<Row>,
     /// The captions with `[RET]`.
     finding: Vec<Row>,
     /// Documents to measure on.
     judged: BTreeMap<String, Vec<Row>>,
+}
+
+/// The model as it is at some update, in the kind that is computed in.
+struct Model {
+    net: OptNet,
+    /// Tensors of [`Eyes::layout`], in f32.
+    eyes: Vec<Tensor>,
 }
 
 impl<'a> Run<'a> {
@@ -178,7 +186,8 @@ impl<'a> Run<'a> {
         );
         let is_naming =
             |row: &&Row| matches!(row.slots.first(), Some(Slot::Picture(_))) && row.slots.len() <= SHORT;
-        let naming: Vec<Row> = kinds.iter().flat_map(|(.., rows)| rows).filter(is_naming).cloned().collect();
+        let naming = kinds.iter().flat_map(|(.., rows)| rows).filter(is_naming);
+        let naming: Vec<Row> = naming.map(|row| rows.last_line(row)).collect();
         ensure!(
             args.naming == 0 || !naming.is_empty(),
             "the corpus has no short texts that begin with a picture"
@@ -235,18 +244,30 @@ impl<'a> Run<'a> {
         })
     }
 
+    /// The model with these weights, and beside it what makes vectors of pictures.
+    fn model(&self, flat: &Tensor) -> Result<Model> {
+        let kind = self.args.course.kind();
+        let (mut eyes, mut cast) = (Vec::new(), HashMap::new());
+        for (n, (name, tensor)) in self.layout.named(flat).into_iter().enumerate() {
+            if n < self.n_model {
+                cast.insert(name, tensor.to_kind(kind));
+            } else {
+                eyes.push(tensor);
+            }
+        }
+        Ok(Model { net: OptNet::new(self.config.clone(), &cast)?, eyes })
+    }
+
     /// Sum of the losses of some rows, and how many tokens they ask for.
     fn loss(
         &self,
-        flat: &Tensor,
-        kind: Kind,
+        model: &Model,
         piece: Piece<'_>,
         noisy: bool,
         rng: &mut ChaCha8Rng,
     ) -> Result<(Tensor, i64)> {
-        let float = self.layout.split(flat);
-        let cast: HashMap<String, Tensor> = self.layout.named(&flat.to_kind(kind)).into_iter().collect();
-        let net = OptNet::new(self.config.clone(), &cast)?;
+        let Model { net, eyes } = model;
+        let kind = net.table().kind();
         let Piece { rows, n, t } = piece;
         let (mut ids, mut labels) = (Vec::new(), Vec::new());
         let (mut places, mut pictured) = (Vec::new(), Vec::new());
@@ -280,7 +301,7 @@ impl<'a> Run<'a> {
         let width = self.shape.width;
         let mut embeds = Tensor::embedding(table, &Tensor::from_slice(&ids), -1, false, false);
         if !places.is_empty() {
-            let seen = self.eyes.see(&float[self.n_model..], &pictured, noisy, rng).to_kind(kind);
+            let seen = self.eyes.see(eyes, &pictured, noisy, rng).to_kind(kind);
             embeds = embeds.index_copy(0, &Tensor::from_slice(&places), &seen);
         }
         let hidden = net.forward(&embeds.view([n as i64, t as i64, width]))?;
@@ -291,7 +312,7 @@ impl<'a> Run<'a> {
         let loss = logits.cross_entropy_loss(&label, None::<Tensor>, Reduction::Sum, -100, 0.0);
         let missed = if noisy && !queries.is_empty() {
             let states = hidden.index_select(0, &Tensor::from_slice(&queries));
-            self.eyes.missed(&float[self.n_model..], &states, &wanted)
+            self.eyes.missed(eyes, &states, &wanted)
         } else {
             None
         };
@@ -330,27 +351,25 @@ impl Pupil for Run<'_> {
         rows.sort_by_key(|row| row.slots.len());
         let asked: usize =
             rows.iter().map(|row| row.labels.iter().filter(|&&label| label >= 0).count()).sum();
-        let mut sum = 0.0;
-        for piece in pieces(&rows, self.args.max_len) {
-            let (loss, _) = self.loss(&self.adam.flat, course.kind(), piece, true, &mut rng)?;
-            let loss = loss / asked as f64;
-            loss.backward();
-            sum += loss.double_value(&[]);
-        }
+        let model = self.model(&self.adam.flat)?;
+        let losses = pieces(&rows, self.args.max_len).into_iter();
+        let losses = losses.map(|piece| Ok(self.loss(&model, piece, true, &mut rng)?.0));
+        // One pass backward: each costs a gradient of all weights.
+        let loss = Tensor::stack(&losses.collect::<Result<Vec<_>>>()?, 0).sum(Kind::Float) / asked as f64;
+        loss.backward();
         self.adam.step(course.rate_at(step), step + 1);
-        Ok(sum)
+        Ok(loss.double_value(&[]))
     }
 
     fn judge(&mut self) -> Result<(String, serde_json::Value)> {
         let mut rng = ChaCha8Rng::seed_from_u64(0);
+        let model = self.model(&self.adam.average)?;
         let mut losses = BTreeMap::new();
         for (kind, rows) in &self.judged {
             let (mut sum, mut count) = (0.0, 0);
             for piece in rows.chunks(64) {
                 let piece: Vec<&Row> = piece.iter().collect();
-                let (loss, asked) = no_grad(|| {
-                    self.loss(&self.adam.average, self.args.course.kind(), Piece::of(&piece), false, &mut rng)
-                })?;
+                let (loss, asked) = no_grad(|| self.loss(&model, Piece::of(&piece), false, &mut rng))?;
                 sum += loss.double_value(&[]);
                 count += asked;
             }

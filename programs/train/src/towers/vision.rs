@@ -94,8 +94,9 @@ pub(crate) fn things(corpus: &Path) -> Result<Vec<(String, String)>> {
     Ok(table.rows().map(|[thing, name]| (thing.to_owned(), name.to_owned())).collect())
 }
 
-/// Views of a drawing whose features are kept, the drawing as it is among them.
-const VIEWS: usize = 6;
+/// Views of a drawing whose features are kept, the drawing as it is among them. With more, the drawing
+/// itself is met too seldom for its name to be learnt.
+const VIEWS: usize = 3;
 /// Share of a thing's keywords that a caption has.
 const KEYWORDS: f64 = 0.3;
 /// Share of a label that is spread over all names.
@@ -293,8 +294,9 @@ impl Pupil for Run<'_> {
         };
         let pixels = pixels.to_kind(kind);
 
+        // Split once: each time costs a gradient of all weights.
         let tensors = self.layout.split(&self.adam.flat);
-        let cast: Vec<Tensor> = self.layout.split(&self.adam.flat.to_kind(kind));
+        let cast: Vec<Tensor> = tensors[..=self.n_tower].iter().map(|tensor| tensor.to_kind(kind)).collect();
         let pooled = net::forward(self.shape, &cast[..self.n_tower], &pixels, self.left_out(step));
         let image = unit(&pooled.linear(&cast[self.n_tower], None::<Tensor>).to_kind(Kind::Float));
         let captions = self.words.captions(&mut rng, KEYWORDS);

@@ -50,7 +50,7 @@ impl Scene {
         command
     }
 
-    /// What `fondue corpus` would make of the pictures, as far as vision towers need it: each shape is a thing with two
+    /// What `fondue corpus` would make of the pictures, as far as towers need it: each shape is a thing with two
     /// drawings that are trained on, one that is held out, and one in another palette.
     pub(crate) fn corpus(&self) -> PathBuf {
         let mut things = "thing\tname\tgroup\tkeywords\theld_out\n".to_owned();
@@ -68,6 +68,11 @@ impl Scene {
         for (file, text) in [("things.tsv", things), ("pictures.tsv", pictures), ("variants.tsv", variants)] {
             fs::write(self.path(file), text).unwrap();
         }
+        fs::create_dir_all(self.path("text")).unwrap();
+        let texts: String = ["square", "cross"].iter().flat_map(|shape| texts(shape)).collect();
+        for file in ["train.jsonl", "validation.jsonl"] {
+            fs::write(self.path("text").join(file), &texts).unwrap();
+        }
         self.folder.path().to_owned()
     }
 
@@ -76,14 +81,50 @@ impl Scene {
         let mut command = Command::new(env!("CARGO_BIN_EXE_fondue-train"));
         command.args(["towers", "vision", "--corpus"]).arg(self.corpus()).arg("--out").arg(self.path(out));
         let size = "--image-size 24 --width 32 --layers 1 --heads 2 --ffn 64 --batch 4 --variants 0.25";
-        let course = "--warmup 2 --threads 1 --f32 --judge-every 8 --save-every 3";
-        command.args(size.split(' ')).args(course.split(' ')).args(words);
+        let course = "--warmup 2 --threads 1 --judge-every 8 --save-every 3";
+        command.args(size.split(' ')).args(course.split(' '));
+        in_f32_or(words, &mut command);
+        command
+    }
+
+    /// `towers language` behind [`Scene::vision`] in its folder, with the small model's vocabulary and more words.
+    pub(crate) fn language(&self, out: &str, words: &[&str]) -> Command {
+        let vocabulary = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets/model/opt/tokenizer.json");
+        fs::create_dir_all(self.path(out).join("opt")).unwrap();
+        fs::copy(vocabulary, self.path(out).join("opt/tokenizer.json")).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_fondue-train"));
+        command.args(["towers", "language", "--corpus"]).arg(self.corpus()).arg("--out").arg(self.path(out));
+        command.arg("--features").arg(self.path(out).join("vision-features.safetensors"));
+        let size = "--width 32 --layers 1 --heads 2 --ffn 64 --positions 64 --max-len 32";
+        let course = "--warmup 2 --threads 1 --judge-every 100 --save-every 50";
+        command.args(size.split(' ')).args(course.split(' '));
+        in_f32_or(words, &mut command);
         command
     }
 
     pub(crate) fn metrics(&self, out: &str) -> String {
         fs::read_to_string(self.path(out).join("metrics.jsonl")).unwrap()
     }
+}
+
+/// Adds the words, and f32 unless they say what is computed in.
+fn in_f32_or(words: &[&str], command: &mut Command) {
+    command.args(words);
+    if !words.contains(&"--dtype") {
+        command.args(["--dtype", "f32"]);
+    }
+}
+
+/// A dialogue, a caption and a gloss about a shape.
+fn texts(shape: &str) -> [String; 3] {
+    [
+        format!(
+            r#"{{"text":"<pic>Q: What is this?\nA: This is a {shape}.\n","kind":"dialogue","pics":["{shape}"]}}"#
+        ),
+        format!(r#"{{"text":"a {shape}[RET]","kind":"caption"}}"#),
+        format!(r#"{{"text":"A {shape} is a shape.","kind":"gloss"}}"#),
+    ]
+    .map(|line| line + "\n")
 }
 
 fn square(x: u32, y: u32) -> bool {

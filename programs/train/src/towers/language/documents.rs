@@ -152,6 +152,15 @@ impl<'a> Rows<'a> {
         Ok(shifted(&slots, &labels, &shown, self.max))
     }
 
+    /// That row, of which only the last line is asked for. A newline at its end belongs to that line.
+    pub(crate) fn last_line(&self, row: &Row) -> Row {
+        let mut row = row.clone();
+        let before = &row.slots[..row.slots.len().saturating_sub(1)];
+        let start = before.iter().rposition(|&slot| slot == Slot::Token(self.newline)).unwrap_or(0);
+        row.labels[..start].fill(-100);
+        row
+    }
+
     /// The thing whose name a text ends with, the longest name that does.
     fn last_named(&self, text: &str) -> Option<i64> {
         let text = text.trim_end_matches(['.', ' ']).to_lowercase();
@@ -187,13 +196,20 @@ fn shifted(slots: &[Slot], own: &[i64], shown: &[(usize, i64)], max: usize) -> R
 mod tests {
     use super::*;
 
-    fn row(json: &str, max: usize) -> Result<(Row, Tokenizer)> {
+    /// A row, its last line asked for alone, and the tokenizer.
+    fn both(json: &str, max: usize) -> Result<(Row, Row, Tokenizer)> {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets/model/opt");
         let tokenizer = Tokenizer::load(&folder)?;
         let things = HashMap::from([("1f34e".to_owned(), 7)]);
         let names = HashMap::from([("apple".to_owned(), 6), ("red apple".to_owned(), 7)]);
-        let row = Rows::new(&tokenizer, &things, &names, max)?.row(&serde_json::from_str(json)?)?;
-        Ok((row, tokenizer))
+        let rows = Rows::new(&tokenizer, &things, &names, max)?;
+        let row = rows.row(&serde_json::from_str(json)?)?;
+        let last = rows.last_line(&row);
+        Ok((row, last, tokenizer))
+    }
+
+    fn row(json: &str, max: usize) -> Result<(Row, Tokenizer)> {
+        both(json, max).map(|(row, _, tokenizer)| (row, tokenizer))
     }
 
     fn ids(tokenizer: &Tokenizer, text: &str) -> Vec<i64> {
@@ -235,6 +251,27 @@ mod tests {
         let ret = Slot::Token(tokenizer.ret().as_i64());
         let places: Vec<usize> = (0..row.slots.len()).filter(|&at| row.slots[at] == ret).collect();
         assert_eq!(row.queries, [(places[0], 7), (places[1], 6)]);
+    }
+
+    #[test]
+    fn of_the_last_line_alone_every_token_is_asked_for() {
+        for (text, asked) in [
+            (r"<pic>Q: b\nA: an apple.", "A: an apple."),
+            (r"<pic>Q: b\nA: an apple.\n", "A: an apple.\n"),
+            (r"<pic>Q: b\nA: c.\nQ: d\nA: e.\n", "A: e.\n"),
+        ] {
+            let json = format!(r#"{{"text":"{text}","kind":"dialogue","pics":["1f34e"]}}"#);
+            let (row, last, tokenizer) = both(&json, 99).unwrap();
+            assert_eq!(row.slots, last.slots);
+            let asked = [ids(&tokenizer, asked), vec![BOS]].concat();
+            let (front, end) = last.labels.split_at(last.labels.len() - asked.len());
+            assert_eq!(end, asked, "{text}");
+            assert!(front.iter().all(|&label| label == -100), "{text}");
+        }
+        let (row, last, _) =
+            both(r#"{"text":"<pic>red apple","kind":"caption","pics":["1f34e"]}"#, 99).unwrap();
+        assert_eq!(row, last);
+        assert!(both(r#"{"text":"","kind":"gloss"}"#, 99).is_ok());
     }
 
     #[test]

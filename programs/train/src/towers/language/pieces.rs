@@ -6,9 +6,9 @@
 use super::documents::Row;
 
 /// Positions of a piece, at most.
-const POSITIONS: usize = 2048;
+const POSITIONS: usize = 1024;
 /// Lengths are rounded up to a multiple of the first number up to the second, and then of the third.
-const ROUNDED: [usize; 3] = [8, 32, 16];
+const ROUNDED: [usize; 3] = [4, 32, 8];
 
 /// Some rows that are computed together, padded to `n` rows of `t` positions.
 #[derive(Clone, Copy)]
@@ -91,7 +91,7 @@ mod tests {
             held.sort_unstable();
             assert_eq!(held, lengths);
         }
-        assert!(shapes.len() <= 60, "{} shapes: {shapes:?}", shapes.len());
+        assert!(shapes.len() <= 45, "{} shapes: {shapes:?}", shapes.len());
     }
 
     #[test]
@@ -100,7 +100,7 @@ mod tests {
         let rows = [&short, &long];
         let pieces = pieces(&rows, 3004);
         let shapes: Vec<_> = pieces.iter().map(|piece| (piece.rows.len(), piece.n, piece.t)).collect();
-        assert_eq!(shapes, [(1, 1, 3004), (1, 1, 8)]);
+        assert_eq!(shapes, [(1, 1, 3004), (1, 1, 4)]);
         assert!(super::pieces(&[], 9).is_empty());
     }
 }

@@ -26,6 +26,8 @@ pub(crate) struct Shape {
     pub(crate) ffn: i64,
 }
 
+/// The factor in CLIP's `quick_gelu`, h·σ(1.702 h).
+const QUICK_GELU: f64 = 1.702;
 const PREFIX: &str = "vision_model.";
 
 /// The tensors of a tower, named as Hugging Face names them.
@@ -102,14 +104,17 @@ pub(crate) fn forward(shape: Shape, tensors: &[Tensor], pixels: &Tensor, left_ou
         let (wq, bq, wk, bk, wv, bv) = (next(), next(), next(), next(), next(), next());
         let qkv = h.linear(&Tensor::cat(&[wq, wk, wv], 0), Some(&Tensor::cat(&[bq, bk, bv], 0)));
         let qkv = qkv.view([n, tokens, 3, heads, head]).permute([2, 0, 3, 1, 4]).contiguous();
-        let part = |i: i64| qkv.select(0, i);
-        let mixed = attention(&part(0), &part(1), &part(2), Looks::Everywhere)
+        // At once: parts that are taken one by one cost a gradient of the whole each.
+        let parts = qkv.unbind(0);
+        let mixed = attention(&parts[0], &parts[1], &parts[2], Looks::Everywhere)
             .unwrap_or_else(|error| unreachable!("the parts have one shape: {error:#}"));
         let mixed = mixed.transpose(1, 2).reshape([n, tokens, width]);
         x = x + keep(mixed.linear(next(), Some(next())), layer);
-        let h = norm(&x, next(), next()).linear(next(), Some(next()));
-        let h = &h * (&h * 1.702).sigmoid();
-        x = x + keep(h.linear(next(), Some(next())), layer);
+        let h = norm(&x, next(), next());
+        let (w1, b1, w2, b2) = (next(), next(), next(), next());
+        // h·σ(1.702 h) as SiLU, one pass over the states: the weights, which are fewer, take the factor in and out again.
+        let h = h.linear(&(w1 * QUICK_GELU), Some(&(b1 * QUICK_GELU))).silu();
+        x = x + keep(h.linear(&(w2 / QUICK_GELU), Some(b2)), layer);
     }
     norm(&x.select(1, 0), next(), next())
 }
