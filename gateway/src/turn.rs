@@ -57,6 +57,8 @@ pub struct Turn {
     turn_id: String,
     draft: Draft,
     history_cut: Option<HistoryCut>,
+    /// Whether the client has been told that it started.
+    told: bool,
     /// Whether the dialogue is to stay with the generation that is searched.
     pins: bool,
     feed_back: bool,
@@ -181,6 +183,7 @@ pub async fn begin(
         turn_id,
         recall: Recall::new(index, &draft, options, allowance),
         history_cut: history_cut(&speech.started, draft.n_turns(), n_cuts),
+        told: false,
         pins: options.generation.is_none(),
         feed_back: options.feed_back_images,
         timings: Timings {
@@ -212,7 +215,6 @@ impl Turn {
         cancel: &CancellationToken,
         counted: Counted,
     ) -> Result<Outcome, Gone> {
-        reply.started(&self.turn_id, self.history_cut).await?;
         let ending = self.ending.clone();
         let end = tokio::select! {
             biased;
@@ -238,8 +240,11 @@ impl Turn {
         Ok(End::Done(done))
     }
 
-    /// Passes on what the model does until it is done, and the pictures that are found meanwhile.
+    /// Tells that the turn has started, and passes on what the model does until it is done, and the pictures that are found
+    /// meanwhile.
     async fn listen(&mut self, reply: &Reply) -> Result<Done, Stop> {
+        reply.started(&self.turn_id, self.history_cut).await?;
+        self.told = true;
         loop {
             tokio::select! {
                 heard = self.bill.next() => match heard.map_err(Stop::Failed)? {
@@ -320,8 +325,21 @@ impl Turn {
 
     /// Lets go of the upstreams and tells how it ended.
     async fn close(self, end: End, reply: &Reply, counted: Counted) -> Result<Outcome, Gone> {
-        let Self { draft, bill, mut recall, answer, n_found, started, timings, pins, trace_content, .. } =
-            self;
+        let Self {
+            turn_id,
+            draft,
+            history_cut,
+            told,
+            bill,
+            mut recall,
+            answer,
+            n_found,
+            started,
+            timings,
+            pins,
+            trace_content,
+            ..
+        } = self;
         if trace_content {
             content("fondue.answer", &answer.transcript());
         }
@@ -334,6 +352,8 @@ impl Turn {
             // Frees the engine's slot before the client reads on.
             End::Cancelled | End::Failed(_) => drop(bill),
         }
+        // One that was ended before its start could be told tells it now.
+        let begun = async { if told { Ok(()) } else { reply.started(&turn_id, history_cut).await } };
         let found = recall.found();
         let usage = Usage {
             prompt_tokens,
@@ -349,6 +369,7 @@ impl Turn {
                 }
                 counted.ended("failed");
                 told::note_failure(&Span::current(), &failure);
+                begun.await?;
                 reply.failed(failure, answer.text().to_owned(), Some(usage)).await?;
                 return Ok(Outcome { spoken: None, generation });
             }
@@ -375,6 +396,7 @@ impl Turn {
                 ..timings
             }),
         };
+        begun.await?;
         reply.done(event).await?;
         Ok(Outcome { spoken: Some(Spoken { draft, answer, found }), generation })
     }

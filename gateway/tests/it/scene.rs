@@ -82,11 +82,15 @@ impl Scene {
 
     /// A conversation that has just begun.
     pub(crate) async fn converse(&self) -> Conversation {
-        let (say, words) = mpsc::unbounded_channel();
-        let words = UnboundedReceiverStream::new(words);
-        let response = self.client.clone().converse(words).await.unwrap();
-        Conversation { say: Some(say), events: Events(response.into_inner()) }
+        converse(self.client.clone()).await
     }
+}
+
+/// A conversation that has just begun.
+pub(crate) async fn converse(mut client: DialogueClient<Channel>) -> Conversation {
+    let (say, words) = mpsc::unbounded_channel();
+    let response = client.converse(UnboundedReceiverStream::new(words)).await.unwrap();
+    Conversation { say: Some(say), events: Events(response.into_inner()) }
 }
 
 /// One turn without history.
