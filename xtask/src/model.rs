@@ -52,12 +52,12 @@ const STEPS: [(&str, &str); 5] = [
     ("tokenizer", "train towers tokenizer --corpus corpus --out small"),
     (
         "vision",
-        "train towers vision --corpus corpus --out small --steps 9000 --fall linear --whole 0.16 --plain 0.12 \
+        "train towers vision --corpus corpus --out small --steps 8600 --fall linear --whole 0.16 --plain 0.13 \
          --threads THREADS",
     ),
     (
         "language",
-        "train towers language --corpus corpus --out small --features small/vision-features.safetensors --steps 2300 \
+        "train towers language --corpus corpus --out small --features small/vision-features.safetensors --steps 1900 \
          --rate 2e-3 --fall linear --batch 80 --naming 224 --finding 96 --threads THREADS",
     ),
     (
