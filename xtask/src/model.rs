@@ -45,8 +45,8 @@ pub(crate) fn make(root: &Path, threads: usize) -> Result<()> {
 /// What is done, in order; everything is named as it lies in the folder.
 ///
 /// The language tower reads what the vision tower makes of drawings from its first update on, and learns to find what it
-/// spoke of at each `[RET]`. So little is left to fit for the mapping layers, which see the very pictures that a gallery
-/// shows, and `[RET]`'s own row stays.
+/// spoke of at each `[RET]`. So little is left to fit for the mapping layers, and `[RET]`'s own row stays. More of it finds
+/// and names the drawings that were trained on better, and others worse.
 const STEPS: [(&str, &str); 5] = [
     ("corpus", "corpus --palette-variants 4 corpus"),
     ("tokenizer", "train towers tokenizer --corpus corpus --out small"),
@@ -63,7 +63,7 @@ const STEPS: [(&str, &str); 5] = [
     (
         "ground",
         "train ground small --train corpus/captions/grounding.tsv --images corpus --out ground --init small/start/fromage \
-         --iterations 300 --batch 180 --max-len 32 --views 1 --freeze-ret --ret-lm-weight 0 --learning-rate 6e-4 \
+         --iterations 150 --batch 180 --max-len 32 --views 3 --freeze-ret --ret-lm-weight 0 --learning-rate 3e-4 \
          --warmup 20 --concat-prob 0 --checkpoint-every 50 --threads THREADS",
     ),
 ];
@@ -175,7 +175,7 @@ bfloat16.
 STEPS
 ```
 
-The mapping layers in `ground/fromage` go into `small/fromage` before the last of these. They were fitted to the very pictures, not to changed views of them: that finds and names those of the gallery better, and new ones a little worse.
+The mapping layers in `ground/fromage` go into `small/fromage` before the last of these.
 
 Settings were chosen by looking at the held-out drawings, so figures on them are a little flattering; those on held-out things had no part in it.
 ";
