@@ -13,6 +13,7 @@ mod cache;
 mod decode;
 mod job;
 mod line;
+mod links;
 mod measures;
 mod picture;
 mod tower;

@@ -16,13 +16,11 @@ use super::{
     VisionLimits,
     cache::Cache,
     job::{Answer, Failure, Place, Waiters},
+    links::Links,
     measures,
     picture::{Identified, Key, PictureFile},
 };
 use crate::EngineError;
-
-/// Calls that a batch is linked to at most.
-const MAX_LINKS: usize = 64;
 
 pub(super) struct Line {
     state: Mutex<State>,
@@ -183,7 +181,7 @@ impl Line {
             }
             Err(failure) => {
                 drop(state);
-                self.finish([(Running(key), Err(failure))]);
+                self.finish([(Running(key), Err(failure))], &mut Links::none());
             }
         }
     }
@@ -216,17 +214,11 @@ impl Line {
         }
     }
 
-    /// All calls that wait for a picture of a batch, each once.
+    /// The calls that wait for the pictures of a batch.
     pub(super) fn callers(&self, batch: &[Decoded]) -> Vec<Span> {
         let state = self.lock();
-        let mut callers: Vec<Span> = Vec::new();
-        let all = batch.iter().filter_map(|picture| state.jobs.get(&picture.key)).flat_map(Waiters::spans);
-        for span in all.filter(|span| !span.is_disabled()) {
-            if callers.len() < MAX_LINKS && callers.iter().all(|known| known.id() != span.id()) {
-                callers.push(span.clone());
-            }
-        }
-        callers
+        let waiters = batch.iter().filter_map(|picture| state.jobs.get(&picture.key));
+        waiters.flat_map(Waiters::spans).cloned().collect()
     }
 
     fn forget_unwanted(&self, state: &mut State) {
@@ -241,8 +233,8 @@ impl Line {
         }
     }
 
-    /// Answers all who wait for pictures, and keeps the features.
-    pub(super) fn finish(&self, done: impl IntoIterator<Item = (Running, Answer)>) {
+    /// Answers all who wait for pictures, and keeps the features. `links` gets those who joined while the tower ran, too.
+    pub(super) fn finish(&self, done: impl IntoIterator<Item = (Running, Answer)>, links: &mut Links) {
         let mut state = self.lock();
         let mut answers = Vec::new();
         for (Running(key), answer) in done {
@@ -255,7 +247,10 @@ impl Line {
         metrics::gauge!("fondue_vision_cache_bytes").set(state.cache.bytes() as f64);
         drop(state);
         self.to_decode.notify_all();
-        answers.into_iter().for_each(|(waiters, answer)| waiters.answer(&answer));
+        for (waiters, answer) in answers {
+            waiters.spans().for_each(|call| links.add(call));
+            waiters.answer(&answer);
+        }
     }
 
     /// Ends the threads; whoever still waits is told that the engine has stopped.

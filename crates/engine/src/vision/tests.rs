@@ -2,6 +2,7 @@
 //! left of those who have gone.
 
 use std::{
+    iter,
     sync::{
         Mutex,
         mpsc::{Receiver, Sender, channel},
@@ -13,6 +14,12 @@ use bytes::Bytes;
 use fondue_domain::{Classify, Fault};
 use fondue_imaging::{Compat, Fit};
 use tokio::{sync::OwnedSemaphorePermit, task::JoinHandle};
+use tracing::{Subscriber, info_span, span::Id};
+use tracing_subscriber::{
+    Layer,
+    layer::{Context, SubscriberExt},
+    registry::LookupSpan,
+};
 
 use super::*;
 
@@ -323,6 +330,50 @@ async fn nothing_is_decoded_for_who_is_late() {
     assert_eq!(line.next_to_decode().unwrap().file.data[0], b'b');
     let Some(Place::Awaited(answer)) = late.pop() else { panic!("known already") };
     assert!(matches!(answer.await, Ok(Err(Failure::Engine(EngineError::Late)))));
+}
+
+/// Keeps which span was linked to which, by their names.
+struct Linked(Sender<(&'static str, &'static str)>);
+
+impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Linked {
+    fn on_follows_from(&self, id: &Id, follows: &Id, context: Context<'_, S>) {
+        let name = |id| context.span(id).unwrap().name();
+        self.0.send((name(id), name(follows))).unwrap();
+    }
+}
+
+#[test]
+fn a_batch_is_linked_once_to_each_call_also_to_one_that_joins_while_it_runs() {
+    let (linked, links) = channel();
+    let _subscriber = tracing::subscriber::set_default(tracing_subscriber::registry().with(Linked(linked)));
+    let (line, permit) = line(LIMITS);
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let ask = |letters: &[u8]| {
+        let one = |&letter| (Identified::new(file(letter), &LIMITS.image, permit()), permit());
+        line.ask(letters.iter().map(one).collect(), deadline).unwrap()
+    };
+    let (asked, places) = channel();
+    asked.send(info_span!("first").in_scope(|| ask(b"ab"))).unwrap();
+    for _ in 0..2 {
+        let undecoded = line.next_to_decode().unwrap();
+        line.decoded(undecoded, Ok(vec![0.0; PICTURE_BYTES / 4]));
+    }
+    thread::scope(|scope| {
+        let line = &line;
+        scope.spawn(move || {
+            for place in places.iter().take(2).flatten() {
+                let Place::Awaited(answer) = place else { panic!("known already") };
+                answer.blocking_recv().unwrap().unwrap();
+            }
+            line.close();
+        });
+        tower::own(line, |pixels| {
+            asked.send(info_span!("joins").in_scope(|| ask(b"ba"))).unwrap();
+            Ok(vec![vec![0.0]; pixels.len()])
+        });
+    });
+    let links: Vec<_> = iter::from_fn(|| links.try_recv().ok()).collect();
+    assert_eq!(links, [("batch", "first"), ("tower", "batch"), ("tower", "batch"), ("batch", "joins")]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

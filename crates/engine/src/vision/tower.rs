@@ -8,6 +8,7 @@ use tracing::Span;
 use super::{
     job::Failure,
     line::{Decoded, Line},
+    links::Links,
 };
 
 /// The thread's life: ends when the line closes.
@@ -22,12 +23,12 @@ pub(super) fn own(line: &Line, encode: impl Fn(&[Vec<f32>]) -> Result<Vec<Vec<f3
         }
     };
     while let Some(batch) = line.next_batch() {
-        // Of no call alone: a trace of its own, linked to all calls that share it.
+        // Of no call alone: a trace of its own, linked to all calls that share it. Those who wait now are linked before
+        // it is entered, when it is decided whether it is recorded; those who join while it runs, when it is done.
         let span = tracing::debug_span!(parent: None, "batch", pictures = batch.len() as i64);
+        let mut links = Links::of(span.clone());
         if !span.is_disabled() {
-            for caller in line.callers(&batch) {
-                span.follows_from(caller.id());
-            }
+            line.callers(&batch).iter().for_each(|call| links.add(call));
         }
         let _within = span.enter();
         measure(&batch, line.max_batch());
@@ -40,11 +41,11 @@ pub(super) fn own(line: &Line, encode: impl Fn(&[Vec<f32>]) -> Result<Vec<Vec<f3
         match result {
             Ok(features) => {
                 let done = batch.into_iter().zip(features);
-                line.finish(done.map(|(picture, features)| (picture, Ok(features.into()))));
+                line.finish(done.map(|(picture, features)| (picture, Ok(features.into()))), &mut links);
             }
             Err(error) if batch.len() == 1 => {
                 let failure = Failure::Engine(error.into());
-                line.finish(batch.into_iter().map(|picture| (picture, Err(failure.clone()))));
+                line.finish(batch.into_iter().map(|picture| (picture, Err(failure.clone()))), &mut links);
             }
             Err(error) => {
                 // Whoever asks for too much (memory, say) fails without the others.
@@ -52,7 +53,7 @@ pub(super) fn own(line: &Line, encode: impl Fn(&[Vec<f32>]) -> Result<Vec<Vec<f3
                 for (picture, pixels) in batch.into_iter().zip(pixels) {
                     let features = encode(&[pixels]).map(|mut features| features.pop().unwrap_or_default());
                     let answer = features.map(Into::into).map_err(|error| Failure::Engine(error.into()));
-                    line.finish([(picture, answer)]);
+                    line.finish([(picture, answer)], &mut links);
                 }
             }
         }
