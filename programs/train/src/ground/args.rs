@@ -6,6 +6,7 @@ use anyhow::{Result, ensure};
 use clap::ValueEnum;
 
 use super::{company::Company, optimiser::Adam, schedule::Schedule, step::LossWeights};
+use crate::run::dtype::TrainDtype;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -119,9 +120,9 @@ pub struct GroundArgs {
     /// File with the rows of each batch, for comparisons: a line of JSON each, {"rows": […], "pairs": false}.
     #[arg(long, value_name = "FILE")]
     pub(super) data_order: Option<PathBuf>,
-    /// Precision of weights, optimiser and passes: f32 or bf16 [paper: f32, reference: bf16].
-    #[arg(long, value_name = "DTYPE")]
-    pub(super) dtype: Option<String>,
+    /// Precision of weights, optimiser and passes [paper: f32, reference: bf16].
+    #[arg(long, value_enum)]
+    pub(super) dtype: Option<TrainDtype>,
     /// Where it runs: cpu, cuda or cuda:N.
     #[arg(long, value_name = "DEVICE", default_value = "cpu")]
     pub(super) device: String,
@@ -178,7 +179,7 @@ pub(super) struct Settings {
     pub(super) freeze_ret: bool,
     pub(super) views: u16,
     pub(super) seed: u64,
-    pub(super) dtype: String,
+    pub(super) dtype: TrainDtype,
     pub(super) validation_captions: usize,
     pub(super) report_every: u64,
 }
@@ -194,11 +195,6 @@ impl GroundArgs {
 
     /// Checked.
     pub(super) fn settings(&self) -> Result<Settings> {
-        let dtype = self.dtype.as_deref().unwrap_or(match self.preset {
-            Preset::Paper => "f32",
-            Preset::Reference => "bf16",
-        });
-        ensure!(matches!(dtype, "f32" | "bf16"), "--dtype {dtype}: training is in f32 or bf16");
         ensure!((0.0..=1.0).contains(&self.concat_prob), "--concat-prob is not between 0 and 1");
         ensure!(self.max_len >= 3, "--max-len has no room for BOS, a token and [RET]");
         ensure!(self.batch > 0, "--batch is 0");
@@ -233,7 +229,10 @@ impl GroundArgs {
             freeze_ret: self.freeze_ret,
             views: self.views,
             seed: self.seed,
-            dtype: dtype.to_owned(),
+            dtype: self.dtype.unwrap_or(match self.preset {
+                Preset::Paper => TrainDtype::F32,
+                Preset::Reference => TrainDtype::Bf16,
+            }),
             validation_captions: self.validation_captions,
             report_every: self.report_every,
         })

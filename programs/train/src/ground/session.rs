@@ -89,7 +89,7 @@ impl<'a> Session<'a> {
             tch::Device::Cuda(0) => tch::Device::Cuda(args.company.local()),
             device => device,
         };
-        let dtype = settings.dtype.parse()?;
+        let dtype = settings.dtype.into();
         let at = Placement { device, dtype, ..Placement::TORCH_F32 };
         at.check()?;
         fs::create_dir_all(&args.out).with_context(|| args.out.display().to_string())?;

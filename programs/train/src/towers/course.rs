@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tch::{Kind, Tensor};
 
 use super::flat::{Adam, Fall};
-use crate::run::checkpoint;
+use crate::run::{checkpoint, dtype::TrainDtype};
 
 /// How long a tower trains, and how often it is looked at.
 #[derive(Clone, Debug, clap::Args)]
@@ -40,7 +40,7 @@ pub(crate) struct CourseArgs {
     /// What is computed in; weights and moments are f32 in any case [default: bf16 where the processor computes in it, f32
     /// elsewhere].
     #[arg(long, value_enum)]
-    dtype: Option<Dtype>,
+    dtype: Option<TrainDtype>,
     /// Updates between two measurements.
     #[arg(long, default_value_t = 500)]
     pub(crate) judge_every: i64,
@@ -49,33 +49,21 @@ pub(crate) struct CourseArgs {
     pub(crate) save_every: i64,
 }
 
-/// What a tower can be computed in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Dtype {
-    F32,
-    Bf16,
-}
-
-impl Dtype {
-    /// What is quickest here: without instructions for bf16, libtorch takes several times as long for it as for f32.
-    fn quickest() -> Self {
-        #[cfg(target_arch = "x86_64")]
-        let has_bf16 = std::arch::is_x86_feature_detected!("avx512bf16");
-        #[cfg(target_arch = "aarch64")]
-        let has_bf16 = std::arch::is_aarch64_feature_detected!("bf16");
-        #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-        let has_bf16 = false;
-        if has_bf16 { Self::Bf16 } else { Self::F32 }
-    }
+/// What is quickest here: without instructions for bf16, libtorch takes several times as long for it as for f32.
+fn quickest() -> TrainDtype {
+    #[cfg(target_arch = "x86_64")]
+    let has_bf16 = std::arch::is_x86_feature_detected!("avx512bf16");
+    #[cfg(target_arch = "aarch64")]
+    let has_bf16 = std::arch::is_aarch64_feature_detected!("bf16");
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    let has_bf16 = false;
+    if has_bf16 { TrainDtype::Bf16 } else { TrainDtype::F32 }
 }
 
 impl CourseArgs {
     /// What is computed in.
     pub(crate) fn kind(&self) -> Kind {
-        match self.dtype.unwrap_or_else(Dtype::quickest) {
-            Dtype::F32 => Kind::Float,
-            Dtype::Bf16 => Kind::BFloat16,
-        }
+        fondue_model::Dtype::from(self.dtype.unwrap_or_else(quickest)).kind()
     }
 
     /// The learning rate of a step.
