@@ -1,13 +1,13 @@
 //! Much at once on one connection: tiny messages by the thousand, and calls that are taken back as fast as they are made.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{convert::Infallible, sync::Arc};
 
 use bytes::Bytes;
 use fondue_proto::{
     codec::Codec,
     dialogue::{
-        CancelTurn, ConverseRequest, Event, TurnFailed, converse_request::Action,
-        dialogue_client::DialogueClient, event::Kind,
+        ConverseRequest, Event, TurnFailed, converse_request::Action, dialogue_client::DialogueClient,
+        event::Kind,
     },
 };
 use futures::{StreamExt, stream};
@@ -20,14 +20,8 @@ use tower::ServiceExt;
 
 use crate::{
     fakes::language::Step::{Text, Wait},
-    scene::{Events, HANGS, Scene, converse, one, reply, text, turn},
+    scene::{Events, HANGS, Scene, one, reply, text, turn},
 };
-
-/// A connection without room for events under way: what is not read is felt at once.
-async fn narrow(scene: &Scene) -> Channel {
-    let endpoint = Channel::from_shared(scene.address.clone()).unwrap().initial_stream_window_size(1024);
-    endpoint.connect().await.unwrap()
-}
 
 /// A conversation that says a turn and, as soon as the model has it, `n - 1` more at once, each in a frame of its own, and then no more.
 async fn burst(scene: &Scene, channel: Channel, n: usize) -> Events {
@@ -80,7 +74,9 @@ async fn thousands_of_tiny_messages_at_once_are_refused_one_by_one() {
 #[tokio::test(flavor = "multi_thread")]
 async fn who_sends_and_does_not_read_loses_the_conversation_and_not_the_connection() {
     let scene = Scene::with(&["--event-buffer", "1"]).await;
-    let channel = narrow(&scene).await;
+    // No room for events under way: what is not read is felt at once.
+    let endpoint = Channel::from_shared(scene.address.clone()).unwrap().initial_stream_window_size(1024);
+    let channel = endpoint.connect().await.unwrap();
     scene.language.will([Text("other"), Wait]);
     let client = DialogueClient::new(channel.clone());
     let mut other = reply(client, turn([text("hi")])).await.unwrap();
@@ -100,25 +96,6 @@ async fn who_sends_and_does_not_read_loses_the_conversation_and_not_the_connecti
     };
     assert_eq!(status.code(), Code::ResourceExhausted, "{status:?}");
     assert!(status.message().contains("not read"), "{status:?}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_cancelled_turn_whose_start_is_not_read_lets_go_of_the_model() {
-    let scene = Scene::with(&["--event-buffer", "1"]).await;
-    let mut talk = converse(DialogueClient::new(narrow(&scene).await)).await;
-    // More than may be on its way: the first turn's last event takes the only room there is.
-    scene.language.will([Text("a".repeat(40 << 10).leak())]);
-    scene.language.will([Text("b"), Wait]);
-    for _ in 0..2 {
-        talk.say(turn([text("hi")]));
-        one(&scene.language.came).await;
-    }
-    tokio::time::sleep(Duration::from_secs(1)).await; // by now it waits to tell that it started
-    talk.act(Action::Cancel(CancelTurn {}));
-    one(&scene.language.dropped).await;
-    talk.events.turn().await;
-    let kinds = talk.events.turn().await;
-    assert!(matches!(kinds[..], [Kind::Started(_), Kind::Done(_)]), "{kinds:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -29,3 +29,4 @@ mod room;
 mod secure;
 mod slow;
 mod starved;
+mod unread;

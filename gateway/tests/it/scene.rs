@@ -82,15 +82,11 @@ impl Scene {
 
     /// A conversation that has just begun.
     pub(crate) async fn converse(&self) -> Conversation {
-        converse(self.client.clone()).await
+        let (say, words) = mpsc::unbounded_channel();
+        let words = UnboundedReceiverStream::new(words);
+        let response = self.client.clone().converse(words).await.unwrap();
+        Conversation { say: Some(say), events: Events(response.into_inner()) }
     }
-}
-
-/// A conversation that has just begun.
-pub(crate) async fn converse(mut client: DialogueClient<Channel>) -> Conversation {
-    let (say, words) = mpsc::unbounded_channel();
-    let response = client.converse(UnboundedReceiverStream::new(words)).await.unwrap();
-    Conversation { say: Some(say), events: Events(response.into_inner()) }
 }
 
 /// One turn without history.
