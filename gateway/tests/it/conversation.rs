@@ -219,12 +219,12 @@ async fn turns_that_wait_are_bounded_in_bytes() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_idle_conversation_ends_but_not_one_with_a_turn() {
-    let scene = Scene::with(&["--idle-timeout-ms", "300", "--max-conversations", "1"]).await;
+    let scene = Scene::with(&["--idle-timeout-ms", "1000", "--max-conversations", "1"]).await;
     scene.language.will([Text("a"), Wait]);
     let mut talk = scene.converse().await;
     talk.say(turn([text("1")]));
     talk.events.text().await;
-    tokio::time::sleep(Duration::from_millis(600)).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
     scene.language.go_on.add_permits(1);
     assert!(matches!(talk.events.kind().await, Kind::Done(_)), "a turn may take longer");
     let status = talk.events.next().await.unwrap_err();
@@ -249,7 +249,7 @@ async fn a_cancelled_turn_counts_and_feeds_back_what_was_sent() {
     let mut talk = scene.converse().await;
     talk.say(turn_with([text("hi")], options));
     one(&scene.retrieval.came).await;
-    tokio::time::sleep(Duration::from_millis(500)).await; // now it waits with one in its hand
+    tokio::time::sleep(Duration::from_secs(2)).await; // now it waits with one in its hand
     talk.act(Action::Cancel(CancelTurn {}));
     one(&scene.language.dropped).await;
     let kinds = talk.events.turn().await;

@@ -41,7 +41,7 @@ async fn a_search_does_not_outlast_the_turn() {
     let scene = Scene::new().await;
     scene.retrieval.wait();
     scene.language.will([Ret(1.0), Ret(2.0), Text("a")]);
-    let options = TurnOptions { timeout_ms: Some(300), ..TurnOptions::default() };
+    let options = TurnOptions { timeout_ms: Some(2000), ..TurnOptions::default() };
     let kinds = scene.reply(turn_with([text("hi")], options)).await.unwrap().turn().await;
     let lacks: Vec<_> = unavailable(&kinds).iter().map(|l| (l.ret_index, l.reason().as_str_name())).collect();
     assert_eq!(lacks, [(0, "REASON_DEADLINE"), (1, "REASON_DEADLINE")]);
@@ -127,7 +127,7 @@ async fn language_that_is_killed_in_the_middle_is_unavailable() {
 async fn a_turn_has_only_its_time() {
     let scene = Scene::new().await;
     scene.language.will([Text("a"), Wait]);
-    let options = TurnOptions { timeout_ms: Some(200), ..TurnOptions::default() };
+    let options = TurnOptions { timeout_ms: Some(2000), ..TurnOptions::default() };
     let kinds = scene.reply(turn_with([text("hi")], options)).await.unwrap().turn().await;
     assert_eq!((failed(&kinds).code, failed(&kinds).text.as_str()), (Code::DeadlineExceeded as i32, "a"));
     one(&scene.language.dropped).await;

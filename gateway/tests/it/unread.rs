@@ -20,7 +20,7 @@ use crate::{
 async fn a_turn_that_ends_before_its_start_is_read_lets_go_of_the_model_at_once() {
     let scene = Scene::new().await;
     let (vision, language) = (&scene.vision_server.address, &scene.language_server.address);
-    for (timeout_ms, cancelled) in [(None, true), (Some(500), false)] {
+    for (timeout_ms, cancelled) in [(None, true), (Some(2000), false)] {
         let args = Args::parse_from(["fondue-gateway", "--vision", vision, "--language", language]);
         let desk = Desk::new(args.resolve().unwrap()).unwrap();
         let (events, mut heard) = mpsc::channel(1);
@@ -36,7 +36,7 @@ async fn a_turn_that_ends_before_its_start_is_read_lets_go_of_the_model_at_once(
         let options = TurnOptions { timeout_ms, ..TurnOptions::default() };
         act(Action::Turn(turn_with([text("hi")], options)));
         one(&scene.language.came).await;
-        tokio::time::sleep(Duration::from_millis(200)).await; // by now it waits to tell that it started
+        tokio::time::sleep(Duration::from_millis(500)).await; // by now it waits to tell that it started
         if cancelled {
             act(Action::Cancel(CancelTurn {}));
         }

@@ -51,7 +51,7 @@ async fn a_picture_that_is_not_here_is_told() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn pictures_that_are_not_read_are_not_more_than_may_lie_there() {
-    let flags = ["--search-timeout-ms", "300", "--max-bodies-bytes", "67108864"];
+    let flags = ["--search-timeout-ms", "3000", "--max-bodies-bytes", "67108864"];
     let scene = Scene::with(&flags).await;
     // More than may lie between the two.
     scene.retrieval.pad(1 << 20);

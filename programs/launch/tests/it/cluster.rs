@@ -56,8 +56,17 @@ fn up(folder: &Path, words: &[&str]) -> Child {
     child
 }
 
+/// Of the newest process of that name; one that is just starting has not written it yet.
 fn id(folder: &Path, name: &str) -> Pid {
-    Pid::from_raw(fs::read_to_string(folder.join(format!("{name}.pid"))).unwrap().trim().parse().unwrap())
+    let start = Instant::now();
+    loop {
+        let told = fs::read_to_string(folder.join(format!("{name}.pid"))).unwrap_or_default();
+        match told.trim().parse() {
+            Ok(id) => return Pid::from_raw(id),
+            Err(error) => assert!(start.elapsed() < Duration::from_secs(5), "{told:?}: {error}"),
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }
 
 fn lives(id: Pid) -> bool {
@@ -143,7 +152,7 @@ fn a_death_is_mended_on_request() {
         std::thread::sleep(Duration::from_millis(50));
     }
     assert!(lives(id(folder.path(), "vision")));
-    std::thread::sleep(Duration::from_millis(200));
+    std::thread::sleep(Duration::from_secs(1)); // it says at which address, and that is read and told
     let (stderr, _, _) = stop(child, Signal::SIGINT);
     assert!(stderr.contains("vision listens on 127.0.0.1:1 again"), "{stderr}");
     assert!(!lives(id(folder.path(), "vision")));

@@ -84,7 +84,9 @@ impl Chaos {
 async fn full_queues_are_told_and_leave_nothing_behind() -> Result<()> {
     let flags = [(Service::Language, "--slots=1"), (Service::Language, "--queue=1")];
     let chaos = Chaos::start(&flags, |_| String::new()).await?;
-    let turns = join_all((0..40).map(|_| chaos.say("Hello", long()))).await;
+    // Who waits has two long answers' time to wait.
+    let patient = || TurnOptions { timeout_ms: Some(600_000), ..long() };
+    let turns = join_all((0..40).map(|_| chaos.say("Hello", patient()))).await;
     let (mut done, mut refused) = (0, 0);
     for heard in turns {
         match heard {

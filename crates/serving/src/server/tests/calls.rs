@@ -61,6 +61,19 @@ async fn odd() -> Running {
     start_with(routes).await
 }
 
+/// One that takes calls over HTTP/1, too.
+async fn odd_over_http1() -> Running {
+    let mut routes = RoutesBuilder::default();
+    routes.add_service(Odd);
+    start_with_http(routes, 0.3, Some(Http::default())).await
+}
+
+/// What the server says to a client without a clock whose time ends. HTTP/1 is enough to read a status.
+async fn late(server: &Running) -> String {
+    let headers = "Content-Type: application/grpc\r\nContent-Length: 0\r\ngrpc-timeout: 50m";
+    http1(&server.address, &format!("POST /fondue.odd.v1.Odd/Slow HTTP/1.1\r\n{headers}")).await
+}
+
 async fn call(server: &Running, method: &str, timeout: Option<Duration>) -> Status {
     let mut client = tonic::client::Grpc::new(upstream::connect_lazy(&server.address).unwrap());
     client.ready().await.unwrap();
@@ -86,15 +99,10 @@ async fn a_message_above_the_limit_is_refused_with_the_limit() {
 
 #[tokio::test]
 async fn the_end_of_the_callers_time_is_a_deadline() {
-    let mut routes = RoutesBuilder::default();
-    routes.add_service(Odd);
-    let server = start_with_http(routes, 0.3, Some(Http::default())).await;
+    let server = odd_over_http1().await;
     let status = call(&server, "Slow", Some(Duration::from_millis(50))).await;
     assert_eq!(status.code(), Code::DeadlineExceeded, "{status:?}");
-
-    // What the server says to a client without a clock. HTTP/1 is enough to read a status.
-    let headers = "Content-Type: application/grpc\r\nContent-Length: 0\r\ngrpc-timeout: 50m";
-    let answer = http1(&server.address, &format!("POST /fondue.odd.v1.Odd/Slow HTTP/1.1\r\n{headers}")).await;
+    let answer = late(&server).await;
     assert!(answer.contains("grpc-status: 4\r\n"), "the server's word: {answer}");
 }
 
@@ -123,9 +131,9 @@ async fn a_status_too_long_for_headers_still_arrives() {
 
 #[tokio::test]
 async fn calls_are_counted_by_method_and_code_and_probes_do_not_run() {
-    let server = odd().await;
+    let server = odd_over_http1().await;
     call(&server, "Lost", None).await;
-    call(&server, "Slow", Some(Duration::from_millis(20))).await;
+    late(&server).await;
     let metrics = get(&server.address, "/metrics").await;
     let has = |line: &str| metrics.lines().any(|found| found == line);
     assert!(has(r#"fondue_rpc_total{method="/fondue.odd.v1.Odd/Lost",code="NOT_FOUND"} 1"#), "{metrics}");
