@@ -162,7 +162,9 @@ impl Line {
 
     /// Passes a decoded picture on to the tower, or its failure to those who wait.
     pub(super) fn decoded(&self, undecoded: Undecoded, pixels: Result<Vec<f32>, Failure>) {
-        let Undecoded { span, key, decoding_bytes, queued, .. } = undecoded;
+        let Undecoded { span, key, decoding_bytes, queued, file, _room, .. } = undecoded;
+        // Its room is free before the answer is there: whoever asks again at once finds it.
+        drop((file, _room));
         let mut state = self.lock();
         state.let_go(decoding_bytes);
         let expected = state.picture_values;
